@@ -1,0 +1,56 @@
+"""Pick one hypothesis of each segment of an n-best list and print it as running text.
+
+Without a reference it is the first of the segment: the translation of the system that made the
+list. With a reference (tokenised as the list is) it is the oracle: the hypothesis of the highest
+sentence BLEU, which no rescoring can beat by much.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from s2s_cli.errors import UserError
+from s2s_cli.files import read_lines
+from s2s_cli.text.nbest import Entry, read_segments
+from s2s_cli.text.tokenise import Tokeniser
+
+
+def best(entries: list[Entry], reference: str) -> Entry:
+    """The entry closest to the tokenised reference; of equals, the first."""
+    from sacrebleu.metrics.bleu import BLEU
+
+    metric = BLEU(tokenize="none", effective_order=True)
+    return max(
+        entries, key=lambda entry: metric.sentence_score(" ".join(entry.words), [reference]).score
+    )
+
+
+def picked(nbest: Path, references: list[str] | None) -> list[list[str]]:
+    """The words of each segment's pick; the list must have the segments 0, 1, 2, ..."""
+    picks: list[list[str]] = []
+    for segment, entries in read_segments(nbest):
+        if segment != len(picks) or (references and segment >= len(references)):
+            raise UserError(f"{nbest}:{entries[0].number}: segment {segment} is not expected here")
+        picks.append((best(entries, references[segment]) if references else entries[0]).words)
+    if references is not None and len(picks) != len(references):
+        raise UserError(f"{nbest} has {len(picks)} segments, the reference {len(references)} lines")
+    return picks
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Pick one hypothesis of each segment.")
+    parser.add_argument("nbest", type=Path, help="n-best list")
+    parser.add_argument("--reference", type=Path, help="tokenised reference: pick the oracle")
+    parser.add_argument("--language", default="fr", help="of the text (default: %(default)s)")
+    given = parser.parse_args()
+    tokeniser = Tokeniser(given.language, tokenised=False)
+    try:
+        references = list(read_lines(given.reference)) if given.reference else None
+        lines = [tokeniser.detokenise(words) for words in picked(given.nbest, references)]
+    except UserError as error:
+        sys.exit(f"nbest_pick.py: {error}")
+    sys.stdout.buffer.write("".join(f"{line}\n" for line in lines).encode())
+
+
+if __name__ == "__main__":
+    main()

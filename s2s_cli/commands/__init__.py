@@ -1,0 +1,1 @@
+"""The verbs: options in, one call into the core, errors out."""

@@ -1,0 +1,22 @@
+"""``s2s prep``: raw parallel text in, tokenised and filtered text out."""
+
+from s2s_cli.commands.app import command
+from s2s_cli.console import say
+from s2s_cli.text.prepare import DROPPED, PrepConfig, filter_stdin, prepare
+
+
+@command("prep")
+def prep(config: PrepConfig) -> None:
+    """Tokenise parallel text and drop the pairs that are no good for training.
+
+    Reads CORPUS/{train,valid,test}.LANGUAGE[.gz], one sentence a line, and writes tokenised text
+    and what was decided (facts.json) to the output directory. Test text is never filtered.
+    """
+    if config.filter is not None:
+        filter_stdin(config.filter, config.tokenised)
+        return
+    report = prepare(config)
+    for line in report.lines():
+        say(line)
+    if any(split.dropped for split in report.splits.values()):
+        say(f"the dropped pairs are listed in {config.output / DROPPED}")

@@ -1,0 +1,100 @@
+"""``s2s rescore``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO
+
+import typer
+
+from s2s_cli.commands.app import command
+from s2s_cli.commands.decode import Device, Models, Threads, Tokenised
+from s2s_cli.errors import UserError
+from s2s_cli.files import STDIO, read_lines, replacing
+
+if TYPE_CHECKING:
+    from s2s_cli.search.nbest import Rescorer
+
+
+@command("rescore")
+def rescore(
+    nbest: Annotated[Path, typer.Argument(help="Moses n-best list, .gz or not; -: stdin.")] = Path(
+        "nbest.txt"
+    ),
+    source: Annotated[
+        Path, typer.Option(help="The text that was translated, one segment a line.")
+    ] = Path("corpus/test.en"),
+    model: Models = [Path("model")],  # noqa: B006 - typer copies it
+    output: Annotated[Path, typer.Option(help="Winners, or the list; -: stdout.")] = STDIO,
+    add_feature: Annotated[
+        bool, typer.Option(help="Write the list with the model's score as one more feature.")
+    ] = False,
+    feature_name: Annotated[str, typer.Option(help="Name of that feature.")] = "s2s",
+    weight: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the model in the average with the total.")
+    ] = 0.5,
+    tokenised: Tokenised = False,
+    detokenise: Annotated[
+        bool, typer.Option(help="Write winners as running text, not as words of the list.")
+    ] = False,
+    first_id: Annotated[
+        int, typer.Option(min=0, help="Id in the list of the first line of the source.")
+    ] = 0,
+    device: Device = "auto",
+    threads: Threads = 0,
+) -> None:
+    """Rescore an n-best list by forced decoding; print the winner of each segment.
+
+    The list's total and the model's log probability are averaged evenly, as in the paper (§3.6).
+    Hypotheses are words as the model's own tokeniser makes them; the source is raw text unless
+    --tokenised. One line for each line of the source, blank where the list has nothing.
+    """
+    if nbest == STDIO and source == STDIO:
+        raise UserError("the list and its source cannot both come from stdin", exit_code=2)
+    if not feature_name or set(feature_name) & set(" |=:\t\n"):
+        raise UserError(f"--feature-name {feature_name!r}: not a name for a feature", exit_code=2)
+    from s2s_cli.model.device import choose_device, set_threads
+    from s2s_cli.search.ensemble import load_scorer
+    from s2s_cli.search.nbest import Rescorer
+    from s2s_cli.search.sentences import Sentences
+
+    set_threads(threads)
+    sources = list(read_lines(source))
+    scorer, description = load_scorer(model, choose_device(device))
+    rescorer = Rescorer(scorer, Sentences(description, tokenised=tokenised), sources, first_id)
+    with replacing(output) as stream:
+        if add_feature:
+            write_list(rescorer, nbest, feature_name, stream)
+        else:
+            write_winners(rescorer, nbest, weight, detokenise, stream)
+
+
+def write_list(rescorer: "Rescorer", path: Path, name: str, stream: BinaryIO) -> None:
+    """The list with one more feature, every other field as it was."""
+    from s2s_cli.console import progress
+    from s2s_cli.search.nbest import warn_about
+
+    with progress("rescoring", len(rescorer.sources), "segments") as advance:
+        for _, entries, scores in rescorer.segments(path):
+            for entry, score in zip(entries, scores, strict=True):
+                stream.write(entry.with_feature(name, [score]).encode() + b"\n")
+            advance(1)
+    warn_about(path, rescorer.seen, [])
+
+
+def write_winners(
+    rescorer: "Rescorer", path: Path, weight: float, detokenise: bool, stream: BinaryIO
+) -> None:
+    """One line a source: the winner's words, or its text."""
+    from s2s_cli.console import progress
+    from s2s_cli.search.nbest import warn_about, winners
+
+    sources = rescorer.sources
+    with progress("rescoring", len(sources), "segments") as advance:
+        segments = ((advance(1), each)[1] for each in rescorer.segments(path))
+        best = winners(segments, len(sources), weight, path)
+    for entry in best:
+        line = "" if entry is None else entry.hypothesis
+        if entry is not None and detokenise:
+            line = rescorer.sentences.text(entry.words)
+        stream.write(line.encode() + b"\n")
+    missing = [index + rescorer.first_id for index, entry in enumerate(best) if entry is None]
+    warn_about(path, rescorer.seen, missing)

@@ -1,0 +1,31 @@
+"""``s2s train``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from s2s_cli.commands.app import command
+from s2s_cli.model.config import ModelConfig
+from s2s_cli.training.config import TrainingConfig
+
+
+@command("train")
+def train(
+    shape: ModelConfig,
+    config: TrainingConfig,
+    data: Annotated[Path, typer.Option(help="Directory that `s2s vocab` filled.")] = Path("data"),
+    model: Annotated[Path, typer.Option(help="Model directory to write.")] = Path("model"),
+) -> None:
+    """Train the two LSTMs; the defaults are the paper's model and recipe.
+
+    The same command resumes a training that was stopped. SIGTERM, SIGINT and SIGUSR1 end it after
+    the present update with a checkpoint (exit code 128 + signal).
+    """
+    from s2s_cli.model.device import choose_device, set_threads
+    from s2s_cli.training.loop import train as run
+
+    set_threads(config.threads)
+    stopped = run(data, model, shape, config, choose_device(config.device))
+    if stopped.signal is not None:
+        raise typer.Exit(128 + stopped.signal)

@@ -1,0 +1,3 @@
+"""Importing this module registers the six subcommands, in the order in which they are used."""
+
+from s2s_cli.commands import prep, vocab, train, decode, rescore, score  # noqa: F401, I001

@@ -1,0 +1,16 @@
+"""``s2s vocab``: vocabularies and the numericalised corpus."""
+
+from s2s_cli.commands.app import command
+from s2s_cli.console import say
+from s2s_cli.data.numericalise import VocabConfig, numericalise
+
+
+@command("vocab")
+def vocab(config: VocabConfig) -> None:
+    """Choose the most frequent words of both languages and write the text as ids.
+
+    Reads what `s2s prep` wrote and leaves vocab.LANGUAGE and the corpus for `s2s train` beside it.
+    Every word outside the vocabulary becomes the unknown word.
+    """
+    for line in numericalise(config).lines():
+        say(line)

@@ -1,0 +1,1 @@
+"""The numericalised corpus on disk and the batches drawn from it."""

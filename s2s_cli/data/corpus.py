@@ -1,0 +1,195 @@
+"""The numericalised corpus, mapped into memory: nothing is read before it is used."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from s2s_cli.errors import UserError
+from s2s_cli.files import read_json
+from s2s_cli.text.facts import Facts
+from s2s_cli.text.layout import MANIFEST, ids_file, offsets_file, vocabulary_file
+from s2s_cli.text.vocabulary import Vocabulary
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """The sentences of one language.
+
+    Attributes:
+        ids: int32 [words], all sentences one after another, without ``<EOS>``; the source stands
+            reversed where the facts say so.
+        offsets: int64 [n + 1]; sentence i is ``ids[offsets[i] : offsets[i + 1]]``.
+    """
+
+    ids: Tensor
+    offsets: Tensor
+
+    def lengths(self) -> Tensor:
+        """Words of each sentence, int64 [n]."""
+        return self.offsets.diff()
+
+    def __len__(self) -> int:
+        return self.offsets.numel() - 1
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self.ids[self.offsets[index] : self.offsets[index + 1]]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Sentence pairs: item i of ``source`` belongs to item i of ``target``."""
+
+    source: Side
+    target: Side
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """What ``s2s vocab`` leaves for training.
+
+    Attributes:
+        valid: None where there is no validation text.
+        digest: SHA-256 that changes whenever facts, vocabularies or sentences do.
+    """
+
+    facts: Facts
+    source_vocabulary: Vocabulary
+    target_vocabulary: Vocabulary
+    train: Split
+    valid: Split | None
+    digest: str
+
+    @classmethod
+    def open(cls, directory: Path) -> "Corpus":
+        """Map the corpus in ``directory``.
+
+        Raises:
+            UserError: not a corpus, another format, or files that do not belong together.
+        """
+        path = directory / MANIFEST
+        if not path.is_file():
+            raise UserError(f"{path}: no such file; run `s2s vocab` first")
+        manifest = Manifest(path, read_json(path))
+        facts = Facts.from_json(manifest.value("facts", kind=dict), path)
+        languages = (facts.source_language, facts.target_language)
+        source, target = (open_vocabulary(directory, each, manifest) for each in languages)
+        sizes = (len(source), len(target))
+        train = open_split(directory, "train", languages, sizes, manifest)
+        if train is None:
+            raise UserError(f"{path}: no sentence pair in it; run `s2s prep` and `s2s vocab` again")
+        valid = open_split(directory, "valid", languages, sizes, manifest)
+        return cls(facts, source, target, train, valid, manifest.digest)
+
+
+class Manifest:
+    """The entries of corpus.json, each checked for its type where it is taken."""
+
+    def __init__(self, path: Path, content: dict[str, Any]) -> None:
+        self.path = path
+        self.content = content
+        if self.value("format", kind=int) != FORMAT:
+            raise UserError(
+                f"{path}: format {content['format']} is not the format {FORMAT} that this version "
+                "of s2s reads; run `s2s vocab` again"
+            )
+
+    @property
+    def digest(self) -> str:
+        text = json.dumps(self.content, sort_keys=True, ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def value(self, *keys: str, kind: type) -> Any:
+        """The entry at ``keys``, one level each.
+
+        Raises:
+            UserError: missing, or not of type ``kind``.
+        """
+        entry: Any = self.content
+        for key in keys:
+            entry = entry.get(key) if isinstance(entry, dict) else None
+        if type(entry) is not kind:
+            raise self.damaged(f"{' → '.join(keys)} is missing or malformed")
+        return entry
+
+    def count(self, *keys: str) -> int:
+        """The entry at ``keys``, a number of things."""
+        number: int = self.value(*keys, kind=int)
+        if number < 0:
+            raise self.damaged(f"{' → '.join(keys)} is negative")
+        return number
+
+    def has(self, *keys: str) -> bool:
+        *outer, last = keys
+        return last in self.value(*outer, kind=dict)
+
+    def damaged(self, what: str) -> UserError:
+        return UserError(f"{self.path}: {what}; run `s2s vocab` again")
+
+
+def open_vocabulary(directory: Path, language: str, manifest: Manifest) -> Vocabulary:
+    path = vocabulary_file(directory, language)
+    vocabulary = Vocabulary.read(path)
+    if vocabulary.digest != manifest.value("vocabularies", language, "digest", kind=str):
+        raise UserError(f"{path}: not the vocabulary of this corpus; run `s2s vocab` again")
+    return vocabulary
+
+
+def open_split(
+    directory: Path,
+    split: str,
+    languages: tuple[str, str],
+    sizes: tuple[int, int],
+    manifest: Manifest,
+) -> Split | None:
+    """The pairs of ``split``; None where there are none."""
+    if not manifest.has("splits", split) or manifest.count("splits", split, "pairs") == 0:
+        return None
+    source, target = (
+        open_side(directory, split, language, size, manifest)
+        for language, size in zip(languages, sizes, strict=True)
+    )
+    return Split(source, target)
+
+
+def open_side(directory: Path, split: str, language: str, size: int, manifest: Manifest) -> Side:
+    pairs = manifest.count("splits", split, "pairs")
+    words = manifest.count("splits", split, "words", language)
+    ids_path = ids_file(directory, split, language)
+    offsets_path = offsets_file(directory, split, language)
+    ids = map_file(ids_path, words, torch.int32, manifest)
+    offsets = map_file(offsets_path, pairs + 1, torch.int64, manifest)
+    if offsets[0] != 0 or offsets[-1] != words or bool((offsets.diff() <= 0).any()):
+        raise UserError(f"{offsets_path}: damaged (offsets); run `s2s vocab` again")
+    low, high = ids.aminmax()
+    if low < 1 or high >= size:
+        raise UserError(f"{ids_path}: damaged (ids beyond the vocabulary); run `s2s vocab` again")
+    return Side(ids, offsets)
+
+
+def map_file(path: Path, count: int, dtype: torch.dtype, manifest: Manifest) -> Tensor:
+    """``count`` numbers of ``path``, mapped and never written to."""
+    expected = count * dtype.itemsize
+    if manifest.count("files", path.name, "bytes") != expected:
+        raise manifest.damaged(f"size of {path.name} does not fit the number of words")
+    actual = path.stat().st_size if path.is_file() else None
+    if actual != expected:
+        found = "missing" if actual is None else f"{actual:,} bytes"
+        raise UserError(
+            f"{path}: damaged ({found}, expected {expected:,} bytes); run `s2s vocab` again"
+        )
+    if count == 0:  # an empty file cannot be mapped
+        return torch.empty(0, dtype=dtype)
+    try:
+        return torch.from_file(str(path), shared=False, size=count, dtype=dtype)
+    except RuntimeError as error:
+        raise UserError(f"{path}: cannot be mapped into memory ({error})") from None

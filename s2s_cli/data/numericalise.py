@@ -1,0 +1,249 @@
+"""From prepared text to vocabularies and fixed-width ids on disk; ``s2s vocab``."""
+
+import hashlib
+import shutil
+import sys
+from array import array
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from itertools import repeat
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from s2s_cli.console import progress, say
+from s2s_cli.errors import UserError
+from s2s_cli.files import replacing, write_json
+from s2s_cli.settings import setting
+from s2s_cli.text.counting import count_words, most_frequent, read_words
+from s2s_cli.text.facts import Facts
+from s2s_cli.text.layout import MANIFEST, ids_file, offsets_file, text_file, vocabulary_file
+from s2s_cli.text.vocabulary import UNK, Vocabulary
+
+FORMAT = 1
+SPLITS = ("train", "valid")
+BUFFERED_WORDS = 1 << 18
+
+
+@dataclass(frozen=True)
+class VocabConfig:
+    """The sizes of the vocabularies."""
+
+    data: Path = setting(Path("data"), "Directory that `s2s prep` wrote")
+    source_size: int = setting(
+        160_000, "Rows of the source embeddings: words, end of sentence, unknown", min=3
+    )
+    target_size: int = setting(80_000, "Rows of the target embeddings, likewise", min=3)
+    min_count: int = setting(
+        1, "Leave out words that are less frequent in the training text", min=1
+    )
+
+
+@dataclass
+class LanguageReport:
+    """One language of the training text, and how much of the running words is known."""
+
+    language: str
+    types: int
+    vocabulary: Vocabulary
+    words: dict[str, int] = field(default_factory=dict)
+    unknown: dict[str, int] = field(default_factory=dict)
+
+    def coverage(self, split: str) -> float:
+        """Running words of ``split`` that are in the vocabulary, in per cent."""
+        words = self.words[split]
+        return 100 * (words - self.unknown[split]) / words if words else 100.0
+
+
+@dataclass
+class VocabReport:
+    """What ``s2s vocab`` made."""
+
+    languages: list[LanguageReport]
+    pairs: dict[str, int]
+    files: dict[str, dict[str, Any]]
+
+    @property
+    def bytes(self) -> int:
+        return sum(entry["bytes"] for entry in self.files.values())
+
+    def lines(self) -> list[str]:
+        """A short summary."""
+        lines = [
+            f"{each.language}: {each.words['train']:,} words, {each.types:,} types; "
+            f"vocabulary of {len(each.vocabulary):,} covers "
+            + ", ".join(f"{each.coverage(split):.2f} % of {split}" for split in each.words)
+            for each in self.languages
+        ]
+        pairs = ", ".join(f"{count:,} {split}" for split, count in self.pairs.items())
+        return [*lines, f"pairs: {pairs}; {self.bytes:,} bytes of ids on disk"]
+
+
+def numericalise(config: VocabConfig) -> VocabReport:
+    """Choose both vocabularies and write the text as ids (`s2s_cli.data.corpus` reads them).
+
+    All files appear at the end, the manifest last.
+
+    Raises:
+        UserError: text that ``prep`` did not write, or no room on the disk.
+    """
+    facts = Facts.read(config.data)
+    languages = choose_vocabularies(config, facts)
+    splits = [
+        split for split in SPLITS if text_file(config.data, split, facts.source_language).exists()
+    ]
+    report = VocabReport(languages, {}, {})
+    require_room(config.data, languages)
+    with ExitStack() as outputs:
+        for split in splits:
+            write_split(config.data, split, facts, report, outputs)
+        # From here to the last file there is no manifest: a kill leaves no corpus.
+        (config.data / MANIFEST).unlink(missing_ok=True)
+        for each in languages:
+            each.vocabulary.write(vocabulary_file(config.data, each.language))
+    if "valid" not in splits:
+        remove_split(config.data, "valid", languages)
+    write_json(config.data / MANIFEST, manifest(facts, report))
+    return report
+
+
+def choose_vocabularies(config: VocabConfig, facts: Facts) -> list[LanguageReport]:
+    sizes = (
+        (facts.source_language, config.source_size),
+        (facts.target_language, config.target_size),
+    )
+    languages = []
+    for language, size in sizes:
+        say(f"counting the words of {text_file(config.data, 'train', language)}")
+        counts = count_words(text_file(config.data, "train", language))
+        vocabulary = most_frequent(counts, size, config.min_count)
+        report = LanguageReport(language, len(counts), vocabulary)
+        report.words["train"] = counts.total()
+        languages.append(report)
+    return languages
+
+
+def require_room(directory: Path, languages: list[LanguageReport]) -> None:
+    """Say what the ids of the training text will take, and refuse where the disk is full."""
+    needed = sum(4 * each.words["train"] for each in languages)
+    free = shutil.disk_usage(directory).free
+    say(f"writing about {needed:,} bytes of ids to {directory}")
+    if needed > free:
+        raise UserError(f"{directory}: only {free:,} bytes are free on this disk")
+
+
+def write_split(
+    directory: Path, split: str, facts: Facts, report: VocabReport, outputs: ExitStack
+) -> None:
+    """Write the ids of both sides; entries of the manifest go into ``report``."""
+    pairs = []
+    for each in report.languages:
+        reverse = facts.reverse_source and each.language == facts.source_language
+        writer = IdsWriter(directory, split, each.language, outputs)
+        text = text_file(directory, split, each.language)
+        with progress(f"{split}.{each.language}", each.words.get(split), "words") as advance:
+            for ids in encoded(text, each.vocabulary, reverse):
+                writer.add(ids)
+                if len(writer.ids) >= BUFFERED_WORDS:
+                    advance(writer.flush())
+        report.files.update(writer.finish())
+        each.words[split], each.unknown[split] = writer.words, writer.unknown
+        pairs.append(writer.pairs)
+    if pairs[0] != pairs[1]:
+        names = [str(text_file(directory, split, each.language)) for each in report.languages]
+        raise UserError(
+            f"{names[0]} has {pairs[0]:,} lines and {names[1]} has {pairs[1]:,}; "
+            "run `s2s prep` again"
+        )
+    report.pairs[split] = pairs[0]
+
+
+def encoded(path: Path, vocabulary: Vocabulary, reverse: bool) -> Iterator["array[int]"]:
+    """The ids of each line, last word first where ``reverse``."""
+    look_up = vocabulary.ids.get
+    for words in read_words(path):
+        if reverse:
+            words.reverse()
+        yield array("i", map(look_up, words, repeat(UNK)))
+
+
+class IdsWriter:
+    """Writes the ids of sentences and their offsets, a buffer at a time."""
+
+    def __init__(self, directory: Path, split: str, language: str, outputs: ExitStack) -> None:
+        self.ids = array("i")
+        self.offsets = array("q", [0])
+        self.pairs = self.words = self.unknown = 0
+        self.outputs = [
+            HashedOutput(path, outputs)
+            for path in (
+                ids_file(directory, split, language),
+                offsets_file(directory, split, language),
+            )
+        ]
+
+    def add(self, ids: "array[int]") -> None:
+        self.ids.extend(ids)
+        self.offsets.append(self.words + len(self.ids))
+        self.pairs += 1
+
+    def flush(self) -> int:
+        """Write the buffers; returns how many words there were."""
+        count = len(self.ids)
+        self.words += count
+        self.unknown += self.ids.count(UNK)
+        for output, buffer in zip(self.outputs, (self.ids, self.offsets), strict=True):
+            output.write(buffer)
+            del buffer[:]
+        return count
+
+    def finish(self) -> dict[str, dict[str, Any]]:
+        self.flush()
+        return {output.path.name: output.entry() for output in self.outputs}
+
+
+class HashedOutput:
+    """A file of little-endian integers that knows its size and SHA-256."""
+
+    def __init__(self, path: Path, outputs: ExitStack) -> None:
+        self.path = path
+        self.stream: BinaryIO = outputs.enter_context(replacing(path))
+        self.hash = hashlib.sha256()
+        self.bytes = 0
+
+    def write(self, numbers: "array[int]") -> None:
+        if sys.byteorder == "big":
+            numbers.byteswap()
+        self.hash.update(numbers)
+        self.stream.write(numbers)
+        self.bytes += len(numbers) * numbers.itemsize
+
+    def entry(self) -> dict[str, Any]:
+        return {"bytes": self.bytes, "sha256": self.hash.hexdigest()}
+
+
+def remove_split(directory: Path, split: str, languages: list[LanguageReport]) -> None:
+    for each in languages:
+        ids_file(directory, split, each.language).unlink(missing_ok=True)
+        offsets_file(directory, split, each.language).unlink(missing_ok=True)
+
+
+def manifest(facts: Facts, report: VocabReport) -> dict[str, Any]:
+    """What corpus.json says: enough to notice any file that is not of this corpus."""
+    return {
+        "format": FORMAT,
+        "facts": asdict(facts),
+        "vocabularies": {
+            each.language: {"size": len(each.vocabulary), "digest": each.vocabulary.digest}
+            for each in report.languages
+        },
+        "splits": {
+            split: {
+                "pairs": pairs,
+                "words": {each.language: each.words[split] for each in report.languages},
+                "unknown": {each.language: each.unknown[split] for each in report.languages},
+            }
+            for split, pairs in report.pairs.items()
+        },
+        "files": report.files,
+    }

@@ -1,0 +1,1 @@
+"""The encoder, the decoder, the softmax and its loss; the model directory."""

@@ -1,0 +1,179 @@
+"""The model directory: what ``train`` leaves and all that ``decode`` and ``rescore`` need.
+
+``model.json`` holds the shape, the facts of the text and the digests of the vocabularies; beside
+it lie the two vocabularies, ``best.pt`` (weights of the best validation) and ``last.pt`` (weights
+and the state of training).
+"""
+
+import pickle
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from s2s_cli.errors import UserError
+from s2s_cli.files import move_into_place, read_json, sync, temporary_beside, write_json
+from s2s_cli.model.config import Shape
+from s2s_cli.model.seq2seq import Seq2Seq
+from s2s_cli.text.facts import Facts
+from s2s_cli.text.vocabulary import Vocabulary
+
+FORMAT = 1
+DESCRIPTION = "model.json"
+BEST = "best.pt"
+LAST = "last.pt"
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a model is, without its weights."""
+
+    shape: Shape
+    facts: Facts
+    source_vocabulary: Vocabulary
+    target_vocabulary: Vocabulary
+
+    def write(self, directory: Path) -> None:
+        """Write the vocabularies, then ``model.json``, which names their digests."""
+        for language, vocabulary in self._vocabularies():
+            vocabulary.write(vocabulary_path(directory, language))
+        write_json(
+            directory / DESCRIPTION,
+            {
+                "format": FORMAT,
+                "shape": asdict(self.shape),
+                "facts": asdict(self.facts),
+                "vocabularies": {
+                    language: vocabulary.digest for language, vocabulary in self._vocabularies()
+                },
+            },
+        )
+
+    def _vocabularies(self) -> tuple[tuple[str, Vocabulary], tuple[str, Vocabulary]]:
+        return (
+            (self.facts.source_language, self.source_vocabulary),
+            (self.facts.target_language, self.target_vocabulary),
+        )
+
+    @classmethod
+    def read(cls, directory: Path) -> "Description":
+        """Read a model directory's description and vocabularies.
+
+        Raises:
+            UserError: not a model directory, another format, or files that do not belong together.
+        """
+        path = directory / DESCRIPTION
+        if not path.is_file():
+            raise UserError(
+                f"{directory}: not a model directory (no {DESCRIPTION}); `s2s train` makes one"
+            )
+        value = read_json(path)
+        if value.get("format") != FORMAT:
+            raise UserError(
+                f"{path}: format {value.get('format')!r} is not the format {FORMAT} that this "
+                "version of s2s reads"
+            )
+        try:
+            shape = Shape.from_json(value.get("shape"))
+        except ValueError as error:
+            raise UserError(f"{path}: {error}") from None
+        facts = Facts.from_json(entry(path, value, "facts"), path)
+        source, target = (
+            read_vocabulary(directory, language, size, entry(path, value, "vocabularies"))
+            for language, size in (
+                (facts.source_language, shape.source_vocabulary),
+                (facts.target_language, shape.target_vocabulary),
+            )
+        )
+        return cls(shape, facts, source, target)
+
+
+def entry(path: Path, value: dict[str, Any], name: str) -> dict[str, Any]:
+    found = value.get(name)
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: {name} is missing or malformed")
+    return found
+
+
+def vocabulary_path(directory: Path, language: str) -> Path:
+    """Where the vocabulary of ``language`` lies; a code that is a path leads out of nothing."""
+    return directory / f"vocab.{Path(language).name}"
+
+
+def read_vocabulary(
+    directory: Path, language: str, size: int, digests: dict[str, Any]
+) -> Vocabulary:
+    path = vocabulary_path(directory, language)
+    vocabulary = Vocabulary.read(path)
+    if len(vocabulary) != size or vocabulary.digest != digests.get(language):
+        raise UserError(f"{path}: is not the vocabulary that the model was trained with")
+    return vocabulary
+
+
+def save_tensors(path: Path, content: dict[str, Any]) -> None:
+    """Write plain containers and tensors, whole or not at all."""
+    temporary = temporary_beside(path)
+    try:
+        with temporary.open("wb") as stream:
+            torch.save(content, stream)
+            sync(stream)
+        move_into_place(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def load_tensors(path: Path, *, mapped: bool = True) -> dict[str, Any]:
+    """Read what `save_tensors` wrote, running no code from the file.
+
+    Args:
+        path: the file.
+        mapped: leave the tensors on the disk until they are touched.
+
+    Raises:
+        UserError: the file is missing, damaged, or not of this kind.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", mmap=mapped, weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (RuntimeError, pickle.UnpicklingError, ValueError, EOFError, KeyError, TypeError):
+        raise UserError(f"{path}: damaged, or not a file that `s2s train` wrote") from None
+    if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
+        raise UserError(f"{path}: holds no model")
+    return content
+
+
+def weights_path(model: Path) -> Path:
+    """The weights that ``--model`` means: the file itself, or the best in a directory."""
+    if model.is_file():
+        return model
+    best = model / BEST
+    return best if best.is_file() else model / LAST
+
+
+def load_model(model: Path, device: torch.device) -> tuple[Seq2Seq, Description]:
+    """A trained model, ready to use.
+
+    Args:
+        model: a model directory, or a file of weights in one (``model/last.pt``).
+        device: where its weights go.
+
+    Raises:
+        UserError: not a model directory, or weights that do not fit its description.
+    """
+    directory = model.parent if model.is_file() else model
+    description = Description.read(directory)
+    path = weights_path(model)
+    if not path.is_file():
+        raise UserError(f"{directory}: has no weights yet; let `s2s train` run to a checkpoint")
+    weights: dict[str, Tensor] = load_tensors(path)["model"]
+    with torch.device("meta"):
+        network = Seq2Seq(description.shape)
+    try:
+        network.load_state_dict(weights, assign=True)
+    except (RuntimeError, AttributeError, TypeError):
+        raise UserError(f"{path}: its weights do not fit {DESCRIPTION} beside it") from None
+    return network.to(device).eval().requires_grad_(False), description

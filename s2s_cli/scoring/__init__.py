@@ -1,0 +1,1 @@
+"""BLEU, chrF, their signatures and intervals."""

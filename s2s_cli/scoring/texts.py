@@ -1,0 +1,126 @@
+"""The texts to score: read, counted, and brought into both forms, tokenised and running."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from s2s_cli.errors import UserError
+from s2s_cli.files import STDIO, read_lines
+from s2s_cli.settings import setting
+from s2s_cli.text.tokenise import Tokeniser, tokeniser_name
+
+AS_GIVEN = "as-given"
+FEWEST_RESAMPLES = 100  # fewer leave one or two in each of the tails that are cut off
+
+
+@dataclass(frozen=True)
+class ScoringConfig:
+    """What is scored, and how its words come about."""
+
+    hypothesis: Path = setting(STDIO, "The translations, one a line (- is stdin)")
+    tokenised: bool = setting(False, "The texts are tokenised: words stand between spaces")
+    language: str = setting("fr", "Language of the texts, for the tokeniser")
+    bootstrap: int = setting(
+        0, "Resamples for a 95 % interval, 1000 is usual; 0 is off", min=0, max=10_000
+    )
+
+    def check(self, references: list[Path]) -> None:
+        """Refuse what cannot be scored, before anything is read.
+
+        Raises:
+            UserError: no reference, stdin named twice, too few resamples.
+        """
+        if not references:
+            raise UserError("no reference; name at least one file", exit_code=2)
+        if [self.hypothesis, *references].count(STDIO) > 1:
+            raise UserError(
+                "stdin can be the hypotheses or one reference, not both; name a file for the "
+                "other (--hypothesis FILE)",
+                exit_code=2,
+            )
+        if 0 < self.bootstrap < FEWEST_RESAMPLES:
+            raise UserError(
+                f"--bootstrap {self.bootstrap}: too few resamples for a 95 % interval; take "
+                f"{FEWEST_RESAMPLES} or more, or 0 for none",
+                exit_code=2,
+            )
+
+
+@dataclass(frozen=True)
+class Form:
+    """Hypotheses and their references, N lines each, in one of the two forms.
+
+    Attributes:
+        hypotheses: N lines.
+        references: one list of N lines for each reference.
+        maker: what brought the lines into this form (`AS_GIVEN`: they came in it).
+    """
+
+    hypotheses: list[str]
+    references: list[list[str]]
+    maker: str
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Hypotheses and references as they were read, and the two forms they are scored in."""
+
+    given: Form
+    tokenised: bool
+    language: str
+
+    @cached_property
+    def words(self) -> Form:
+        """Tokenised lines: words with one space between them."""
+        if self.tokenised:
+            return self.given
+        tokeniser = Tokeniser(self.language, tokenised=False)
+        return self._made(lambda line: " ".join(tokeniser.tokenise(line)))
+
+    @cached_property
+    def running(self) -> Form:
+        """Running text, as people read it."""
+        if not self.tokenised:
+            return self.given
+        tokeniser = Tokeniser(self.language, tokenised=False)
+        return self._made(
+            lambda line: tokeniser.detokenise([word for word in line.split(" ") if word])
+        )
+
+    def _made(self, change: Callable[[str], str]) -> Form:
+        maker = f"{tokeniser_name(tokenised=False)} {self.language}".replace(" ", "-")
+        return Form(
+            [change(line) for line in self.given.hypotheses],
+            [[change(line) for line in reference] for reference in self.given.references],
+            maker,
+        )
+
+
+def read_texts(config: ScoringConfig, references: list[Path]) -> Texts:
+    """Read the hypotheses and all references.
+
+    Raises:
+        UserError: a file cannot be read, there is no line, or the numbers of lines differ.
+    """
+    # The references first: a missing one is told without waiting for stdin to end.
+    by_path = {path: list(read_lines(path)) for path in references if path != STDIO}
+    hypotheses = list(read_lines(config.hypothesis))
+    lines = [by_path[path] if path in by_path else list(read_lines(path)) for path in references]
+    if not hypotheses and not any(lines):
+        raise UserError(f"{named(config.hypothesis)}: no lines to score")
+    for path, reference in zip(references, lines, strict=True):
+        check_counts(config.hypothesis, len(hypotheses), path, len(reference))
+    return Texts(Form(hypotheses, lines, AS_GIVEN), config.tokenised, config.language)
+
+
+def check_counts(hypothesis: Path, have: int, reference: Path, want: int) -> None:
+    if have != want:
+        raise UserError(
+            f"{named(hypothesis)} has {have} lines but {named(reference)} has {want}; "
+            "each hypothesis needs its reference on the same line"
+        )
+
+
+def named(path: Path) -> str:
+    return "stdin" if path == STDIO else str(path)

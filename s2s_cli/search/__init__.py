@@ -1,0 +1,1 @@
+"""The scorer protocol and what is built on it: beam search, ensembles, rescoring."""

@@ -1,0 +1,30 @@
+"""The settings of search, known without torch."""
+
+from dataclasses import dataclass
+
+from s2s_cli.settings import setting
+
+
+@dataclass(frozen=True)
+class BeamConfig:
+    """How to search."""
+
+    beam: int = setting(12, "Hypotheses kept at each step.", min=1)
+    nbest: int = setting(
+        0, "Write so many hypotheses a line, as a Moses n-best list; 0: the best alone.", min=0
+    )
+    normalise: float = setting(
+        0.0, "Divide log probabilities by length to this power; 0: not, as in the paper.", min=0
+    )
+    max_length: int = setting(
+        0, "Longest translation in words; 0: twice the source and 10 more.", min=0
+    )
+    forbid_unk: bool = setting(False, "Never write UNK.")
+
+    def longest(self, source_length: int) -> int:
+        """Words that a translation may have; depends on its own source alone."""
+        return self.max_length or 2 * source_length + 10
+
+    def score(self, log_prob: float, words: int) -> float:
+        """What hypotheses are ranked by; ``words`` counts `EOS`."""
+        return float(log_prob / words**self.normalise)

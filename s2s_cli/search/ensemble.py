@@ -1,0 +1,74 @@
+"""Several models as one scorer: the probabilities of its members are averaged at each step."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from s2s_cli.errors import UserError
+from s2s_cli.model.directory import Description, load_model
+from s2s_cli.search.scorer import LstmScorer, LstmState, Scorer
+
+
+class Ensemble:
+    """The arithmetic mean of the members' probabilities of the next word."""
+
+    def __init__(self, scorers: Sequence[Scorer]) -> None:
+        self.scorers = list(scorers)
+
+    @property
+    def members(self) -> int:
+        return len(self.scorers)
+
+    @property
+    def device(self) -> torch.device:
+        return self.scorers[0].device
+
+    def start(self, sources: Sequence[Sequence[int]]) -> list[LstmState]:
+        return [each.start(sources) for each in self.scorers]
+
+    @torch.inference_mode()
+    def step(
+        self, state: list[LstmState], tokens: Tensor
+    ) -> tuple[Tensor, list[Tensor], list[LstmState]]:
+        stepped = [each.step(part, tokens) for each, part in zip(self.scorers, state, strict=True)]
+        members = [log_probs for log_probs, _, _ in stepped]
+        mean = torch.stack(members).logsumexp(0) - math.log(self.members)
+        return mean, members, [after for _, _, after in stepped]
+
+    def select(self, state: list[LstmState], rows: Tensor) -> list[LstmState]:
+        return [each.select(part, rows) for each, part in zip(self.scorers, state, strict=True)]
+
+
+def load_scorer(models: Sequence[Path], device: torch.device) -> tuple[Scorer, Description]:
+    """One model, or the ensemble of several; the description is the first one's.
+
+    Raises:
+        UserError: not a model directory; members that differ in vocabularies or facts.
+    """
+    loaded = [load_model(path, device) for path in models]
+    descriptions = [description for _, description in loaded]
+    for path, description in zip(models, descriptions, strict=True):
+        check_agreement(models[0], descriptions[0], path, description)
+    scorers = [LstmScorer(model) for model, _ in loaded]
+    return scorers[0] if len(scorers) == 1 else Ensemble(scorers), descriptions[0]
+
+
+def check_agreement(path: Path, first: Description, other_path: Path, other: Description) -> None:
+    """Members must read the same words the same way and write the same words."""
+    differing = [
+        name
+        for name, one, two in (
+            ("source vocabulary", first.source_vocabulary.digest, other.source_vocabulary.digest),
+            ("target vocabulary", first.target_vocabulary.digest, other.target_vocabulary.digest),
+            ("facts of the text", first.facts, other.facts),
+        )
+        if one != two
+    ]
+    if differing:
+        raise UserError(
+            f"{other_path} and {path} differ in {' and '.join(differing)}; "
+            "the members of an ensemble are trained on the same data directory"
+        )

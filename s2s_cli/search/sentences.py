@@ -1,0 +1,48 @@
+"""Between lines of text and ids, by the facts that travel with the model."""
+
+from collections.abc import Sequence
+
+from s2s_cli.model.directory import Description
+from s2s_cli.text.tokenise import Tokeniser
+
+# A line beyond this many words is no sentence; it is cut, and counted, and still gives a line.
+LONGEST_SOURCE = 1000
+
+
+class Sentences:
+    """Reads and writes text as the model's own training text was read.
+
+    Attributes:
+        cut: sources so far that were cut to `LONGEST_SOURCE` words.
+    """
+
+    def __init__(self, description: Description, *, tokenised: bool) -> None:
+        """Follow ``description``; ``tokenised`` text is split at its spaces and left so."""
+        self.description = description
+        as_words = tokenised or description.facts.tokenised
+        self._source = Tokeniser(description.facts.source_language, as_words)
+        self._target = Tokeniser(description.facts.target_language, as_words)
+        self.cut = 0
+
+    def source_ids(self, line: str) -> list[int]:
+        """Ids of a source line in the order in which the encoder reads them; none if blank."""
+        words = self._source.tokenise(line)
+        if len(words) > LONGEST_SOURCE:
+            self.cut += 1
+            words = words[:LONGEST_SOURCE]
+        ids = self.description.source_vocabulary.encode(words)
+        return ids[::-1] if self.description.facts.reverse_source else ids
+
+    def target_words(self, line: str) -> list[str]:
+        return self._target.tokenise(line)
+
+    def target_ids(self, words: Sequence[str]) -> list[int]:
+        return self.description.target_vocabulary.encode(words)
+
+    def words(self, ids: Sequence[int]) -> list[str]:
+        """Target words of ``ids``."""
+        return self.description.target_vocabulary.decode(ids)
+
+    def text(self, words: Sequence[str]) -> str:
+        """Target words as a line of running text, or of words where text is tokenised."""
+        return self._target.detokenise(words)

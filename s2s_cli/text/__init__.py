@@ -1,0 +1,1 @@
+"""Lines, words, vocabularies and n-best lists; nothing here imports torch."""

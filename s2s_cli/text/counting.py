@@ -1,0 +1,39 @@
+"""Counting the words of prepared text, and choosing the most frequent."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+from s2s_cli.errors import UserError
+from s2s_cli.files import read_lines
+from s2s_cli.text.vocabulary import SYMBOLS, Vocabulary
+
+
+def read_words(path: Path) -> Iterator[list[str]]:
+    """The words of each line of prepared text.
+
+    Raises:
+        UserError: a blank line or a doubled space, which ``prep`` never writes here.
+    """
+    for number, line in enumerate(read_lines(path), 1):
+        words = line.split(" ")
+        if "" in words:
+            raise UserError(
+                f"{path}:{number}: blank line or doubled space; text for training must come from "
+                "`s2s prep`"
+            )
+        yield words
+
+
+def count_words(path: Path) -> Counter[str]:
+    """How often each word stands in a file of prepared text."""
+    return Counter(chain.from_iterable(read_words(path)))
+
+
+def most_frequent(counts: Counter[str], size: int, min_count: int) -> Vocabulary:
+    """At most ``size`` rows, the two symbols counted; ties go to the lower code points."""
+    frequent = [(word, count) for word, count in counts.items() if count >= min_count]
+    frequent.sort(key=lambda entry: (-entry[1], entry[0]))
+    chosen = frequent[: size - SYMBOLS]
+    return Vocabulary([word for word, _ in chosen], [count for _, count in chosen])

@@ -1,0 +1,61 @@
+"""What was decided when the text was prepared, and must hold wherever a model reads text."""
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from s2s_cli.errors import UserError
+from s2s_cli.files import read_json, write_json
+
+FORMAT = 1
+FILE_NAME = "facts.json"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Decided by ``prep``, carried by ``vocab`` and ``train``, obeyed by ``decode``/``rescore``.
+
+    Attributes:
+        source_language: code of the source language, also the suffix of its files.
+        target_language: likewise for the target.
+        tokenised: the text came already tokenised, so a word is what stands between spaces.
+        reverse_source: the encoder reads the source last word first (§3.3). The text files keep
+            their natural order; words are reversed where they become ids.
+        tokeniser: name and version of the tokeniser, for the record.
+    """
+
+    source_language: str
+    target_language: str
+    tokenised: bool
+    reverse_source: bool
+    tokeniser: str
+
+    def write(self, directory: Path) -> None:
+        write_json(directory / FILE_NAME, {"format": FORMAT, **asdict(self)})
+
+    @classmethod
+    def read(cls, directory: Path) -> "Facts":
+        """The facts that ``s2s prep`` left in ``directory``.
+
+        Raises:
+            UserError: no such file, another format, missing or malformed entries.
+        """
+        path = directory / FILE_NAME
+        if not path.exists():
+            raise UserError(f"{path}: no such file; run `s2s prep` first")
+        return cls.from_json(read_json(path), path)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any], where: Path) -> "Facts":
+        if value.get("format", FORMAT) != FORMAT:
+            raise UserError(
+                f"{where}: format {value['format']} is not the format {FORMAT} that this version "
+                "of s2s reads; prepare the text again"
+            )
+        taken: dict[str, Any] = {}
+        for field in fields(cls):
+            entry = value.get(field.name)
+            if type(entry) is not field.type:
+                raise UserError(f"{where}: {field.name} is missing or malformed")
+            taken[field.name] = entry
+        return cls(**taken)

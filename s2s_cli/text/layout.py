@@ -1,0 +1,26 @@
+"""The names of the files in a data directory, which ``prep`` and ``vocab`` fill."""
+
+from pathlib import Path
+
+SPLITS = ("train", "valid", "test")
+MANIFEST = "corpus.json"
+
+
+def text_file(directory: Path, split: str, language: str) -> Path:
+    """Prepared text: words with a space between, one sentence a line, in natural order."""
+    return directory / f"{split}.{language}"
+
+
+def vocabulary_file(directory: Path, language: str) -> Path:
+    """The words of a language (`s2s_cli.text.vocabulary.Vocabulary.write`)."""
+    return directory / f"vocab.{language}"
+
+
+def ids_file(directory: Path, split: str, language: str) -> Path:
+    """Ids of all sentences one after another, little-endian int32, no ``<EOS>``."""
+    return directory / f"{split}.{language}.ids"
+
+
+def offsets_file(directory: Path, split: str, language: str) -> Path:
+    """Where each sentence starts in `ids_file`, and its end: n + 1 little-endian int64."""
+    return directory / f"{split}.{language}.idx"

@@ -1,0 +1,182 @@
+"""N-best lists in the layouts that Moses and its kin write.
+
+A line is ``segment ||| hypothesis ||| features ||| total ||| ...``. Fields from the third on may
+be missing or empty; what follows the total (alignments) is carried along unread.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from s2s_cli.errors import UserError
+from s2s_cli.files import STDIO, read_lines
+
+BAR = "|||"
+# A word that holds a bar would end its field; Moses writes each of its strokes as an entity.
+ESCAPED_BAR = "&#124;" * 3
+FEATURES = 2
+TOTAL = 3
+LONGEST_ID = 18  # digits; more is no segment of any file
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One hypothesis of a list.
+
+    Attributes:
+        line: the whole line as it was read, without its end.
+        number: where it stands in the file, from 1.
+        segment: id of the source sentence.
+        hypothesis: text of the second field, without the blanks around it.
+        total: the fourth field, or None where the list has none.
+    """
+
+    line: str
+    number: int
+    segment: int
+    hypothesis: str
+    total: float | None
+
+    @property
+    def words(self) -> list[str]:
+        """Words of the hypothesis; an escaped bar (see `format_entry`) is a bar again."""
+        text = self.hypothesis.replace(ESCAPED_BAR, BAR)
+        return [word for word in text.split(" ") if word]
+
+    def with_feature(self, name: str, values: Sequence[float]) -> str:
+        """The line with one more feature after its last; every other byte stays as it was.
+
+        The label is written as the list writes its own: ``name= 1``, ``name: 1`` or ``name=1``.
+
+        Raises:
+            ValueError: a value is not finite.
+        """
+        fields = self.line.split(BAR)
+        if len(fields) <= FEATURES:
+            blank = "" if self.line.endswith(" ") else " "
+            return f"{self.line}{blank}{BAR} {feature(name, values, '= ')}"
+        field = fields[FEATURES]
+        added = feature(name, values, label_ending(field))
+        fields[FEATURES] = appended(field, added, last=len(fields) == FEATURES + 1)
+        return BAR.join(fields)
+
+
+def parse_entry(line: str, path: Path, number: int) -> Entry:
+    """Read one line of a list; ``path`` and ``number`` say where it stands.
+
+    Raises:
+        UserError: no bar, an id that is not a whole number from 0, a total that is not a number.
+    """
+    where = f"{'stdin' if path == STDIO else path}:{number}"
+    fields = [field.strip(" ") for field in line.split(BAR)]
+    if len(fields) == 1:
+        raise UserError(f"{where}: no {BAR} in the line; expected `id {BAR} hypothesis {BAR} ...`")
+    segment = parse_segment(fields[0], where)
+    total = parse_total(fields[TOTAL], where) if len(fields) > TOTAL and fields[TOTAL] else None
+    return Entry(line, number, segment, fields[1], total)
+
+
+def parse_segment(text: str, where: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > LONGEST_ID:
+        raise UserError(f"{where}: the id must be a whole number from 0, not {shortened(text)}")
+    return int(text)
+
+
+def parse_total(text: str, where: str) -> float:
+    try:
+        total = float(text)
+    except ValueError:
+        total = math.nan
+    # float() alone would take 1_000 and digits of other scripts.
+    if not math.isfinite(total) or "_" in text or not text.isascii():
+        raise UserError(f"{where}: the total must be a finite number, not {shortened(text)}")
+    return total
+
+
+def shortened(text: str, longest: int = 40) -> str:
+    return repr(text if len(text) <= longest else text[:longest] + "...")
+
+
+def read_nbest(path: Path) -> Iterator[Entry]:
+    """The entries of a list (``-``: stdin), one at a time; empty lines are passed over.
+
+    Raises:
+        UserError: as `parse_entry` and `s2s_cli.files.read_lines`.
+    """
+    for number, line in enumerate(read_lines(path), 1):
+        if line:
+            yield parse_entry(line, path, number)
+
+
+def read_segments(path: Path) -> Iterator[tuple[int, list[Entry]]]:
+    """Each segment's id and entries, in the order of the list; ids may start and skip anywhere.
+
+    Raises:
+        UserError: as `read_nbest`; an id comes back after another one began.
+    """
+    begun: set[int] = set()
+    entries: list[Entry] = []
+    for entry in read_nbest(path):
+        if entries and entry.segment != entries[0].segment:
+            yield entries[0].segment, entries
+            entries = []
+        if not entries and entry.segment in begun:
+            where = f"{'stdin' if path == STDIO else path}:{entry.number}"
+            raise UserError(
+                f"{where}: id {entry.segment} comes back after other ids; sort the list by id"
+            )
+        begun.add(entry.segment)
+        entries.append(entry)
+    if entries:
+        yield entries[0].segment, entries
+
+
+def format_entry(
+    segment: int,
+    hypothesis: str,
+    features: Sequence[tuple[str, Sequence[float]]],
+    total: float,
+) -> str:
+    """A line in the new layout of Moses: ``0 ||| le chat ||| S2S0= -1.2 ||| -1.2``.
+
+    A bar within the hypothesis is written as ``&#124;&#124;&#124;``; `Entry.words` undoes that.
+
+    Raises:
+        ValueError: a value or the total is not finite.
+    """
+    labelled = " ".join(feature(name, values, "= ") for name, values in features)
+    fields = [str(segment), hypothesis.replace(BAR, ESCAPED_BAR), labelled, number_text(total)]
+    return f" {BAR} ".join(fields)
+
+
+def feature(name: str, values: Sequence[float], ending: str) -> str:
+    return name + ending + " ".join(number_text(value) for value in values)
+
+
+def number_text(value: float) -> str:
+    """Seven significant digits: within 1e-6 of ``value`` and no longer than what Moses writes."""
+    if not math.isfinite(value):
+        raise ValueError(f"a score must be finite, not {value}")
+    return f"{value:.7g}"
+
+
+def label_ending(field: str) -> str:
+    """What stands between a label and its first value in this field of features."""
+    for token in reversed(field.split(" ")):
+        if token.endswith(("=", ":")) and len(token) > 1:
+            return token[-1] + " "
+        label, sign, _ = token.partition("=")
+        if label and sign:
+            return sign
+    return "= "
+
+
+def appended(field: str, added: str, last: bool) -> str:
+    """``field`` with ``added`` after its last token; the blanks at its end keep their place."""
+    body = field.rstrip(" ")
+    blanks = field[len(body) :]
+    if body:
+        return f"{body} {added}{blanks}"
+    # The blanks of an empty field come to stand around the feature.
+    return f" {added}{blanks[1:] if last else blanks[1:] or ' '}"

@@ -1,0 +1,64 @@
+"""What ``s2s prep`` did, for people and as prep.json."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from s2s_cli.text.odd import what_became
+
+
+@dataclass
+class SplitReport:
+    """Pairs read, kept and dropped by reason; words kept on the source and the target side."""
+
+    read: int = 0
+    kept: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    words: list[int] = field(default_factory=lambda: [0, 0])
+
+
+@dataclass
+class PrepReport:
+    """A report by split, and the odd characters of all text by side."""
+
+    languages: tuple[str, str]
+    tokenised: bool
+    splits: dict[str, SplitReport] = field(default_factory=dict)
+    odd: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "format": 1,
+            "splits": {
+                name: {
+                    "read": split.read,
+                    "kept": split.kept,
+                    "dropped": dict(sorted(split.dropped.items())),
+                    "words": dict(zip(self.languages, split.words, strict=True)),
+                }
+                for name, split in self.splits.items()
+            },
+            "odd_characters": {
+                language: {
+                    kind: {"count": count, "done": what_became(kind, self.tokenised)}
+                    for kind, count in sorted(odd.items())
+                }
+                for language, odd in zip(self.languages, self.odd, strict=True)
+            },
+        }
+
+    def lines(self) -> list[str]:
+        """A short summary."""
+        lines = []
+        for name, split in self.splits.items():
+            reasons = ", ".join(f"{count:,} {why}" for why, count in sorted(split.dropped.items()))
+            lines.append(
+                f"{name}: {split.read:,} pairs read, {split.kept:,} kept"
+                + (f", dropped: {reasons}" if reasons else "")
+            )
+        for language, odd in zip(self.languages, self.odd, strict=True):
+            lines += [
+                f"{language}: {count:,} × {kind}: {what_became(kind, self.tokenised)}"
+                for kind, count in sorted(odd.items())
+            ]
+        return lines

@@ -1,0 +1,318 @@
+"""From parallel raw text to tokenised pairs worth training on; ``s2s prep``."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from s2s_cli.console import progress, say
+from s2s_cli.errors import UserError
+from s2s_cli.files import BOM, STDIO, decode_line, read_lines, reading, replacing, write_json
+from s2s_cli.settings import setting
+from s2s_cli.text.facts import FILE_NAME, Facts
+from s2s_cli.text.layout import MANIFEST, SPLITS, text_file
+from s2s_cli.text.odd import FILE_START_MARK, LINE_END_RETURN, count_odd
+from s2s_cli.text.parallel import available_cores, in_order
+from s2s_cli.text.preparation_report import PrepReport, SplitReport
+from s2s_cli.text.tokenise import Tokeniser, tokeniser_name
+
+CHUNK = 1000
+REPORT = "prep.json"
+DROPPED = "dropped.tsv"
+
+Reason = Literal["empty", "too long", "length ratio"]
+
+
+@dataclass(frozen=True)
+class PrepConfig:
+    """What ``s2s prep`` reads, keeps and writes."""
+
+    corpus: Path = setting(Path("corpus"), "Directory of the text: {train,valid,test}.LANGUAGE")
+    train: Path | None = setting(None, "Training text: PREFIX of PREFIX.LANGUAGE[.gz]")
+    valid: Path | None = setting(None, "Validation text, likewise")
+    test: Path | None = setting(None, "Test text, likewise")
+    output: Path = setting(Path("data"), "Directory to write")
+    source_language: str = setting("en", "Language translated from")
+    target_language: str = setting("fr", "Language translated into")
+    tokenised: bool = setting(False, "The text is tokenised: words stand between spaces")
+    reverse_source: bool = setting(False, "Models read the source last word first (section 3.3)")
+    max_length: int = setting(100, "Drop pairs with more words on a side", min=1)
+    max_ratio: float = setting(9.0, "Drop pairs with a side this much longer", min=1.0)
+    workers: int = setting(0, "Processes; 0: one for each core", min=0)
+    filter: str | None = setting(None, "Only tokenise stdin, in this LANGUAGE, to stdout")
+
+    @property
+    def languages(self) -> tuple[str, str]:
+        return self.source_language, self.target_language
+
+    def prefix(self, split: str) -> Path:
+        """Where the text of ``split`` is, without language."""
+        given: Path | None = getattr(self, split)
+        return given or self.corpus / split
+
+
+@dataclass(frozen=True)
+class Source:
+    """The two files of one split, source language first, and how many lines each has."""
+
+    split: str
+    paths: tuple[Path, Path]
+    lines: int
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some raw pairs for one worker; the first is line ``first`` of its files, from 1."""
+
+    config: PrepConfig
+    source: Source
+    first: int
+    pairs: list[tuple[bytes, bytes]]
+
+
+@dataclass
+class Prepared:
+    """What a worker made of a chunk: lines to write, dropped line numbers, counts by side."""
+
+    split: str
+    read: int
+    kept: int = 0
+    text: tuple[bytearray, bytearray] = field(default_factory=lambda: (bytearray(), bytearray()))
+    words: list[int] = field(default_factory=lambda: [0, 0])
+    dropped: list[tuple[int, Reason]] = field(default_factory=list)
+    odd: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
+
+
+def prepare(config: PrepConfig) -> PrepReport:
+    """Tokenise and filter the text of every split into ``config.output``.
+
+    Every file there appears at the end or not at all; what an earlier ``vocab`` made of earlier
+    text is taken away.
+
+    Raises:
+        UserError: languages, files or their lines that cannot be used; no pair left.
+    """
+    check_languages(config)
+    sources = find_sources(config)
+    facts = Facts(
+        *config.languages, config.tokenised, config.reverse_source, tokeniser_name(config.tokenised)
+    )
+    report = PrepReport(config.languages, config.tokenised)
+    with ExitStack() as outputs:
+        for source in sources:
+            report.splits[source.split] = SplitReport()
+        write_pairs(config, sources, report, outputs)
+        if report.splits["train"].kept == 0:
+            raise UserError(f"{sources[0].paths[0]}: no pair fit for training in this text")
+        retire(config.output, sources, config.languages)
+    write_json(config.output / REPORT, report.as_json())
+    facts.write(config.output)
+    return report
+
+
+def filter_stdin(language: str, tokenised: bool) -> None:
+    """Tokenise stdin to stdout line by line, as `prepare` and decoding do."""
+    check_language(language)
+    tokeniser = Tokeniser(language, tokenised)
+    with replacing(STDIO) as out:
+        for line in read_lines(STDIO):
+            out.write(" ".join(tokeniser.tokenise(line)).encode() + b"\n")
+
+
+def check_languages(config: PrepConfig) -> None:
+    for language in config.languages:
+        check_language(language)
+    if config.source_language == config.target_language:
+        raise UserError(
+            f"source and target language are both {config.source_language!r}: name two with "
+            "--source-language and --target-language",
+            exit_code=2,
+        )
+
+
+def check_language(language: str) -> None:
+    # It becomes the suffix of files, where gz has a meaning already.
+    if not re.fullmatch(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*", language) or language == "gz":
+        raise UserError(f"{language!r} is not a language code such as en or pt-BR", exit_code=2)
+
+
+def find_sources(config: PrepConfig) -> list[Source]:
+    """The splits there are, in order; training text must be, test text may be missing."""
+    sources = []
+    for split in SPLITS:
+        paths = input_files(config, split)
+        if any(map(is_there, paths)) or getattr(config, split) is not None:
+            refuse_same_files(config, paths)
+            sources.append(Source(split, paths, count_pairs(paths)))
+        elif split == "train":
+            raise UserError(
+                f"{paths[0]}: no such file (nor {paths[0].name}.gz); name the directory of the "
+                "text with --corpus or the training text with --train"
+            )
+        elif split == "valid":
+            say(f"no validation text ({paths[0]} and {paths[1]}): going on without")
+    return sources
+
+
+def is_there(path: Path) -> bool:
+    return path.exists() or path.with_name(f"{path.name}.gz").exists()
+
+
+def input_files(config: PrepConfig, split: str) -> tuple[Path, Path]:
+    source, target = (Path(f"{config.prefix(split)}.{each}") for each in config.languages)
+    return source, target
+
+
+def refuse_same_files(config: PrepConfig, paths: tuple[Path, Path]) -> None:
+    """Raw text must not be replaced by what is made of it."""
+    written = {
+        text_file(config.output, each, lang).resolve()
+        for each in SPLITS
+        for lang in config.languages
+    }
+    for path in paths:
+        if path.resolve() in written:
+            raise UserError(f"{path}: would be overwritten; give another --output", exit_code=2)
+
+
+def count_pairs(paths: tuple[Path, Path]) -> int:
+    """The number of lines of both files.
+
+    Raises:
+        UserError: a missing or damaged file; unequal numbers of lines.
+    """
+    source, target = (count_lines(path) for path in paths)
+    if source != target:
+        raise UserError(
+            f"{paths[0]} has {source:,} lines and {paths[1]} has {target:,}: line i of one must "
+            "be the translation of line i of the other"
+        )
+    return source
+
+
+def count_lines(path: Path) -> int:
+    count, last = 0, b"\n"
+    with reading(path) as stream:
+        while block := stream.read(1 << 20):
+            count += block.count(b"\n")
+            last = block[-1:]
+    return count + (last != b"\n")
+
+
+def write_pairs(
+    config: PrepConfig, sources: list[Source], report: PrepReport, outputs: ExitStack
+) -> None:
+    """Run every chunk through `prepare_chunk` and write what comes back, in order."""
+    files: dict[str, list[BinaryIO]] = {
+        source.split: [
+            outputs.enter_context(replacing(text_file(config.output, source.split, language)))
+            for language in config.languages
+        ]
+        for source in sources
+    }
+    dropped = outputs.enter_context(replacing(config.output / DROPPED))
+    dropped.write(b"split\tline\treason\n")
+    total = sum(source.lines for source in sources)
+    with progress("preparing", total, "pairs") as advance:
+        for prepared in in_order(prepare_chunk, chunks(config, sources), workers(config, total)):
+            for stream, text in zip(files[prepared.split], prepared.text, strict=True):
+                stream.write(text)
+            for number, reason in prepared.dropped:
+                dropped.write(f"{prepared.split}\t{number}\t{reason}\n".encode())
+            add(report, prepared)
+            advance(prepared.read)
+
+
+def workers(config: PrepConfig, pairs: int) -> int:
+    """As many processes as asked for, but none that would have next to nothing to do."""
+    wanted = config.workers or available_cores()
+    return max(1, min(wanted, pairs // (2 * CHUNK)))
+
+
+def chunks(config: PrepConfig, sources: list[Source]) -> Iterator[Chunk]:
+    for source in sources:
+        with reading(source.paths[0]) as left, reading(source.paths[1]) as right:
+            pairs = zip(left, right, strict=True)
+            first = 1
+            while taken := list(islice(pairs, CHUNK)):
+                yield Chunk(config, source, first, taken)
+                first += len(taken)
+
+
+def prepare_chunk(chunk: Chunk) -> Prepared:
+    """Tokenise each pair and keep it or say why not; runs in a worker."""
+    config, source = chunk.config, chunk.source
+    prepared = Prepared(source.split, len(chunk.pairs))
+    tokenisers = [tokeniser(language, config.tokenised) for language in config.languages]
+    for number, pair in enumerate(chunk.pairs, chunk.first):
+        sides = []
+        for side, raw in enumerate(pair):
+            line = decode_line(raw, source.paths[side], number)
+            prepared.odd[side].update(count_odd_edges(raw, number))
+            prepared.odd[side].update(count_odd(line))
+            sides.append(tokenisers[side].tokenise(line))
+        reason = reason_to_drop(config, *map(len, sides)) if source.split != "test" else None
+        if reason is not None:
+            prepared.dropped.append((number, reason))
+            continue
+        prepared.kept += 1
+        for side, words in enumerate(sides):
+            prepared.words[side] += len(words)
+            prepared.text[side].extend(" ".join(words).encode() + b"\n")
+    return prepared
+
+
+@cache
+def tokeniser(language: str, tokenised: bool) -> Tokeniser:
+    """One for all the chunks of a process: making it takes longer than using it."""
+    return Tokeniser(language, tokenised)
+
+
+def count_odd_edges(raw: bytes, number: int) -> dict[str, int]:
+    """What `decode_line` takes off a line without a word."""
+    found = {}
+    if raw.endswith(b"\r\n"):
+        found[LINE_END_RETURN] = 1
+    if number == 1 and raw.startswith(BOM):
+        found[FILE_START_MARK] = 1
+    return found
+
+
+def reason_to_drop(config: PrepConfig, source: int, target: int) -> Reason | None:
+    """Why a pair of these lengths in words is no good for training; None where it is."""
+    shorter, longer = sorted((source, target))
+    if shorter == 0:
+        return "empty"
+    if longer > config.max_length:
+        return "too long"
+    if longer > config.max_ratio * shorter:
+        return "length ratio"
+    return None
+
+
+def add(report: PrepReport, prepared: Prepared) -> None:
+    split = report.splits[prepared.split]
+    split.read += prepared.read
+    split.kept += prepared.kept
+    split.dropped.update(reason for _, reason in prepared.dropped)
+    for side in (0, 1):
+        split.words[side] += prepared.words[side]
+        report.odd[side].update(prepared.odd[side])
+
+
+def retire(directory: Path, sources: list[Source], languages: tuple[str, str]) -> None:
+    """Take away what would not belong to the new text, before that moves into place.
+
+    Without facts the directory is not prepared and without manifest it is no corpus, so a kill
+    between here and the last file leaves nothing that could be taken for either.
+    """
+    (directory / FILE_NAME).unlink(missing_ok=True)
+    (directory / MANIFEST).unlink(missing_ok=True)
+    for split in set(SPLITS) - {source.split for source in sources}:
+        for language in languages:
+            text_file(directory, split, language).unlink(missing_ok=True)

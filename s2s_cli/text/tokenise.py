@@ -1,0 +1,72 @@
+"""From a line of text to words and back, the same way in every command."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from s2s_cli.text.odd import BYTE_ORDER_MARK, CARRIAGE_RETURN, clean
+
+# Files drop these two at their edges, so a word that had them would not read back the same.
+NEVER_IN_A_WORD = str.maketrans(
+    {CARRIAGE_RETURN.characters: "", BYTE_ORDER_MARK.characters: "", "\n": " "}
+)
+
+
+class Tokeniser:
+    """Cased Moses tokenisation of one language (sacremoses), or none for tokenised text.
+
+    Raw text: entities and odd characters are replaced (`s2s_cli.text.odd`), punctuation is
+    normalised, words are split, nothing is escaped. Tokenised text: words are what stands between
+    ASCII spaces. No word has a space or a line end in it or is empty.
+
+    A language that sacremoses has no rules for gets its general ones, with the abbreviations of
+    English; of ``pt-BR`` or ``pt_BR`` only ``pt`` counts.
+    """
+
+    def __init__(self, language: str, tokenised: bool) -> None:
+        self.language = language.replace("_", "-").split("-")[0].lower()
+        self.tokenised = tokenised
+
+    def tokenise(self, line: str) -> list[str]:
+        """The words of ``line`` (without its line end); none for a blank line."""
+        if self.tokenised:
+            if "\r" in line or "\ufeff" in line or "\n" in line:
+                line = line.translate(NEVER_IN_A_WORD)
+            return [word for word in line.split(" ") if word]
+        normalised = self._normaliser.normalize(clean(line))
+        words: list[str] = self._tokeniser.tokenize(normalised, escape=False)
+        return words
+
+    def detokenise(self, words: Sequence[str]) -> str:
+        """``words`` as a line of running text, without a line end."""
+        if self.tokenised:
+            return " ".join(words)
+        line: str = self._detokeniser.detokenize(words, unescape=False)
+        return line
+
+    @cached_property
+    def _normaliser(self) -> Any:
+        from sacremoses import MosesPunctNormalizer
+
+        return MosesPunctNormalizer(self.language)
+
+    @cached_property
+    def _tokeniser(self) -> Any:
+        from sacremoses import MosesTokenizer
+
+        return MosesTokenizer(self.language)
+
+    @cached_property
+    def _detokeniser(self) -> Any:
+        from sacremoses import MosesDetokenizer
+
+        return MosesDetokenizer(self.language)
+
+
+def tokeniser_name(tokenised: bool) -> str:
+    """Name and version of what makes the words: ``sacremoses 0.2.0``, or ``none``."""
+    if tokenised:
+        return "none"
+    from importlib.metadata import version
+
+    return f"sacremoses {version('sacremoses')}"

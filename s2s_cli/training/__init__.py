@@ -1,0 +1,1 @@
+"""The training loop, the schedule, the update and its checkpoints."""

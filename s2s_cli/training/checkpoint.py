@@ -1,0 +1,128 @@
+"""What a training needs to go on as if it had never stopped, in one file."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from s2s_cli.errors import UserError
+from s2s_cli.model.config import Shape
+from s2s_cli.model.directory import BEST, LAST, load_tensors, save_tensors
+from s2s_cli.model.seq2seq import Seq2Seq
+from s2s_cli.training.config import MAY_CHANGE, TrainingConfig
+
+FORMAT = 1
+
+
+@dataclass
+class Progress:
+    """Where a training stands.
+
+    Attributes:
+        updates: updates done.
+        best_perplexity: lowest validation perplexity so far, infinite before the first.
+        best_update: when that was.
+        stale_validations: validations since then.
+        metrics_bytes: length of the metrics file; what a later crash left beyond it is cut off.
+        window_loss: loss summed over the words since the last line of the log.
+        window_words: target words since then, `EOS` counted.
+        window_norm: largest gradient norm since then.
+        skipped_in_a_row: updates skipped because their gradient was not finite.
+    """
+
+    updates: int = 0
+    best_perplexity: float = float("inf")
+    best_update: int = 0
+    stale_validations: int = 0
+    metrics_bytes: int = 0
+    window_loss: float = 0.0
+    window_words: int = 0
+    window_norm: float = 0.0
+    skipped_in_a_row: int = 0
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What must not differ between two runs of one training."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, config: TrainingConfig, shape: Shape, data: str) -> "Identity":
+        settings = {**asdict(shape), **asdict(config), "data": data}
+        return cls({key: value for key, value in settings.items() if key not in MAY_CHANGE})
+
+    def check(self, saved: dict[str, Any], directory: Path) -> None:
+        """Refuse to go on with another training's state.
+
+        Raises:
+            UserError: names every setting that differs, with both values.
+        """
+        names = sorted(set(self.settings) | set(saved))
+        differing = [name for name in names if self.settings.get(name) != saved.get(name)]
+        if differing:
+            told = "; ".join(self.difference(name, saved.get(name)) for name in differing)
+            raise UserError(
+                f"{directory}: holds a training with other settings: {told}; set them back, "
+                "or train into another directory with --model"
+            )
+
+    def difference(self, name: str, before: Any) -> str:
+        if name == "data":
+            return "the data (prep or vocab was run again)"
+        return f"{name.replace('_', '-')} was {before}, now {self.settings.get(name)}"
+
+
+def save(
+    directory: Path,
+    model: Seq2Seq,
+    optimiser: torch.optim.Optimizer,
+    progress: Progress,
+    identity: Identity,
+) -> None:
+    """Write ``last.pt``: weights and state agree because they are one file."""
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    save_tensors(
+        directory / LAST,
+        {
+            "format": FORMAT,
+            "model": model.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "progress": asdict(progress),
+            "settings": identity.settings,
+            "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
+        },
+    )
+
+
+def save_best(directory: Path, model: Seq2Seq) -> None:
+    """Write ``best.pt``: the weights alone."""
+    save_tensors(directory / BEST, {"format": FORMAT, "model": model.state_dict()})
+
+
+def restore(
+    directory: Path,
+    model: Seq2Seq,
+    optimiser: torch.optim.Optimizer,
+    identity: Identity,
+) -> Progress | None:
+    """Put back what `save` wrote; None where there is nothing.
+
+    Raises:
+        UserError: the file is damaged, or belongs to a training with other settings.
+    """
+    path = directory / LAST
+    if not path.is_file():
+        return None
+    content = load_tensors(path, mapped=False)
+    try:
+        identity.check(content["settings"], directory)
+        model.load_state_dict(content["model"])
+        optimiser.load_state_dict(content["optimiser"])
+        torch.set_rng_state(content["random"]["cpu"])
+        if torch.cuda.is_available() and content["random"]["cuda"]:
+            torch.cuda.set_rng_state_all(content["random"]["cuda"])
+        return Progress(**content["progress"])
+    except (KeyError, TypeError, RuntimeError, ValueError, AttributeError):
+        raise UserError(f"{path}: damaged, or not a checkpoint of this version of s2s") from None

@@ -1,0 +1,78 @@
+"""The settings of training; the defaults are the paper's (§3.4)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from s2s_cli.settings import setting
+
+UPDATE = "Update"
+RUN = "Run"
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How to train. Intervals are counted in updates, positions in epochs."""
+
+    epochs: float = setting(7.5, "Passes over the corpus.", min=0, panel=UPDATE)
+    batch_size: int = setting(
+        128,
+        "Sentence pairs a batch; the gradient is their sum divided by this.",
+        min=1,
+        panel=UPDATE,
+    )
+    optimiser: Literal["sgd", "adam"] = setting(
+        "sgd", "SGD without momentum, as in the paper, or Adam.", panel=UPDATE
+    )
+    learning_rate: float = setting(0.7, "Learning rate at the start.", min=0, panel=UPDATE)
+    halve_after: float = setting(
+        5.0, "Epochs before the learning rate is first halved.", min=0, panel=UPDATE
+    )
+    halve_every: float = setting(
+        0.5, "Epochs between halvings; 0 leaves the rate as it is.", min=0, panel=UPDATE
+    )
+    clip_norm: float = setting(
+        5.0, "Largest L2 norm of the gradient; 0 does not clip.", min=0, panel=UPDATE
+    )
+    dropout: float = setting(
+        0.0, "Dropout into, between and out of the layers.", min=0, max=0.99, panel=UPDATE
+    )
+    initial_range: float = setting(0.08, "Weights start uniform in [-x, x].", min=0, panel=UPDATE)
+    seed: int = setting(1, "Decides initial weights and the order of batches.", panel=UPDATE)
+    max_updates: int = setting(0, "Stop after so many updates; 0: no limit.", min=0, panel=RUN)
+    max_minutes: float = setting(
+        0.0, "Stop after so many minutes, resumable; 0: no limit.", min=0, panel=RUN
+    )
+    patience: int = setting(
+        0,
+        "Stop after so many validations without a better perplexity; 0: never.",
+        min=0,
+        panel=RUN,
+    )
+    validate_every: int = setting(
+        0, "Updates between validations; 0: every half epoch.", min=0, panel=RUN
+    )
+    save_every: int = setting(
+        0, "Updates between checkpoints; 0: every 1000 and at each validation.", min=0, panel=RUN
+    )
+    log_every: int = setting(50, "Updates between lines of the log.", min=1, panel=RUN)
+    precision: Literal["fp32", "bf16"] = setting(
+        "fp32", "bf16: products in bfloat16; weights, sums and loss stay fp32.", panel=RUN
+    )
+    threads: int = setting(0, "CPU threads; 0: all cores.", min=0, panel=RUN)
+    device: str = setting("auto", "cpu, cuda, cuda:1, mps; auto: a GPU if there is one.", panel=RUN)
+
+
+# Changing one of these continues the same training; changing any other is another training.
+MAY_CHANGE = frozenset(
+    {
+        "epochs",
+        "max_updates",
+        "max_minutes",
+        "patience",
+        "validate_every",
+        "save_every",
+        "log_every",
+        "threads",
+        "device",
+    }
+)

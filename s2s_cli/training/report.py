@@ -1,0 +1,69 @@
+"""What is told before and during a training."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from s2s_cli.model.config import Shape
+from s2s_cli.model.seq2seq import Seq2Seq
+from s2s_cli.model.softmax import BLOCK_ELEMENTS
+from s2s_cli.training.config import TrainingConfig
+
+BYTES = 4
+
+
+def count(tensors: Iterable[nn.Parameter]) -> int:
+    return sum(each.numel() for each in tensors)
+
+
+def parameters(model: Seq2Seq) -> str:
+    """The parameters by part, as the paper counts them (§3.4)."""
+    parts = {
+        "source embeddings": model.source_embedding,
+        "target embeddings": model.target_embedding,
+        "softmax": model.softmax,
+        "encoder": model.encoder,
+        "decoder": model.decoder,
+    }
+    told = ", ".join(f"{name} {count(part.parameters()):,}" for name, part in parts.items())
+    return f"{count(model.parameters()):,} parameters: {told}"
+
+
+def memory_estimate(
+    shape: Shape, config: TrainingConfig, source_length: int, target_length: int
+) -> int:
+    """Bytes that training will need at its largest batch, to about a quarter.
+
+    Weights, gradients and optimiser state; what the backward pass needs of every time step (four
+    gates, cell and hidden state a layer, with the products they came from); one block of logits.
+    """
+    with torch.device("meta"):
+        model = Seq2Seq(shape)
+    everything = count(model.parameters())
+    embeddings = count(model.source_embedding.parameters())
+    embeddings += count(model.target_embedding.parameters())
+    match config.optimiser:
+        case "sgd":  # gradients of the embeddings are rows
+            weights = 2 * everything - embeddings
+        case "adam":
+            weights = 4 * everything
+    steps = (source_length + target_length + 1) * config.batch_size
+    activations = steps * (shape.layers * 14 * shape.hidden_size + 4 * shape.embedding_size)
+    return BYTES * (weights + activations + 3 * BLOCK_ELEMENTS)
+
+
+def gibibytes(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"
+
+
+def duration(seconds: float) -> str:
+    """``90.0`` → ``1 min``; hours and days where they tell more."""
+    minutes = int(seconds // 60)
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes / 60 / 24:.1f} days"

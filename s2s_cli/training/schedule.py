@@ -1,0 +1,22 @@
+"""The learning rate by position in the training (§3.4)."""
+
+import math
+
+
+def learning_rate(start: float, position: float, halve_after: float, halve_every: float) -> float:
+    """The rate at ``position`` epochs: fixed, then halved at once and again every so often.
+
+    With the paper's values, 0.7 holds during the first five epochs, the update that opens the
+    sixth uses 0.35, the second half of the sixth 0.175, and so on to 7.5 epochs.
+
+    Args:
+        start: rate before any halving.
+        position: epochs done, with fraction.
+        halve_after: epochs before the first halving.
+        halve_every: epochs from one halving to the next; 0: the rate is never halved.
+    """
+    if halve_every == 0 or position < halve_after:
+        return start
+    # A position such as 5.5 is a quotient of integers; it must not fall a rounding short of 5.5.
+    halvings = math.floor((position - halve_after) / halve_every + 1e-9) + 1
+    return float(start * 0.5**halvings)

@@ -1,0 +1,69 @@
+"""What is counted as odd is what is replaced."""
+
+import unicodedata
+
+import pytest
+
+from s2s_cli.text.odd import (
+    AT_EDGES,
+    BYTE_ORDER_MARK,
+    CARRIAGE_RETURN,
+    ENTITY,
+    KINDS,
+    clean,
+    count_odd,
+    what_became,
+)
+
+
+def test_every_control_and_format_character_of_the_plane_is_of_a_kind() -> None:
+    """Cc, Zl, Zp whole; of Cf those that European text meets as dirt."""
+    for code in range(0x10000):
+        category = unicodedata.category(chr(code))
+        if category in ("Cc", "Zl", "Zp") and chr(code) != "\n":
+            assert count_odd(chr(code)).total() == 1, hex(code)
+        if category[0] in "LNP" or chr(code) in " \n":
+            assert count_odd(chr(code)).total() == 0, hex(code)
+
+
+def test_no_character_is_of_two_kinds() -> None:
+    characters = "".join(kind.characters for kind in KINDS)
+    assert len(set(characters)) == len(characters)
+
+
+def test_counts_by_kind() -> None:
+    found = count_odd("a\u00a0b\u202f c\rd &eacute; &nosuch; &amp;nbsp; \ufeff")
+    assert found == {
+        "no-break space": 2,
+        CARRIAGE_RETURN.name: 1,
+        ENTITY: 2,
+        BYTE_ORDER_MARK.name: 1,
+    }
+
+
+def test_clean_text_is_untouched() -> None:
+    line = "Où est-ce ? «\u2009Là\u2009» – 5 € & 😀"
+    assert clean(line) == line
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.replacement != "\ufffd"])
+def test_what_is_said_is_what_is_done_to_raw_text(kind: object) -> None:
+    from s2s_cli.text.odd import Odd
+
+    assert isinstance(kind, Odd)
+    for character in kind.characters:
+        cleaned = clean(f"a{character}b")
+        match what_became(kind.name, tokenised=False):
+            case "removed":
+                assert cleaned == "ab"
+            case "read as a space":
+                assert cleaned in ("a b", "a\u00a0b")
+            case other:
+                raise AssertionError(other)
+
+
+def test_tokenised_text_keeps_all_but_what_files_drop() -> None:
+    kept = {kind.name for kind in KINDS if what_became(kind.name, tokenised=True) == "kept"}
+    assert {kind.name for kind in KINDS} - kept == {CARRIAGE_RETURN.name, BYTE_ORDER_MARK.name}
+    assert what_became(ENTITY, tokenised=True) == "kept"
+    assert {what_became(name, tokenised=True) for name in AT_EDGES} == {"removed"}

@@ -1,0 +1,122 @@
+"""Tokenising: equal to the text that the phrase-based system was given, safe on odd input."""
+
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+from s2s_cli.text.tokenise import Tokeniser, tokeniser_name
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize(
+    ("raw", "tokenised"),
+    [("val", "val.tok"), ("test_2016_flickr", "test_2016_flickr.tok")],
+)
+def test_equals_the_tokenisation_of_the_published_lists(
+    real_data: Path, language: str, raw: str, tokenised: str
+) -> None:
+    tokeniser = Tokeniser(language, tokenised=False)
+    lines = (real_data / "multi30k" / f"{raw}.{language}").read_bytes().decode().split("\n")
+    expected = (real_data / "smt" / f"{tokenised}.{language}").read_bytes().decode().split("\n")
+    assert [" ".join(tokeniser.tokenise(line)) for line in lines] == expected
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_detokenised_text_tokenises_to_the_same_words(real_data: Path, language: str) -> None:
+    tokeniser = Tokeniser(language, tokenised=False)
+    lines = (real_data / "smt" / f"val.tok.{language}").read_bytes().decode().splitlines()
+    differing = [
+        line
+        for line in lines
+        if tokeniser.tokenise(tokeniser.detokenise(line.split(" "))) != line.split(" ")
+    ]
+    assert len(differing) <= len(lines) // 100
+
+
+def test_french_and_english_split_at_different_sides_of_the_apostrophe() -> None:
+    assert Tokeniser("fr", False).tokenise("L'été d'une fille.") == [
+        "L'", "été", "d'", "une", "fille", ".",
+    ]  # fmt: skip
+    assert Tokeniser("en", False).tokenise("The girl's dog.") == ["The", "girl", "'s", "dog", "."]
+
+
+def test_case_is_kept_and_nothing_is_escaped() -> None:
+    assert Tokeniser("en", False).tokenise("A & B | <C> [D]") == [
+        "A", "&", "B", "|", "<", "C", ">", "[", "D", "]",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("raw", "plain"),
+    [
+        ("Tom &amp; Ann&apos;s &quot;car&quot;", "Tom & Ann's \"car\""),
+        ("10&#160;km", "10\u00a0km"),
+        ("Oui\u202f; non\u202f!", "Oui\u00a0; non\u00a0!"),
+        ("10\u202f000 \u20ac", "10\u00a0000 \u20ac"),
+        ("one\rtwo", "one two"),
+        ("one\u2028two\u0085three", "one two three"),
+        ("one&#10;two&#13;three", "one two three"),
+        ("\ufeffone\u200b tw\u00ado", "one two"),
+        ("on\x07e\x96", "one"),
+    ],
+)
+def test_odd_characters_mean_what_they_stand_for(raw: str, plain: str) -> None:
+    tokeniser = Tokeniser("fr", False)
+    assert tokeniser.tokenise(raw) == tokeniser.tokenise(plain)
+
+
+def test_entities_without_semicolon_and_unknown_ones_are_text() -> None:
+    words = Tokeniser("en", False).tokenise("a?x=1&copy=2 &nosuch; R&D")
+    assert "".join(words) == "a?x=1&copy=2&nosuch;R&D"
+
+
+def test_entities_are_resolved_once() -> None:
+    assert "".join(Tokeniser("en", False).tokenise("&amp;lt;")) == "&lt;"
+
+
+@pytest.mark.parametrize("tokenised", [False, True])
+@pytest.mark.parametrize("language", ["en", "fr", "zh", "xx", "pt-BR"])
+def test_no_word_is_empty_or_has_a_space_or_line_end_in_it(language: str, tokenised: bool) -> None:
+    tokeniser = Tokeniser(language, tokenised)
+    generator = random.Random(language)
+    alphabet = [chr(code) for code in range(0x180)] + list("\u2028\u2029\u202f\u3000\ufeff\u200b€")
+    alphabet += [" ", "&#10;", "&#32;", "&nbsp;", "...", "'", '"', chr(0x1F600), chr(sys.maxunicode)]
+    for _ in range(400):
+        line = "".join(generator.choices(alphabet, k=generator.randrange(30)))
+        words = tokeniser.tokenise(line)
+        assert all(word and not set(word) & set(" \n\r\ufeff") for word in words), repr(line)
+        assert "\n" not in tokeniser.detokenise(words)
+
+
+@pytest.mark.parametrize("line", ["", " ", "\t", "\u00a0", "\u2028", "&nbsp;", "\u200b", "\x00"])
+def test_a_line_that_looks_blank_has_no_words(line: str) -> None:
+    assert Tokeniser("fr", False).tokenise(line) == []
+    assert Tokeniser("fr", False).detokenise([]) == ""
+
+
+def test_tokenised_text_is_split_at_ascii_spaces_alone() -> None:
+    tokeniser = Tokeniser("fr", tokenised=True)
+    words = ["Qu'est-ce", "que\u00a0c'est", "\u2028", "&amp;", "|||", "a\tb", "«\u202f?"]
+    assert tokeniser.tokenise("  " + "  ".join(words) + " ") == words
+    assert tokeniser.detokenise(words) == " ".join(words)
+
+
+def test_french_detokenisation_joins_what_belongs_together() -> None:
+    line = "Un homme s'assied à l'ombre, près d'un \"vieux\" arbre (un chêne)."
+    tokeniser = Tokeniser("fr", tokenised=False)
+    assert tokeniser.detokenise(tokeniser.tokenise(line)) == line
+
+
+def test_the_region_of_a_language_code_does_not_change_the_words() -> None:
+    line = "L'été, d'une fille."
+    for code in ("fr-CA", "fr_FR", "FR"):
+        assert Tokeniser(code, False).tokenise(line) == Tokeniser("fr", False).tokenise(line)
+
+
+def test_name_says_which_version_made_the_words() -> None:
+    import sacremoses
+
+    assert tokeniser_name(tokenised=False) == f"sacremoses {sacremoses.__version__}"
+    assert tokeniser_name(tokenised=True) == "none"
