@@ -1,7 +1,8 @@
 """Write RESULTS.md of a recipe from its result files, and print its tables.
 
-Runs in the recipe's directory. tables.toml says which rows there are; each row names a hypothesis
-file and the JSON that ``s2s score`` wrote beside it (work/NAME.fr and work/NAME.json).
+Runs in the recipe's directory. tables.toml says which rows there are; the ``result`` NAME of a
+row is the JSON that ``s2s score`` printed (work/NAME.json). A table with a reference also shows
+the exact matches of the translations beside the JSON (work/NAME.fr).
 """
 
 import argparse
@@ -17,33 +18,50 @@ from typing import Any
 
 WORK = Path("work")
 DONE = WORK / ".done"
-Row = list[str]
+# What the tables show of the scores; the JSON files have the others.
+SHOWN = ("bleu-tokenised", "bleu-detokenised", "perplexity")
+Scores = dict[str, dict[str, Any]]
 
 
-def table(spec: dict[str, Any], reference: list[str]) -> str:
+def tables(settings: dict[str, Any]) -> str:
+    """Every table, and below them how each metric was counted."""
+    signatures: dict[str, None] = {}
+    parts = []
+    for spec in settings["table"]:
+        results = [read_scores(row["result"]) for row in spec["rows"]]
+        parts.append(f"## {spec['title']}\n\n{table(spec, results)}\n")
+        signatures |= {
+            f"- {each['name']}: `{each['signature']}`": None
+            for scores in results
+            for each in scores.values()
+        }
+    return "\n".join([*parts, *signatures])
+
+
+def read_scores(result: str) -> Scores:
+    """The metrics to show of one row, in their order."""
+    scores = json.loads((WORK / f"{result}.json").read_bytes())["scores"]
+    return {metric: scores[metric] for metric in SHOWN if metric in scores}
+
+
+def table(spec: dict[str, Any], results: list[Scores]) -> str:
     """One table in Markdown, its columns even for reading as plain text."""
-    results = [json.loads((WORK / f"{row['result']}.json").read_bytes()) for row in spec["rows"]]
-    scores = [result["scores"] for result in results]
-    metrics = list(scores[0])
-    names = [scores[0][metric]["name"] for metric in metrics]
-    rows = [["", "exact match", *names, "BLEU in the paper (WMT'14)"]]
-    for row, score in zip(spec["rows"], scores, strict=True):
-        exact = exact_match(WORK / f"{row['result']}.fr", reference)
-        cells = [number(score[metric]) for metric in metrics]
-        rows.append([row["label"], f"{exact:.1f} %", *cells, f"{row.get('paper', '')}"])
-    signatures = [f"- {scores[0][m]['name']}: `{scores[0][m]['signature']}`" for m in metrics]
-    return "\n".join([f"## {spec['title']}", "", *aligned(rows), "", *signatures, ""])
+    reference, paper = spec.get("reference"), any("paper" in row for row in spec["rows"])
+    names = [score["name"] for score in results[0].values()]
+    lines = [["", *(["exact match"] * bool(reference)), *names, *(["BLEU in the paper"] * paper)]]
+    for row, scores in zip(spec["rows"], results, strict=True):
+        cells = [number(score) for score in scores.values()]
+        if reference:
+            share = exact_match(WORK / f"{row['result']}.fr", Path(reference))
+            cells.insert(0, f"{share:.1f} %")
+        lines.append([row["label"], *cells, *([row.get("paper", "")] * paper)])
+    return "\n".join(aligned(lines))
 
 
-def exact_match(hypotheses: Path, reference: list[str]) -> float:
+def exact_match(hypotheses: Path, reference: Path) -> float:
     """Percentage of lines that equal the reference to the byte."""
-    lines = read_lines(hypotheses)
-    pairs = zip(lines, reference, strict=True)
-    return 100 * sum(line == wanted for line, wanted in pairs) / len(reference)
-
-
-def read_lines(path: Path) -> list[str]:
-    return path.read_bytes().decode().removesuffix("\n").split("\n")
+    lines, wanted = (path.read_bytes().split(b"\n")[:-1] for path in (hypotheses, reference))
+    return 100 * sum(a == b for a, b in zip(lines, wanted, strict=True)) / len(wanted)
 
 
 def number(score: dict[str, Any]) -> str:
@@ -53,7 +71,7 @@ def number(score: dict[str, Any]) -> str:
     return f"{score['value']:.2f} [{score['low']:.2f}, {score['high']:.2f}]"
 
 
-def aligned(rows: list[Row]) -> list[str]:
+def aligned(rows: list[list[str]]) -> list[str]:
     """A Markdown table; the first column reads from the left, numbers stand at the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
@@ -72,7 +90,7 @@ def origin(command: str, stages: list[str]) -> str:
     facts = {
         "command": f"`{command}`",
         "commit": commit(),
-        "hardware": f"{processor()}, {os.cpu_count()} cores, {platform.system()}",
+        "hardware": ", ".join([processor(), f"{os.cpu_count()} cores", *gpus()]),
         "date": time.strftime("%Y-%m-%d"),
         "versions": f"s2s {installed('s2s-cli')}, Python {platform.python_version()}, {packages}",
         "time": f"{sum(seconds.values())} s in all: {spent}",
@@ -89,19 +107,24 @@ def installed(package: str) -> str:
 
 def commit() -> str:
     """The short commit, with a word where the code differs from it (RESULTS.md may differ)."""
-    head = git("rev-parse", "--short", "HEAD")
-    if head is None:
+    head = output_of("git", "rev-parse", "--short", "HEAD")
+    if not head:
         return "unknown"
-    changed = git("status", "--porcelain", "--", ":/", ":(top,exclude,glob)recipes/*/RESULTS.md")
-    return f"{head} with local changes" if changed else head
+    others = (":/", ":(top,exclude,glob)recipes/*/RESULTS.md")
+    return f"{head} with local changes" if output_of("git", "status", "-s", "--", *others) else head
 
 
-def git(*arguments: str) -> str | None:
-    """What ``git ARGUMENTS`` prints; None without git, outside a clone, before the first commit."""
+def gpus() -> list[str]:
+    names = output_of("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
+    return names.split("\n") if names else []
+
+
+def output_of(*command: str) -> str:
+    """What the command prints; nothing where there is no such command, or it fails."""
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
-        return None
+        return ""
     return done.stdout.strip()
 
 
@@ -115,16 +138,14 @@ def processor() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Write RESULTS.md and print the tables.")
-    parser.add_argument("--reference", type=Path, required=True, help="reference of the test set")
     parser.add_argument("stages", nargs="+", help="finished stages whose time is told")
     given = parser.parse_args()
     settings = tomllib.loads(Path("tables.toml").read_text(encoding="utf-8"))
-    reference = read_lines(given.reference)
-    tables = "\n".join(table(spec, reference) for spec in settings["table"])
-    head = f"# {settings['title']}\n\nMade by `run.sh`; not edited by hand.\n\n"
-    page = f"{head}{origin(settings['command'], given.stages)}\n\n{tables}"
+    made = origin(settings["command"], given.stages)
+    shown = tables(settings)
+    page = f"# {settings['title']}\n\nWritten by `run.sh`, not by hand.\n\n{made}\n\n{shown}\n"
     Path("RESULTS.md").write_text(page, encoding="utf-8")
-    print(tables)
+    print(shown)
 
 
 if __name__ == "__main__":

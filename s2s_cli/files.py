@@ -1,5 +1,6 @@
 r"""Reading and writing files: lines are split on ``\n`` alone, writers replace a file whole."""
 
+import errno
 import gzip
 import json
 import os
@@ -37,7 +38,10 @@ def existing(path: Path) -> Path:
 def reading(path: Path) -> Iterator[BinaryIO]:
     """Open ``path`` (``-``: stdin; ``.gz``: decompressed) for reading bytes."""
     if path == STDIO:
-        yield sys.stdin.buffer
+        # Not sys.stdin.buffer: a thread may still wait in it when the program ends, and Python
+        # would wait for its lock and abort.
+        with open(sys.stdin.fileno(), "rb", closefd=False) as stream:
+            yield stream
         return
     found = existing(path)
     try:
@@ -82,14 +86,32 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Bytes go to a temporary file in the same directory, which takes the name of ``path`` when the
     block ends without an exception and is removed otherwise.
     """
-    if path == STDIO:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    if path.exists() and not path.is_file():  # /dev/stdout, a named pipe: nothing to replace
-        with path.open("wb") as stream:
-            yield cast(BinaryIO, stream)
-        return
+    with naming("stdout" if path == STDIO else str(path)):
+        if path == STDIO:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        elif path.exists() and not path.is_file():  # /dev/stdout, a named pipe: not to be replaced
+            with path.open("wb") as stream:
+                yield cast(BinaryIO, stream)
+        else:
+            with written_beside(path) as stream:
+                yield stream
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Say which file it is that there is no room for: the system does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) and error.filename is None:
+            error.filename = name
+        raise
+
+
+@contextmanager
+def written_beside(path: Path) -> Iterator[BinaryIO]:
+    """A temporary file that takes the name of ``path`` at the end of the block."""
     temporary = temporary_beside(path)
     try:
         with temporary.open("wb") as raw:
@@ -107,9 +129,17 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def temporary_beside(path: Path) -> Path:
-    """A new empty file in the directory of ``path``, which is made where it is missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    """A new empty file in the directory of ``path``, which is made where it is missing.
+
+    Raises:
+        UserError: nothing can be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UserError(f"{path}: cannot be written ({reason})") from None
     umask = os.umask(0)
     os.umask(umask)
     if hasattr(os, "fchmod"):

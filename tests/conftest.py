@@ -1,6 +1,7 @@
 """Fixtures that every room's tests share."""
 
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pytest
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def s2s() -> Run:
     """Run ``s2s ARGUMENTS`` as a real process: ``s2s("vocab", cwd=..., input=b"...")``."""
 
@@ -37,3 +38,49 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("needs real text: set S2S_DATA to the folder that has it (see README)")
     return Path(folder).resolve()
+
+
+ENGLISH = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+FRENCH = ["un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix"]
+
+TINY_SETTINGS = """
+[train]
+layers = 1
+hidden-size = 16
+embedding-size = 16
+batch-size = 10
+epochs = 8
+optimiser = "adam"
+learning-rate = 0.03
+device = "cpu"
+threads = 1
+
+[decode]
+beam = 3
+threads = 1
+
+[rescore]
+threads = 1
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_experiment(s2s: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An experiment directory after prep, vocab and train: s2s.toml, corpus, data and model.
+
+    Digits in words, one for one; the source is reversed. For reading only: copy what a test
+    changes (`shutil.copytree`).
+    """
+    directory = tmp_path_factory.mktemp("tiny")
+    (directory / "corpus").mkdir()
+    (directory / "s2s.toml").write_text(TINY_SETTINGS, "utf-8")
+    draw = random.Random(1)
+    for split, count in (("train", 200), ("valid", 20), ("test", 10)):
+        pairs = [[draw.randrange(10) for _ in range(draw.randint(1, 5))] for _ in range(count)]
+        for language, words in (("en", ENGLISH), ("fr", FRENCH)):
+            lines = (" ".join(words[digit] for digit in pair) + "\n" for pair in pairs)
+            (directory / "corpus" / f"{split}.{language}").write_text("".join(lines), "utf-8")
+    for arguments in (["prep", "--reverse-source"], ["vocab"], ["train"]):
+        run = s2s(*arguments, cwd=directory)
+        assert run.returncode == 0, run.stderr.decode()
+    return directory

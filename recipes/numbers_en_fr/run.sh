@@ -32,12 +32,18 @@ vocab() {
 }
 
 train() {
-  s2s train --data work/prep/forward --model work/train/forward
+  # Models this small gain nothing from a second thread: one each, two models at a time.
+  training_options | xargs -P 2 -L 1 s2s train 2>&1 | cat >&2
+}
+
+# training_options: one model a line
+training_options() {
+  printf -- '--data work/prep/forward --model work/train/forward\n'
   for seed in "${seeds[@]}"; do
-    s2s train --data work/prep/reversed --model "work/train/reversed-$seed" --seed "$seed"
+    printf -- '--data work/prep/reversed --model work/train/reversed-%s --seed %s\n' "$seed" "$seed"
   done
   # The system whose lists are rescored: stopped early, so that it leaves something to mend.
-  s2s train --data work/prep/reversed --model work/train/baseline --epochs 6 --seed 9
+  printf -- '--data work/prep/reversed --model work/train/baseline --seed 9 --epochs 6\n'
 }
 
 # scored NAME: score the translation on stdin, kept as work/NAME.fr, into work/NAME.json
@@ -84,7 +90,7 @@ rescore() {
 }
 
 results() {
-  python3 ../results.py --reference "$test_reference" corpus prep vocab train decode rescore
+  python3 ../results.py corpus prep vocab train decode rescore
 }
 
 run_stages corpus prep vocab train decode rescore results -- "$@"

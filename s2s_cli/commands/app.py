@@ -1,23 +1,26 @@
 """The application: six subcommands, one settings file, errors in one sentence."""
 
 import dataclasses
-import difflib
 import functools
 import inspect
 import os
 import sys
-import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_type_hints
 
 import typer
 
 from s2s_cli import __version__
+from s2s_cli.commands.settings_file import Kind, as_key, dump_settings, read_settings
 from s2s_cli.errors import UserError
 
 SETTINGS_FILE = Path("s2s.toml")
+CONTEXT = "context"
 DUMP_CONFIG = "dump_config"
+HELP_OPTIONS = ["-h", "--help"]
+BROKEN_PIPE = 141
 
 app = typer.Typer(
     name="s2s",
@@ -26,36 +29,62 @@ app = typer.Typer(
     "s2s.toml in the current directory where there is one; flags win over it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+    context_settings={"help_option_names": HELP_OPTIONS},
 )
 
 
 def main() -> NoReturn:
     """Entry point of the ``s2s`` command."""
-    import s2s_cli.commands.verbs  # noqa: F401 - registers the subcommands
+    open_missing_streams()
+    with told_in_one_sentence():
+        import s2s_cli.commands.verbs  # noqa: F401 - registers the subcommands
 
-    app()
+        app(prog_name="s2s")
     raise SystemExit(0)
+
+
+def open_missing_streams() -> None:
+    """Where the caller closed a standard stream, put an empty one.
+
+    Python has None for it, and the next file to be opened would take its place.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"s2s {__version__}")
+        raise SystemExit(0)
 
 
 @app.callback()
 def settings_callback(
     context: typer.Context,
     config: Annotated[
-        Path | None, typer.Option(help="Settings file [default: s2s.toml, where there is one]")
+        Path | None,
+        typer.Option(metavar="PATH", help="Settings file [default: s2s.toml, where there is one]"),
     ] = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=show_version, is_eager=True, help="Print the version and leave."
+        ),
+    ] = False,
 ) -> None:
     """Read the settings file before the subcommand's own options are parsed."""
-    if version:
-        print(f"s2s {__version__}")
-        raise typer.Exit
     path = config or SETTINGS_FILE
     if config is None and not path.is_file():
         return
-    with told_in_one_sentence():
-        context.default_map = read_settings(path, known_options(context))
+    try:
+        with told_in_one_sentence():
+            context.default_map = read_settings(path, known_options())
+    except SystemExit:
+        # Help has to be had above all where a setting is wrong.
+        if not set(HELP_OPTIONS) & set(sys.argv):
+            raise
 
 
 def command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -66,7 +95,8 @@ def command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
-        app.command(name)(spread(function, name))
+        summary = (function.__doc__ or "").partition("\n")[0]
+        app.command(name, short_help=summary)(spread(function, name))
         return function
 
     return register
@@ -83,36 +113,32 @@ def spread(function: Callable[..., None], name: str) -> Callable[..., None]:
         with told_in_one_sentence():
             if values.pop(DUMP_CONFIG):
                 sys.stdout.write(dump_settings(name, values))
-                return
-            for key, group in groups.items():
-                fields = {field.name: values.pop(field.name) for field in dataclasses.fields(group)}
-                values[key] = group(**fields)
-            function(**values)
+            else:
+                function(**gathered(groups, values))
             sys.stdout.flush()
 
-    parameters = [
-        inspect.Parameter(
-            "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
-        )
-    ]
+    parameters = [keyword(CONTEXT, typer.Context)]
     for key, parameter in own.items():
         if key in groups:
             parameters += [option(groups[key], field) for field in dataclasses.fields(groups[key])]
         else:
-            parameters.append(
-                parameter.replace(annotation=hints[key], kind=inspect.Parameter.KEYWORD_ONLY)
-            )
-    parameters.append(
-        keyword(
-            DUMP_CONFIG,
-            bool,
-            False,
-            typer.Option("--dump-config", help="Print the resolved settings and leave."),
-        )
-    )
+            parameters.append(keyword(key, hints[key], parameter.default))
+    dump = typer.Option("--dump-config", help="Print the resolved settings and leave.")
+    parameters.append(keyword(DUMP_CONFIG, Annotated[bool, dump], False))
+    for each in parameters[1:]:
+        polish(each)
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     return run
+
+
+def gathered(groups: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """``values`` with those of each group put back into one dataclass."""
+    arguments = dict(values)
+    for key, group in groups.items():
+        names = [field.name for field in dataclasses.fields(group)]
+        arguments[key] = group(**{name: arguments.pop(name) for name in names})
+    return arguments
 
 
 def option(group: Any, field: "dataclasses.Field[Any]") -> inspect.Parameter:
@@ -121,134 +147,68 @@ def option(group: Any, field: "dataclasses.Field[Any]") -> inspect.Parameter:
     info = typer.Option(
         help=meta["help"], min=meta["min"], max=meta["max"], rich_help_panel=meta["panel"]
     )
-    return keyword(field.name, get_type_hints(group)[field.name], field.default, info)
+    annotation = get_type_hints(group)[field.name]
+    return keyword(field.name, Annotated[annotation, info], field.default)
 
 
-def keyword(name: str, annotation: Any, default: Any, info: Any) -> inspect.Parameter:
-    return inspect.Parameter(
-        name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=default,
-        annotation=Annotated[annotation, info],
-    )
+def keyword(
+    name: str, annotation: Any, default: Any = inspect.Parameter.empty
+) -> inspect.Parameter:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=default, annotation=annotation)
 
 
-class told_in_one_sentence:
+def polish(parameter: inspect.Parameter) -> None:
+    """Short placeholders in ``--help``, and no word of a flag's default where it is off."""
+    kind = Kind.of(parameter.annotation)
+    (info,) = parameter.annotation.__metadata__
+    if kind.type is bool:
+        info.show_default = parameter.default is not False
+    else:
+        is_argument = isinstance(info, typer.models.ArgumentInfo)
+        info.metavar = parameter.name.upper() if is_argument else kind.placeholder
+
+
+@contextmanager
+def told_in_one_sentence() -> Iterator[None]:
     """Turn the user's errors into one sentence on stderr and an exit code."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        match error:
-            case UserError():
-                fail(str(error), error.exit_code)
-            case BrokenPipeError():
-                # Whoever read our output has left; what is still buffered has no reader.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                raise typer.Exit(141)
-            case KeyboardInterrupt():
-                fail("interrupted", 130)
-            case OSError() if error.strerror:
-                where = f"{error.filename}: " if error.filename else ""
-                fail(f"{where}{error.strerror.lower()}", 1)
+    try:
+        yield
+    except UserError as error:
+        fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        drop_output()
+        raise SystemExit(BROKEN_PIPE) from None
+    except KeyboardInterrupt:
+        fail("interrupted", 130)
+    except OSError as error:
+        if not error.strerror:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        fail(f"{where}{error.strerror.lower()}", 1)
 
 
 def fail(message: str, code: int) -> NoReturn:
     print(f"s2s: {message}", file=sys.stderr)
-    raise typer.Exit(code)
-
-
-def known_options(context: typer.Context) -> dict[str, dict[str, Any]]:
-    """The parameters of every subcommand by name."""
-    commands: dict[str, Any] = getattr(context.command, "commands", {})
-    return {
-        name: {each.name: each for each in sub.params if each.name not in (DUMP_CONFIG, "help")}
-        for name, sub in commands.items()
-    }
-
-
-def read_settings(path: Path, known: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The settings file as defaults of each subcommand.
-
-    Raises:
-        UserError: missing file, invalid TOML, unknown command or key, value of the wrong type.
-    """
     try:
-        document = tomllib.loads(path.read_bytes().decode("utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such settings file", exit_code=2) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid TOML: {error}", exit_code=2) from None
-    defaults: dict[str, dict[str, Any]] = {}
-    for section, values in document.items():
-        reject_unknown(path, section, known, "section")
-        if not isinstance(values, dict):
-            raise UserError(f"{path}: write settings under [{section}]", exit_code=2)
-        defaults[section] = {}
-        for key, value in values.items():
-            reject_unknown(
-                path, key, {option_name(n): 0 for n in known[section]}, f"key in [{section}]"
-            )
-            parameter = key.replace("-", "_")
-            check_type(path, section, key, value, known[section][parameter])
-            defaults[section][parameter] = value
-    return defaults
+        sys.stdout.flush()
+    except OSError:
+        drop_output()
+    raise SystemExit(code)
 
 
-def reject_unknown(path: Path, name: str, known: dict[str, Any], what: str) -> None:
-    if name in known:
-        return
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(known))}"
-    raise UserError(f"{path}: unknown {what}: {name!r}; {hint}", exit_code=2)
+def drop_output() -> None:
+    """Send what is still buffered for stdout nowhere; Python would try again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def check_type(path: Path, section: str, key: str, value: Any, parameter: Any) -> None:
-    """Refuse what a flag could not have said (``beam = 1.5``, ``beam = true``)."""
-    values = value if isinstance(value, list) else [value]
-    accepted: dict[str, tuple[type, ...]] = {
-        "integer": (int,),
-        "float": (int, float),
-        "boolean": (bool,),
+def known_options() -> dict[str, dict[str, Kind]]:
+    """The kind of every option of every subcommand, by its key in the settings file."""
+    return {
+        str(each.name): {
+            as_key(name): Kind.of(annotation)
+            for name, annotation in getattr(each.callback, "__annotations__", {}).items()
+            if name not in (CONTEXT, DUMP_CONFIG)
+        }
+        for each in app.registered_commands
     }
-    kind = str(getattr(parameter.type, "name", "")).removesuffix(" range")
-    expected = accepted.get(kind, (str,))
-    several = bool(getattr(parameter, "multiple", False)) or getattr(parameter, "nargs", 1) != 1
-    for each in values:
-        good = isinstance(each, expected) and (kind == "boolean" or not isinstance(each, bool))
-        if not good or (isinstance(value, list) and not several):
-            raise UserError(
-                f"{path}: {key} = {value!r} in [{section}] is not of the type that "
-                f"--{key} takes ({kind or 'text'})",
-                exit_code=2,
-            )
-
-
-def option_name(parameter: str) -> str:
-    return parameter.replace("_", "-")
-
-
-def dump_settings(name: str, values: dict[str, Any]) -> str:
-    """The resolved settings as a section of ``s2s.toml``; unset ones as comments."""
-    lines = [f"[{name}]"]
-    for key, value in values.items():
-        if value is None:
-            lines.append(f"# {option_name(key)} is not set")
-        else:
-            lines.append(f"{option_name(key)} = {toml(value)}")
-    return "\n".join(lines) + "\n"
-
-
-def toml(value: Any) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case int() | float():
-            return repr(value)
-        case list() | tuple():
-            return "[" + ", ".join(toml(each) for each in value) + "]"
-        case _:
-            import json
-
-            return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -64,8 +64,8 @@ def decode(
             stream.flush()
             advance(len(chunk))
     counts = decoder.counts
-    if counts.incomplete:
-        warn(f"{counts.incomplete} translations reached the length limit without an end")
+    if counts.at_limit:
+        warn(f"{counts.at_limit} translations were ended by the length limit (--max-length)")
     if sentences.cut:
         warn(f"{sentences.cut} lines were cut to their first {LONGEST_SOURCE} words")
     speed = (counts.source_words + counts.target_words) / max(counts.seconds, 1e-9)

@@ -92,7 +92,7 @@ def write_winners(
         segments = ((advance(1), each)[1] for each in rescorer.segments(path))
         best = winners(segments, len(sources), weight, path)
     for entry in best:
-        line = "" if entry is None else entry.hypothesis
+        line = "" if entry is None else " ".join(entry.words)
         if entry is not None and detokenise:
             line = rescorer.sentences.text(entry.words)
         stream.write(line.encode() + b"\n")

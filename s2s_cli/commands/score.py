@@ -34,18 +34,18 @@ class Judge:
 def score(
     settings: ScoringConfig,
     references: Annotated[
-        list[Path], typer.Argument(help="References, one translation a line (- is stdin)")
+        list[Path], typer.Argument(help="References, one translation a line (- is stdin).")
     ] = REFERENCES,
     bare: Annotated[
-        Metric | None, typer.Option(help="Print this number alone, with two decimals")
+        Metric | None, typer.Option(help="Print this number alone, with two decimals.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     model: Annotated[
         list[Path] | None,
-        typer.Option(help="Also its perplexity of the first reference (repeat for an ensemble)"),
+        typer.Option(help="Also its perplexity of the first reference (repeat for an ensemble)."),
     ] = None,
     source: Annotated[
-        Path, typer.Option(help="Source text of the reference, for the perplexity")
+        Path, typer.Option(help="Source text of the reference, for the perplexity.")
     ] = SOURCE,
 ) -> None:
     """Score translations: cased BLEU on tokenised and on running text, chrF, perplexity.

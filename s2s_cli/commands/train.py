@@ -1,5 +1,6 @@
 """``s2s train``."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,16 +13,20 @@ from s2s_cli.training.config import TrainingConfig
 
 @command("train")
 def train(
-    shape: ModelConfig,
-    config: TrainingConfig,
+    *,
     data: Annotated[Path, typer.Option(help="Directory that `s2s vocab` filled.")] = Path("data"),
     model: Annotated[Path, typer.Option(help="Model directory to write.")] = Path("model"),
+    shape: ModelConfig,
+    config: TrainingConfig,
 ) -> None:
     """Train the two LSTMs; the defaults are the paper's model and recipe.
 
     The same command resumes a training that was stopped. SIGTERM, SIGINT and SIGUSR1 end it after
     the present update with a checkpoint (exit code 128 + signal).
     """
+    # Read by torch when it is loaded. Each shape of a batch prepares kernels of several megabytes;
+    # kept without a bound they would fill the memory of a laptop.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
     from s2s_cli.model.device import choose_device, set_threads
     from s2s_cli.training.loop import train as run
 

@@ -12,6 +12,8 @@ from s2s_cli.text.vocabulary import EOS
 # Sentences of one source length are sorted by target length within pools of so many batches:
 # enough to leave little padding, few enough that a batch's company changes from epoch to epoch.
 POOL_BATCHES = 8
+# Targets are padded to a multiple of this: few shapes, so that prepared kernels are used again.
+STEP_MULTIPLE = 4
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,8 @@ def cut(split: Split, order: Tensor, batch_size: int) -> list[Tensor]:
     order = order[by_target[by_pool]]
     batches: list[Tensor] = []
     for group in order.split(group_sizes.tolist()):
-        # Even shares: 130 sentences are two batches of 65, not one of 128 and one of 2.
-        batches.extend(group.tensor_split(-(-len(group) // batch_size)))
+        # Full batches and one with the rest: the fewer sizes, the fewer kernels to prepare.
+        batches.extend(group.split(batch_size))
     return batches
 
 
@@ -93,21 +95,27 @@ def batches(split: Split, plan: list[Tensor]) -> Iterator[Batch]:
 def make_batch(split: Split, sentences: Tensor) -> Batch:
     """Gather sentence pairs of one source length from the corpus."""
     source, _ = gather(split.source, sentences)
-    target, real = gather(split.target, sentences)
-    start = torch.full((1, len(sentences)), EOS)
-    target_input = torch.cat([start, target])
-    follows = torch.cat([target, start])
-    # Each word predicts the next one, and the last word of a sentence predicts EOS.
-    predicts = torch.cat([torch.ones_like(start, dtype=torch.bool), real])
+    target, real = gather(split.target, sentences, STEP_MULTIPLE, spare=1)
+    # EOS and the words before; each predicts the next word, the last word predicts EOS.
+    target_input = target.roll(1, 0)
+    predicts = real.roll(1, 0)
+    predicts[0] = True
     positions = predicts.flatten().nonzero().squeeze(1)
-    return Batch(source, target_input, positions, follows.flatten()[positions])
+    return Batch(source, target_input, positions, target.flatten()[positions])
 
 
-def gather(side: Side, sentences: Tensor) -> tuple[Tensor, Tensor]:
-    """Ids [longest length, batch], `EOS` where a sentence has ended, and where it has not."""
+def gather(
+    side: Side, sentences: Tensor, multiple: int = 1, spare: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Ids [steps, batch], `EOS` where a sentence has ended, and where it has not.
+
+    There are as many steps as the longest sentence and ``spare`` ones need, rounded up to a
+    ``multiple``.
+    """
     starts = side.offsets[sentences]
     lengths = side.offsets[sentences + 1] - starts
-    steps = torch.arange(int(lengths.max()) if len(lengths) else 0)[:, None]
+    needed = int(lengths.max()) + spare
+    steps = torch.arange(-(-needed // multiple) * multiple)[:, None]
     real = steps < lengths
     ids = side.ids[torch.where(real, starts + steps, 0)].long()
     return torch.where(real, ids, EOS), real

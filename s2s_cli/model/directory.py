@@ -139,7 +139,17 @@ def load_tensors(path: Path, *, mapped: bool = True) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", mmap=mapped, weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (RuntimeError, pickle.UnpicklingError, ValueError, EOFError, KeyError, TypeError):
+    except PermissionError:
+        raise
+    except (
+        OSError,
+        RuntimeError,
+        pickle.UnpicklingError,
+        ValueError,
+        EOFError,
+        KeyError,
+        TypeError,
+    ):
         raise UserError(f"{path}: damaged, or not a file that `s2s train` wrote") from None
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
         raise UserError(f"{path}: holds no model")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from s2s_cli.scoring.texts import AS_GIVEN, Form
 
@@ -64,12 +64,29 @@ def scored(name: str, metric: "Metric", form: Form, bootstrap: int, extra: str) 
     The interval is sacreBLEU's: the mean of the resamples ± half the width of their middle 95 %,
     from a fixed seed (in the signature). ``bootstrap`` is 0 for none, or at least 100.
     """
+    with_plain_floats(metric)
     result = metric.corpus_score(form.hypotheses, form.references, n_bootstrap=bootstrap)
     signature = "|".join(filter(None, [str(metric.get_signature()), extra]))
     if not bootstrap:
         return Score(name, float(result.score), signature)
     middle, half = float(result._mean), float(result._ci)
     return Score(name, float(result.score), signature, middle - half, middle + half)
+
+
+def with_plain_floats(metric: "Metric") -> None:
+    """Have every resample's score a plain float.
+
+    Of sacreBLEU's own some are (no match: 0.0) and some are numpy's, and `statistics.mean`
+    refuses the mixture.
+    """
+    compute = metric._compute_score_from_stats
+
+    def plain(stats: list[Any]) -> Any:
+        result = compute(stats)
+        result.score = float(result.score)
+        return result
+
+    metric._compute_score_from_stats = plain  # type: ignore[method-assign]
 
 
 def numbered(words: Form) -> Form:

@@ -18,11 +18,11 @@ FEWEST_RESAMPLES = 100  # fewer leave one or two in each of the tails that are c
 class ScoringConfig:
     """What is scored, and how its words come about."""
 
-    hypothesis: Path = setting(STDIO, "The translations, one a line (- is stdin)")
-    tokenised: bool = setting(False, "The texts are tokenised: words stand between spaces")
-    language: str = setting("fr", "Language of the texts, for the tokeniser")
+    hypothesis: Path = setting(STDIO, "The translations, one a line (- is stdin).")
+    tokenised: bool = setting(False, "The texts are tokenised: words stand between spaces.")
+    language: str = setting("fr", "Language of the texts, for the tokeniser.")
     bootstrap: int = setting(
-        0, "Resamples for a 95 % interval, 1000 is usual; 0 is off", min=0, max=10_000
+        0, "Resamples for a 95 % interval, 1000 is usual; 0 is off.", min=0, max=10_000
     )
 
     def check(self, references: list[Path]) -> None:

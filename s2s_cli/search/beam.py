@@ -19,17 +19,17 @@ class Hypothesis:
 
     Attributes:
         tokens: ids, without `EOS`.
-        log_prob: natural log of its probability, that of `EOS` included if ``complete``.
+        log_prob: natural log of its probability, that of `EOS` included.
         member_log_probs: the same under each member of an ensemble.
         score: what it is ranked by: ``log_prob``, or that normalised by length.
-        complete: it ended with `EOS`; otherwise the length limit ended it.
+        at_limit: it has as many words as are allowed, so that only `EOS` could follow.
     """
 
     tokens: list[int]
     log_prob: float
     member_log_probs: list[float]
     score: float
-    complete: bool
+    at_limit: bool
 
 
 def search(
@@ -48,8 +48,7 @@ def search(
         config: beam size and the rest.
 
     Returns:
-        For each source, up to ``max(1, config.nbest)`` hypotheses, best first; where none is
-        complete within the length limit, the best incomplete one.
+        For each source, up to ``max(1, config.nbest)`` hypotheses, best first.
     """
     beams = Beams(scorer, sources, config)
     while beams.alive():
@@ -87,8 +86,7 @@ class Beams:
     def step(self) -> None:
         """Extend every hypothesis by one token."""
         log_probs, members, self.state = self.scorer.step(self.state, self.tokens[:, -1])
-        if self.config.forbid_unk:
-            log_probs[:, UNK] = float("-inf")
+        self.rule_out(log_probs)
         parents, tokens = self.select(log_probs)
         of_members = torch.stack([each[parents, tokens] for each in members], 1)
         self.log_probs = self.log_probs[parents] + log_probs[parents, tokens]
@@ -98,6 +96,17 @@ class Beams:
         going_on = self.collect()
         self.keep(going_on)
         self.state = self.scorer.select(self.state, parents[going_on])
+
+    def rule_out(self, log_probs: Tensor) -> None:
+        """Make impossible what must not follow: `UNK` on request, words beyond the limit."""
+        if self.config.forbid_unk:
+            log_probs[:, UNK] = float("-inf")
+        words = self.tokens.shape[1] - 1
+        full = [words >= self.finished[owner].longest for owner in self.owner.tolist()]
+        if any(full):
+            end = log_probs[:, EOS].clone()
+            log_probs[torch.tensor(full, device=self.device)] = float("-inf")
+            log_probs[:, EOS] = end
 
     def select(self, log_probs: Tensor) -> tuple[Tensor, Tensor]:
         """The best extensions of each sentence: parent rows and tokens, best first.
@@ -124,13 +133,10 @@ class Beams:
         """Store what is complete, end what cannot win; the rows that go on."""
         owners, log_probs = self.owner.tolist(), self.log_probs.tolist()
         ended = (self.tokens[:, -1] == EOS).tolist()
-        length = self.tokens.shape[1] - 1
         best_live: dict[int, float] = {}
         for row, (sentence, log_prob) in enumerate(zip(owners, log_probs, strict=True)):
             if ended[row]:
-                self.finished[sentence].add(self.hypothesis(row, complete=True))
-            elif length >= self.finished[sentence].longest:
-                self.finished[sentence].add(self.hypothesis(row, complete=False))
+                self.finished[sentence].add(self.hypothesis(row))
             else:
                 best_live[sentence] = max(log_prob, best_live.get(sentence, float("-inf")))
         searching = {
@@ -145,16 +151,16 @@ class Beams:
         ]
         return torch.tensor(going_on, dtype=torch.long, device=self.device)
 
-    def hypothesis(self, row: int, *, complete: bool) -> Hypothesis:
-        tokens: list[int] = self.tokens[row, 1:].tolist()
+    def hypothesis(self, row: int) -> Hypothesis:
+        """The complete hypothesis in ``row``."""
+        tokens: list[int] = self.tokens[row, 1:-1].tolist()
         log_prob = float(self.log_probs[row])
-        score = self.config.score(log_prob, len(tokens))
         return Hypothesis(
-            tokens[:-1] if complete else tokens,
+            tokens,
             log_prob,
             self.member_log_probs[row].tolist(),
-            score,
-            complete,
+            self.config.score(log_prob, len(tokens) + 1),
+            at_limit=len(tokens) == self.finished[int(self.owner[row])].longest,
         )
 
     def keep(self, rows: Tensor) -> None:
@@ -169,14 +175,9 @@ class Finished:
         self.config, self.longest = config, longest
         self.wanted = max(1, config.nbest)
         self._complete: list[tuple[float, int, Hypothesis]] = []  # a heap, worst first
-        self._incomplete: Hypothesis | None = None
         self._arrivals = 0
 
     def add(self, hypothesis: Hypothesis) -> None:
-        if not hypothesis.complete:
-            if self._incomplete is None or hypothesis.score > self._incomplete.score:
-                self._incomplete = hypothesis
-            return
         self._arrivals += 1  # of equal scores, the first to arrive is the better one
         entry = (hypothesis.score, -self._arrivals, hypothesis)
         heapq.heappush(self._complete, entry)
@@ -195,10 +196,7 @@ class Finished:
         return self._complete[0][0] >= bound
 
     def best(self) -> list[Hypothesis]:
-        ranked = [hypothesis for _, _, hypothesis in sorted(self._complete, reverse=True)]
-        if not ranked and self._incomplete is not None:
-            ranked = [self._incomplete]
-        return ranked
+        return [hypothesis for _, _, hypothesis in sorted(self._complete, reverse=True)]
 
 
 def top(log_probs: Tensor, width: int) -> tuple[Tensor, Tensor]:

@@ -23,7 +23,7 @@ class Counts:
 
     lines: int = 0
     blank: int = 0
-    incomplete: int = 0
+    at_limit: int = 0
     source_words: int = 0
     target_words: int = 0
     seconds: float = 0.0
@@ -104,4 +104,4 @@ class Decoder:
             counts.blank += not source
             if hypotheses:
                 counts.target_words += len(hypotheses[0].tokens)
-                counts.incomplete += not hypotheses[0].complete
+                counts.at_limit += hypotheses[0].at_limit

@@ -103,9 +103,8 @@ def prepare(config: PrepConfig) -> PrepReport:
         *config.languages, config.tokenised, config.reverse_source, tokeniser_name(config.tokenised)
     )
     report = PrepReport(config.languages, config.tokenised)
+    report.splits = {source.split: SplitReport() for source in sources}
     with ExitStack() as outputs:
-        for source in sources:
-            report.splits[source.split] = SplitReport()
         write_pairs(config, sources, report, outputs)
         if report.splits["train"].kept == 0:
             raise UserError(f"{sources[0].paths[0]}: no pair fit for training in this text")

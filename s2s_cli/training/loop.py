@@ -109,14 +109,15 @@ class Trainer:
         """Update until something ends the run; leave a checkpoint."""
         if self.progress.updates == 0:
             self.describe()
-        self.metrics = MetricsFile(self.directory, self.progress.metrics_bytes)
         self.clock = Clock()
-        with progress_bar("training", self.total_updates(), "updates") as advance:
+        with (
+            MetricsFile(self.directory, self.progress.metrics_bytes) as self.metrics,
+            progress_bar("training", self.total_updates(), "updates") as advance,
+        ):
             advance(self.progress.updates)
             while not self.ended(signals):
                 self.epoch(signals, advance)
-        self.save()
-        self.metrics.close()
+            self.save()
         if reason := self.finished():
             say(f"{self.directory}: finished ({reason})")
             return Stopped(finished=True)

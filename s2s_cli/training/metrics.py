@@ -34,7 +34,10 @@ class MetricsFile:
         os.fsync(self._stream.fileno())
         return self._stream.tell()
 
-    def close(self) -> None:
+    def __enter__(self) -> "MetricsFile":
+        return self
+
+    def __exit__(self, *error: object) -> None:
         self._stream.close()
 
 

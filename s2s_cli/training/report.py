@@ -7,7 +7,7 @@ from torch import nn
 
 from s2s_cli.model.config import Shape
 from s2s_cli.model.seq2seq import Seq2Seq
-from s2s_cli.model.softmax import BLOCK_ELEMENTS
+from s2s_cli.model.softmax import block_rows
 from s2s_cli.training.config import TrainingConfig
 
 BYTES = 4
@@ -50,7 +50,8 @@ def memory_estimate(
             weights = 4 * everything
     steps = (source_length + target_length + 1) * config.batch_size
     activations = steps * (shape.layers * 14 * shape.hidden_size + 4 * shape.embedding_size)
-    return BYTES * (weights + activations + 3 * BLOCK_ELEMENTS)
+    block = block_rows(shape.target_vocabulary) * shape.target_vocabulary
+    return BYTES * (weights + activations + 3 * block)
 
 
 def gibibytes(size: int) -> str:

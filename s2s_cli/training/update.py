@@ -19,7 +19,7 @@ def make_optimiser(
         case "sgd":
             return torch.optim.SGD(parameters, lr=0.0)
         case "adam":
-            return torch.optim.Adam(parameters, lr=0.0)
+            return torch.optim.Adam(parameters, lr=0.0, fused=True)
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:

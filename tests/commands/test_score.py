@@ -82,7 +82,8 @@ def test_tokenised_text_is_taken_at_its_spaces(s2s: Run, tmp_path: Path) -> None
     command = ["score", "ref.fr", "--bare", "bleu-tokenised", "--tokenised"]
     assert s2s(*command, cwd=tmp_path, input=b"L' homme dort .\n").stdout == b"100.00\n"
     assert s2s(*command, cwd=tmp_path, input=b"L'homme dort .\n").stdout == b"0.00\n"
-    assert s2s(*command[:-1], cwd=tmp_path, input=b"L'homme dort.\n").stdout == b"100.00\n"
+    (tmp_path / "ref.fr").write_text("L'homme dort.\n", "utf-8")
+    assert s2s(*command[:-1], cwd=tmp_path, input=b"L'homme dort .\n").stdout == b"100.00\n"
 
 
 def test_empty_hypotheses_score_zero(s2s: Run, folder: Path) -> None:
@@ -152,3 +153,41 @@ def test_no_torch_without_a_model(folder: Path) -> None:
     run = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True)
     assert run.stdout.decode().splitlines()[-1] == "False"
     assert run.returncode == 0
+
+
+def write_uniform_model(directory: Path) -> None:
+    """A model all of whose weights are zero: every word is as likely as every other."""
+    from torch import zeros_like
+
+    from s2s_cli.model.config import Shape
+    from s2s_cli.model.directory import BEST, Description, save_tensors
+    from s2s_cli.model.seq2seq import Seq2Seq
+    from s2s_cli.text.facts import Facts
+    from s2s_cli.text.vocabulary import Vocabulary
+
+    source, target = Vocabulary(["a", "cat"], [2, 1]), Vocabulary(["un", "chat", "."], [2, 1, 1])
+    shape = Shape(len(source), len(target), layers=1, hidden_size=2, embedding_size=2)
+    directory.mkdir()
+    Description(shape, Facts("en", "fr", False, True, "any"), source, target).write(directory)
+    weights = {key: zeros_like(each) for key, each in Seq2Seq(shape).state_dict().items()}
+    save_tensors(directory / BEST, {"model": weights})
+
+
+def test_the_perplexity_of_a_model_that_knows_nothing_is_its_vocabulary(
+    s2s: Run, tmp_path: Path
+) -> None:
+    write_uniform_model(tmp_path / "model")
+    (tmp_path / "in.en").write_text("A cat.\nA dog.\n", "utf-8")
+    (tmp_path / "ref.fr").write_text("un chat .\nun chien vert .\n", "utf-8")
+    (tmp_path / "out.fr").write_text("un chat .\nun chat .\n", "utf-8")
+    command = ["score", "ref.fr", "--hypothesis", "out.fr", "--source", "in.en"]
+    models = ["--model", "model", "--model", "model"]
+    result = json.loads(s2s(*command, *models, "--json", cwd=tmp_path).stdout)
+    perplexity = result["scores"]["perplexity"]
+    assert perplexity["value"] == pytest.approx(5, rel=1e-5)  # three words, UNK and EOS
+    assert perplexity["signature"] == "words:9|eos:counted|models:2"
+    assert len(result["scores"]) == 4
+    bare = s2s(*command, *models, "--bare", "perplexity", cwd=tmp_path)
+    assert bare.stdout == b"5.00\n"
+    last = s2s(*command, *models, cwd=tmp_path).stdout.decode().splitlines()[-1]
+    assert last == "perplexity = 5.00 words:9|eos:counted|models:2"

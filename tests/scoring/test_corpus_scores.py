@@ -172,7 +172,7 @@ def test_the_interval_is_the_one_of_the_sacrebleu_command(real_data: Path) -> No
         "bleu", reference, "-i", hypothesis, "--confidence", "--confidence-n", "200"
     )
     mean, half = float(command["confidence_mean"]), float(command["confidence_var"])
-    assert (score.low, score.high) == pytest.approx((mean - half, mean + half), abs=1e-6)
+    assert (score.low, score.high) == pytest.approx((mean - half, mean + half), abs=1e-4)
     assert score.signature == command["signature"]
     assert "bs:200" in score.signature
     assert "seed:" in score.signature

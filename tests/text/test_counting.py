@@ -12,7 +12,9 @@ from s2s_cli.text.counting import count_words, most_frequent
 
 def test_counts_equal_a_plain_count(tmp_path: Path) -> None:
     generator = random.Random(1)
-    lines = [generator.choices(["a", "b\u00a0c", "d\u2028", "|||", "<unk>"], k=7) for _ in range(50)]
+    lines = [
+        generator.choices(["a", "b\u00a0c", "d\u2028", "|||", "<unk>"], k=7) for _ in range(50)
+    ]
     path = tmp_path / "text"
     path.write_bytes("".join(" ".join(line) + "\n" for line in lines).encode())
     expected: dict[str, int] = {}

@@ -10,6 +10,7 @@ from s2s_cli.text.odd import (
     CARRIAGE_RETURN,
     ENTITY,
     KINDS,
+    Odd,
     clean,
     count_odd,
     what_became,
@@ -47,10 +48,7 @@ def test_clean_text_is_untouched() -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.replacement != "\ufffd"])
-def test_what_is_said_is_what_is_done_to_raw_text(kind: object) -> None:
-    from s2s_cli.text.odd import Odd
-
-    assert isinstance(kind, Odd)
+def test_what_is_said_is_what_is_done_to_raw_text(kind: Odd) -> None:
     for character in kind.characters:
         cleaned = clean(f"a{character}b")
         match what_became(kind.name, tokenised=False):

@@ -1,0 +1,151 @@
+"""``s2s.toml``: a section for each command, a key for each option; flags win over it."""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NoReturn, get_args, get_origin
+
+from s2s_cli.errors import UserError
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What an option takes: a plain type, bounds, and whether it takes several."""
+
+    type: Any
+    several: bool = False
+    min: float | None = None
+    max: float | None = None
+
+    @classmethod
+    def of(cls, annotation: Any) -> "Kind":
+        """The kind of ``Annotated[int | None, typer.Option(min=1)]`` and its like."""
+        bare, *infos = get_args(annotation) if hasattr(annotation, "__metadata__") else [annotation]
+        choices = [each for each in get_args(bare) if each is not type(None)]
+        if type(None) in get_args(bare):
+            bare = choices[0]
+        several = get_origin(bare) is list
+        bounds = [(info.min, info.max) for info in infos] or [(None, None)]
+        return cls(get_args(bare)[0] if several else bare, several, *bounds[0])
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words that may be chosen from; none where any value will do."""
+        return get_args(self.type) if get_origin(self.type) is Literal else ()
+
+    @property
+    def placeholder(self) -> str:
+        """What stands for the value in ``--help``."""
+        return "|".join(self.words) or {int: "N", float: "X", str: "TEXT"}.get(self.type, "PATH")
+
+    def complaint(self, value: object) -> str | None:
+        """What is wrong with one value; None where nothing is (``beam = true`` is)."""
+        accepted = {int: (int,), float: (int, float), bool: (bool,)}.get(self.type, (str,))
+        if not isinstance(value, accepted) or (isinstance(value, bool) and self.type is not bool):
+            names = {int: "a whole number", float: "a number", bool: "true or false"}
+            return f"must be {names.get(self.type, 'text in quotes')}"
+        if self.words and value not in self.words:
+            return f"must be one of {', '.join(self.words)}"
+        if isinstance(value, int | float):
+            # Written so that nan, which compares with nothing, is out of bounds.
+            if self.min is not None and not value >= self.min:
+                return f"must be at least {self.min:g}"
+            if self.max is not None and not value <= self.max:
+                return f"must be at most {self.max:g}"
+        return None
+
+
+Known = Mapping[str, Mapping[str, Kind]]
+
+
+def read_settings(path: Path, known: Known) -> dict[str, dict[str, Any]]:
+    """The settings file as defaults of each command.
+
+    Args:
+        path: the file.
+        known: the options of each command by key.
+
+    Raises:
+        UserError: missing file, invalid TOML, unknown section or key, a value no flag could have.
+    """
+    try:
+        document = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        refuse(path, "no such settings file")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        refuse(path, f"not valid TOML: {error}")
+    defaults: dict[str, dict[str, Any]] = {}
+    for section, values in document.items():
+        if not isinstance(values, dict):
+            refuse(path, f"{section!r} stands outside a section; write settings under [COMMAND]")
+        reject_unknown(path, section, known, "section")
+        defaults[section] = {}
+        for key, value in values.items():
+            reject_unknown(path, key, known[section], f"key in [{section}]")
+            kind = known[section][key]
+            values_of_key = value if kind.several and isinstance(value, list) else [value]
+            told = f"{key} = {toml(value)} in [{section}]"
+            check_values(path, told, values_of_key, kind)
+            defaults[section][key.replace("-", "_")] = values_of_key if kind.several else value
+    return defaults
+
+
+def reject_unknown(path: Path, name: str, known: Mapping[str, Any], what: str) -> None:
+    if name in known:
+        return
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(known))}"
+    refuse(path, f"unknown {what}: {name!r}; {hint}")
+
+
+def check_values(path: Path, told: str, values: list[Any], kind: Kind) -> None:
+    if not values:
+        refuse(path, f"{told} names nothing; leave the key out")
+    for value in values:
+        if complaint := kind.complaint(value):
+            refuse(path, f"{told} {complaint}")
+
+
+def refuse(path: Path, what: str) -> NoReturn:
+    raise UserError(f"{path}: {what}", exit_code=2)
+
+
+def as_key(parameter: str) -> str:
+    return parameter.replace("_", "-")
+
+
+def dump_settings(name: str, values: Mapping[str, Any]) -> str:
+    """The resolved settings as a section of ``s2s.toml``; unset ones as comments."""
+    lines = [f"[{name}]"]
+    for parameter, value in values.items():
+        if value is None:
+            lines.append(f"# {as_key(parameter)} is not set")
+        else:
+            lines.append(f"{as_key(parameter)} = {toml(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def toml(value: Any) -> str:
+    """``value`` as TOML.
+
+    Raises:
+        UserError: a file name that is not UTF-8, for which TOML has no way of writing.
+    """
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return repr(value)
+        case list() | tuple():
+            return "[" + ", ".join(map(toml, value)) + "]"
+        case _:
+            text = str(value)
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                raise UserError(f"{text!r} is not UTF-8 and cannot stand in TOML") from None
+            # A JSON string is a TOML string but for one control character.
+            return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,160 @@
+"""``s2s decode``: a line out for every line in, whatever is in it and however it is grouped."""
+
+import gzip
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+# Each may stand at any place in a file, but for the byte-order mark, which a first line loses.
+ODD_LINES = [
+    "one two",
+    "",
+    "   ",
+    "three\r",
+    "one\u2028two",
+    "one\u0085two",
+    "one\u00a0two",
+    "one\0two",
+    "\ufefffour five",
+    "\t\x0b\x0c\x1c",
+    "seven " * 1200,
+    "quatre-vingts «\u202f!\u202f» ||| 日本",
+    " two  three ",
+    "\U0001f600",
+    "one",
+]
+
+
+def as_bytes(lines: list[str]) -> bytes:
+    return "".join(line + "\n" for line in lines).encode()
+
+
+@pytest.mark.parametrize("options", [[], ["--tokenised"]], ids=["raw", "tokenised"])
+def test_lines_neither_vanish_nor_depend_on_company(
+    options: list[str], s2s: Run, tiny_experiment: Path
+) -> None:
+    text = as_bytes(ODD_LINES)
+    by_size = {}
+    for size in ("1", "64"):
+        run = s2s("decode", *options, "--batch-size", size, cwd=tiny_experiment, input=text)
+        assert run.returncode == 0, run.stderr.decode()
+        assert run.stdout.count(b"\n") == len(ODD_LINES)
+        by_size[size] = run.stdout
+    assert by_size["1"] == by_size["64"]
+    lines = by_size["1"].split(b"\n")
+    assert lines[0]
+    assert lines[1] == lines[2] == b""
+    # Backwards, and with nothing at the end of the last line.
+    backwards = as_bytes(ODD_LINES[::-1]).removesuffix(b"\n")
+    run = s2s("decode", *options, "--batch-size", "3", cwd=tiny_experiment, input=backwards)
+    assert run.stdout == b"".join(line + b"\n" for line in lines[-2::-1])
+
+
+def test_the_ends_of_the_input(s2s: Run, tiny_experiment: Path) -> None:
+    def decode(text: bytes) -> bytes:
+        run = s2s("decode", cwd=tiny_experiment, input=text)
+        assert run.returncode == 0
+        return run.stdout
+
+    assert decode(b"") == b""
+    assert decode(b"\n") == b"\n"
+    plain = decode(b"one two\nthree\n")
+    assert plain.count(b"\n") == 2
+    # Line ends and the mark of other systems, and no end of the last line.
+    assert decode(b"\xef\xbb\xbfone two\r\nthree") == plain
+
+
+def test_files_packed_or_not_give_what_a_pipe_gives(
+    s2s: Run, tiny_experiment: Path, tmp_path: Path
+) -> None:
+    text = (tiny_experiment / "corpus" / "test.en").read_bytes()
+    (tmp_path / "in.en.gz").write_bytes(gzip.compress(text))
+    model = tiny_experiment / "model"
+    piped = s2s("decode", "--model", model, cwd=tmp_path, input=text)
+    # The packed file is found by its plain name.
+    packed = ["--input", "in.en", "--output", "made/out.fr.gz"]
+    run = s2s("decode", "--model", model, *packed, cwd=tmp_path)
+    assert (run.returncode, run.stdout) == (0, b"")
+    assert gzip.decompress((tmp_path / "made" / "out.fr.gz").read_bytes()) == piped.stdout
+    assert len(set(piped.stdout.split(b"\n"))) > 5, "a model that says one thing proves nothing"
+
+
+def test_an_output_file_is_whole_or_not_touched(
+    s2s: Run, tiny_experiment: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "in.en").write_bytes(b"one\ntwo\nthr\xe9e\nfour\n")
+    (tmp_path / "there.fr").write_bytes(b"old\n")
+    model = tiny_experiment / "model"
+    for name in ("new.fr", "there.fr"):
+        options = ["--batch-size", "1", "--input", "in.en", "--output", name]
+        run = s2s("decode", "--model", model, *options, cwd=tmp_path)
+        assert (run.returncode, run.stdout) == (1, b"")
+        assert run.stderr.decode().startswith("s2s: in.en:3: invalid UTF-8")
+        assert run.stderr.count(b"\n") == 1
+    assert (tmp_path / "there.fr").read_bytes() == b"old\n"
+    assert {path.name for path in tmp_path.iterdir()} == {"in.en", "there.fr"}
+
+
+MOSES = re.compile(r"(\d+) \|\|\| ([^ ]+(?: [^ ]+)*)? \|\|\| (?:S2S0= (-\S+))? \|\|\| (\S+)")
+
+
+def test_a_list_of_hypotheses_is_read_and_scored_alike_by_rescore(
+    s2s: Run, tiny_experiment: Path, tmp_path: Path
+) -> None:
+    text = b"one two three\n\nfour five\n six seven eight nine ten\n"
+    (tmp_path / "in.en").write_bytes(text)
+    model = ["--model", tiny_experiment / "model"]
+    made = s2s("decode", *model, "--beam", "5", "--nbest", "4", cwd=tmp_path, input=text)
+    (tmp_path / "nbest.txt").write_bytes(made.stdout)
+    entries = [MOSES.fullmatch(line) for line in made.stdout.decode().splitlines()]
+    assert [int(entry[1]) for entry in entries if entry] == 4 * [0] + [1] + 4 * [2] + 4 * [3]
+    options = ["--source", "in.en", "--add-feature", "--feature-name", "again"]
+    run = s2s("rescore", *model, *options, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr.decode()
+    lines = run.stdout.decode().splitlines()
+    for entry, line in zip(entries, lines, strict=True):
+        assert entry
+        added = re.search(r"again= (-\S+) \|\|\|", line)
+        assert added
+        assert line.replace(f"again= {added[1]} ", "").replace("  |||", " |||") == entry[0].replace(
+            "  |||", " |||"
+        )
+        if entry[1] != "1":
+            assert float(entry[3]) == float(entry[4])
+            assert float(added[1]) == pytest.approx(float(entry[4]), abs=1e-5)
+    totals = [float(entry[4]) for entry in entries if entry and entry[1] == "0"]
+    assert totals == sorted(totals, reverse=True)
+
+
+def test_winners_are_the_best_of_the_list_and_as_many_as_the_source(
+    s2s: Run, tiny_experiment: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "in.en").write_bytes(b"one\ntwo\nthree\n")
+    # Totals so far apart that no model can reverse them; nothing for the second source.
+    (tmp_path / "list").write_bytes(
+        b"7 ||| un deux ||| ||| -900\n7 ||| un ||| ||| -1\n9 |||  ||| ||| 0\n"
+    )
+    options = ["list", "--source", "in.en", "--first-id", "7"]
+    run = s2s("rescore", *options, "--model", tiny_experiment / "model", cwd=tmp_path)
+    assert (run.returncode, run.stdout) == (0, b"un\n\n\n")
+    assert b"8" in run.stderr
+    assert b"blank" in run.stderr
+
+
+def test_an_ensemble_of_a_model_with_itself_is_that_model(s2s: Run, tiny_experiment: Path) -> None:
+    text = (tiny_experiment / "corpus" / "test.en").read_bytes()
+    one = s2s("decode", cwd=tiny_experiment, input=text)
+    twice = ["--model", "model", "--model", "model/best.pt", "--nbest", "1"]
+    two = s2s("decode", *twice, cwd=tiny_experiment, input=text)
+    fields = [line.split(" ||| ") for line in two.stdout.decode().splitlines()]
+    assert [words for _, words, *_ in fields] == one.stdout.decode().splitlines()
+    for _, _, features, total in fields:
+        member = re.fullmatch(r"S2S0= (\S+) S2S1= (\S+)", features)
+        assert member
+        assert member[1] == member[2]
+        assert float(total) == pytest.approx(float(member[1]), abs=1e-5)

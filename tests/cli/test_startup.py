@@ -1,0 +1,106 @@
+"""Help, version, and what must answer without loading torch."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import s2s_cli
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+COMMANDS = ["prep", "vocab", "train", "decode", "rescore", "score"]
+
+# An entry of None makes Python refuse the import, with a traceback that names the importer.
+WITHOUT_TORCH = """
+import sys
+sys.modules["torch"] = None
+from s2s_cli.commands.app import main
+main()
+"""
+
+
+def without_torch(
+    *arguments: str, cwd: Path, input: bytes = b"", columns: int = 80
+) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, *arguments],
+        cwd=cwd,
+        input=input,
+        env={**os.environ, "COLUMNS": str(columns)},
+        capture_output=True,
+        check=False,
+    )
+
+
+def test_version(s2s: Run, tmp_path: Path) -> None:
+    (tmp_path / "s2s.toml").write_text("[nonsense]", "utf-8")
+    run = s2s("--version", cwd=tmp_path)
+    assert (run.returncode, run.stdout, run.stderr) == (
+        0,
+        f"s2s {s2s_cli.__version__}\n".encode(),
+        b"",
+    )
+    assert without_torch("--version", cwd=tmp_path).returncode == 0
+
+
+def test_help_names_the_commands_in_the_order_of_their_use(tmp_path: Path) -> None:
+    asked, bare = without_torch("--help", cwd=tmp_path), without_torch(cwd=tmp_path)
+    assert (asked.returncode, asked.stderr) == (0, b"")
+    assert bare.stdout + bare.stderr == asked.stdout
+    assert bare.returncode == 2, "a script that forgot the command must notice"
+    text = asked.stdout.decode().partition("Commands:")[2]
+    listed = [
+        line.split()[0] for line in text.splitlines() if line.startswith("  ") and line[2] != " "
+    ]
+    assert listed == COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_fits_on_two_screens(command: str, tmp_path: Path) -> None:
+    run = without_torch(command, "--help", cwd=tmp_path)
+    lines = run.stdout.decode().splitlines()
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert lines[0].startswith(f"Usage: s2s {command} ")
+    assert len(lines) <= 2 * 30
+    assert max(map(len, lines)) <= 80
+
+
+def test_prep_vocab_and_score_do_without_torch(tiny_experiment: Path, tmp_path: Path) -> None:
+    corpus = str(tiny_experiment / "corpus")
+    reference = tiny_experiment / "corpus" / "test.fr"
+    for arguments, text in (
+        (["prep", "--corpus", corpus], b""),
+        (["prep", "--filter", "en"], b"word\n"),
+        (["vocab"], b""),
+        (["score", str(reference), "--bootstrap", "100"], reference.read_bytes()),
+    ):
+        run = without_torch(*arguments, cwd=tmp_path, input=text)
+        assert run.returncode == 0, run.stderr.decode()
+    # Otherwise the block above would block nothing.
+    assert b"torch" in without_torch("train", cwd=tmp_path).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["decoed"], "decoed"),
+        (["decode", "--baem", "3"], "--baem"),
+        (["decode", "stray"], "stray"),
+        (["decode", "--beam", "three"], "--beam"),
+        (["decode", "--beam"], "--beam"),
+    ],
+)
+def test_a_slip_of_the_pen_is_a_usage_error(
+    arguments: list[str], named: str, s2s: Run, tmp_path: Path
+) -> None:
+    run = s2s(*arguments, cwd=tmp_path)
+    assert (run.returncode, run.stdout) == (2, b"")
+    assert named in run.stderr.decode().splitlines()[-1]
+
+
+def test_a_likely_name_is_suggested(s2s: Run, tmp_path: Path) -> None:
+    assert b"'decode'" in s2s("decoed", cwd=tmp_path).stderr
+    assert b"--beam" in s2s("decode", "--baem", "3", cwd=tmp_path).stderr

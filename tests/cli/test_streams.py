@@ -1,0 +1,193 @@
+"""Pipes that close, people at terminals, full disks: stdout is data, stderr is talk."""
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+from typing import IO
+
+import pytest
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+S2S = [sys.executable, "-m", "s2s_cli"]
+PATIENCE = 120  # against hanging for ever; nothing is measured
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, int]]:
+    """Both ends of a pseudo-terminal: the person's, and the program's."""
+    ends = pty.openpty()
+    yield ends
+    for end in ends:
+        with suppress(OSError):
+            os.close(end)
+
+
+def read_line(stream: IO[bytes]) -> bytes:
+    line = b""
+    while not line.endswith(b"\n"):
+        assert select.select([stream], [], [], PATIENCE)[0], f"nothing after {line!r}"
+        byte = os.read(stream.fileno(), 1)
+        if not byte:
+            break
+        line += byte
+    return line
+
+
+def test_a_reader_who_leaves_is_not_complained_to(tiny_experiment: Path) -> None:
+    process = subprocess.Popen(
+        [*S2S, "decode", "--batch-size", "1"],
+        cwd=tiny_experiment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin and process.stdout and process.stderr
+    with process:
+        process.stdin.write(b"one two\n" * 40)
+        process.stdin.flush()
+        assert read_line(process.stdout)
+        process.stdout.close()
+        # The input stays open: it must leave although more could come.
+        with suppress(BrokenPipeError):
+            process.stdin.write(b"one two\n" * 40)
+            process.stdin.flush()
+        assert process.wait(PATIENCE) == 141
+        assert process.stderr.read() == b""
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+
+
+def test_a_person_is_answered_line_by_line(
+    tiny_experiment: Path, terminal: tuple[int, int], s2s: Run
+) -> None:
+    expected = s2s("decode", cwd=tiny_experiment, input=b"one two\nthree\n").stdout.split(b"\n")
+    person, program = terminal
+    process = subprocess.Popen(
+        [*S2S, "decode"],
+        cwd=tiny_experiment,
+        stdin=program,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout and process.stderr
+    with process:
+        for typed, answer in zip((b"one two\n", b"three\n"), expected, strict=False):
+            os.write(person, typed)
+            assert read_line(process.stdout) == answer + b"\n"
+        os.write(person, b"\x04")  # the end of the input
+        assert process.stdout.read() == b""
+        assert process.wait(PATIENCE) == 0
+
+
+def test_an_interrupt_at_the_prompt_ends_in_one_word(
+    tiny_experiment: Path, terminal: tuple[int, int]
+) -> None:
+    person, program = terminal
+    process = subprocess.Popen(
+        [*S2S, "decode"],
+        cwd=tiny_experiment,
+        stdin=program,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout and process.stderr
+    with process:
+        os.write(person, b"one two\n")
+        assert read_line(process.stdout)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 130
+        assert process.stderr.read() == b"s2s: interrupted\n"
+
+
+def test_progress_is_for_the_terminal_alone(
+    tiny_experiment: Path, terminal: tuple[int, int], tmp_path: Path, s2s: Run
+) -> None:
+    text = tiny_experiment / "corpus" / "test.en"
+    person, program = terminal
+    shown = bytearray()
+
+    def watch() -> None:
+        with suppress(OSError):  # the other end is closed
+            while block := os.read(person, 4096):
+                shown.extend(block)
+
+    watching = Thread(target=watch)
+    watching.start()
+    with text.open("rb") as source, (tmp_path / "out").open("wb") as out:
+        subprocess.run(
+            [*S2S, "decode"],
+            cwd=tiny_experiment,
+            stdin=source,
+            stdout=out,
+            stderr=program,
+            env={**os.environ, "TERM": "xterm"},
+            timeout=PATIENCE,
+            check=True,
+        )
+    os.close(program)
+    watching.join(PATIENCE)
+    piped = s2s("decode", cwd=tiny_experiment, input=text.read_bytes())
+    assert (tmp_path / "out").read_bytes() == piped.stdout
+    assert b"decoding" in shown and b"\x1b[" in shown, "there was no progress to keep apart"
+    assert b"\x1b" not in piped.stdout + piped.stderr
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--version",
+        "--help",
+        "train --dump-config",
+        "prep --filter en",
+        "score corpus/test.fr --bare chrf",
+        "decode --output /dev/full",
+        "rescore list",
+    ],
+)
+def test_a_full_disk_is_told(line: str, tiny_experiment: Path, tmp_path: Path) -> None:
+    to_stdout = "/dev/full" not in line
+    (tmp_path / "list").write_bytes(b"0 ||| un ||| ||| -1\n")
+    for name in ("corpus", "model"):
+        (tmp_path / name).symlink_to(tiny_experiment / name)
+    source = tiny_experiment / "corpus" / "test.fr"
+    with source.open("rb") as stdin, FULL.open("wb") as full:
+        run = subprocess.run(
+            [*S2S, *line.split(" ")],
+            cwd=tmp_path,
+            stdin=stdin,
+            stdout=full if to_stdout else subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    told = run.stderr.decode().splitlines()[-1]
+    assert run.returncode == 1
+    assert told.startswith("s2s: ") and told.endswith("no space left on device")
+    assert b"Traceback" not in run.stderr
+    if not to_stdout:
+        assert "/dev/full" in told
+
+
+def test_streams_that_the_caller_closed(tiny_experiment: Path) -> None:
+    line = f'"{sys.executable}" -m s2s_cli decode'
+    for closed in ("<&-", ">&- 2>&-"):
+        run = subprocess.run(
+            ["sh", "-c", f"{line} {closed}"],
+            cwd=tiny_experiment,
+            input=b"one\n",
+            capture_output=True,
+            check=False,
+        )
+        assert run.returncode == 0
+        assert run.stdout == b""
+        assert b"Traceback" not in run.stderr

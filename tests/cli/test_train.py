@@ -1,0 +1,116 @@
+"""``s2s train``: finished means finished, and stopped means resumable without a trace."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+LONG_ENOUGH = ["--batch-size", "2", "--epochs", "6", "--log-every", "10", "--dropout", "0.1"]
+
+
+@pytest.fixture
+def experiment(tiny_experiment: Path, tmp_path: Path) -> Path:
+    """A corpus and settings, and no model yet."""
+    directory = tmp_path / "experiment"
+    directory.mkdir()
+    shutil.copy(tiny_experiment / "s2s.toml", directory)
+    (directory / "data").symlink_to(tiny_experiment / "data")
+    return directory
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    content: dict[str, Any] = torch.load(path, weights_only=True)
+    tensors: dict[str, torch.Tensor] = content["model"]
+    return tensors
+
+
+def metrics(model: Path) -> list[dict[str, float]]:
+    """Every record but for what depends on the clock."""
+    lines = (model / "metrics.jsonl").read_text("utf-8").splitlines()
+    return [
+        {key: value for key, value in json.loads(line).items() if key != "words_per_second"}
+        for line in lines
+    ]
+
+
+def test_a_finished_training_is_left_alone(s2s: Run, tiny_experiment: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(tiny_experiment, tmp_path / "copy"))
+
+    def state() -> dict[str, tuple[bytes, int]]:
+        files = (copy / "model").iterdir()
+        return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+    before = state()
+    run = s2s("train", cwd=copy)
+    assert (run.returncode, run.stdout) == (0, b"")
+    assert b"finished" in run.stderr
+    assert state() == before
+
+
+def stopped_at_first_line(number: signal.Signals, directory: Path) -> tuple[int, str]:
+    """Exit code and talk of a training that got a signal after the first line of its log."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "s2s_cli", "train", *LONG_ENOUGH],
+        cwd=directory,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr
+    with process:
+        told = ""
+        for line in process.stderr:
+            told += line
+            if line.startswith("update "):
+                break
+        process.send_signal(number)
+        told += process.stderr.read()
+        return process.wait(), told
+
+
+def test_stopping_and_going_on_leaves_no_trace(s2s: Run, experiment: Path) -> None:
+    whole = s2s("train", *LONG_ENOUGH, "--model", "whole", cwd=experiment)
+    assert whole.returncode == 0, whole.stderr.decode()
+
+    ended, told = stopped_at_first_line(signal.SIGTERM, experiment)
+    assert ended == 143, told
+    assert "the same command goes on from here" in told
+    ended, told = stopped_at_first_line(signal.SIGINT, experiment)
+    assert ended == 130, told
+    assert "resumed after update" in told
+    assert "Traceback" not in told
+    resumed = s2s("train", *LONG_ENOUGH, cwd=experiment)
+    assert resumed.returncode == 0, resumed.stderr.decode()
+    assert b"resumed after update" in resumed.stderr
+
+    assert metrics(experiment / "model") == metrics(experiment / "whole")
+    for name in ("best.pt", "last.pt"):
+        one, two = (weights(experiment / model / name) for model in ("model", "whole"))
+        assert one.keys() == two.keys()
+        assert all(torch.equal(one[key], two[key]) for key in one), name
+    # What is compared must have come from training, and from more than one validation.
+    validations = [
+        each for each in metrics(experiment / "whole") if "validation_perplexity" in each
+    ]
+    assert len({each["validation_perplexity"] for each in validations}) > 2
+
+
+def test_talk_is_for_stderr_and_says_what_comes(s2s: Run, experiment: Path) -> None:
+    run = s2s("train", "--max-updates", "2", "--log-every", "1", cwd=experiment)
+    told = run.stderr.decode()
+    assert (run.returncode, run.stdout) == (0, b"")
+    head, _, rest = told.partition("update 1 ")
+    for part in ("parameters", "memory", "200 sentence pairs"):
+        assert part in head
+    for part in ("loss", "rate", "norm", "words/s", "left", "validation perplexity"):
+        assert part in rest
+    # 12 rows of 16 numbers twice, two LSTMs of 4 gates, and the softmax over 12 words.
+    lstm = 4 * 16 * (16 + 16 + 2)
+    assert f"{2 * 12 * 16 + 2 * lstm + 12 * 17:,} parameters" in head

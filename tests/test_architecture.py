@@ -1,0 +1,152 @@
+"""The house stands as it was drawn: imports point down, and never to the room next door."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import s2s_cli
+
+PACKAGE = Path(s2s_cli.__file__).parent
+GROUND = "ground"
+LEVELS = {
+    GROUND: 0,
+    "text": 1,
+    "data": 2,
+    "model": 2,
+    "training": 3,
+    "search": 3,
+    "scoring": 3,
+    "commands": 4,
+}
+GROUND_NAMES = {"__init__", "__version__", "errors", "files", "console", "settings"}
+LONGEST_FILE = 400
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module; ``at_once``: when the file is imported, not when a function runs."""
+
+    file: str
+    line: int
+    module: str
+    at_once: bool
+
+    @property
+    def library(self) -> str:
+        return self.module.partition(".")[0]
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} imports {self.module}"
+
+
+def sources() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of_file(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return "commands" if parts == ("__main__",) else room_of_module(".".join(parts))
+
+
+def room_of_module(name: str) -> str:
+    """The room of a module named without the package: ``text.facts``."""
+    first = name.partition(".")[0]
+    return GROUND if first in GROUND_NAMES else first
+
+
+def imports(path: Path) -> Iterator[Import]:
+    """Every import of a file, those within functions and for type checkers too."""
+    tree = ast.parse(path.read_text("utf-8"))
+    later = {
+        inner
+        for outer in ast.walk(tree)
+        if isinstance(outer, ast.FunctionDef)
+        or (isinstance(outer, ast.If) and ast.unparse(outer.test) == "TYPE_CHECKING")
+        for inner in ast.walk(outer)
+    }
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import():
+                modules = [alias.name for alias in node.names]
+            case ast.ImportFrom(module=str(module), level=0):
+                # `from s2s_cli import files` names a module, `from s2s_cli.files import STDIO` not.
+                ours = module == PACKAGE.name
+                modules = [f"{module}.{each.name}" for each in node.names] if ours else [module]
+            case ast.ImportFrom():
+                modules = ["a relative name"]
+            case _:
+                continue
+        for module in modules:
+            yield Import(path.name, node.lineno, module, node not in later)
+
+
+def all_imports() -> list[tuple[str, Import]]:
+    """Each import of the package, with the room that it is made in."""
+    return [(room_of_file(path), each) for path in sources() for each in imports(path)]
+
+
+def test_every_room_is_in_the_plan() -> None:
+    assert {room_of_file(path) for path in sources()} == set(LEVELS)
+
+
+def test_imports_point_down() -> None:
+    ours = [
+        (room, room_of_module(each.module.removeprefix(f"{PACKAGE.name}.")), each)
+        for room, each in all_imports()
+        if each.library == PACKAGE.name
+    ]
+    wrong = [
+        f"{each}: {room} must not know {other}"
+        for room, other, each in ours
+        if room != other and LEVELS[other] >= LEVELS[room]
+    ]
+    assert ours
+    assert not wrong, "\n".join(wrong)
+
+
+def test_libraries_are_imported_only_where_they_belong() -> None:
+    def belongs(room: str, each: Import) -> bool:
+        match each.library:
+            # typer carries a click of its own; the other one's exceptions would not be its own.
+            case "click" | "pydantic" | "numpy" | "a relative name":
+                return False
+            case "typer":
+                return room == "commands"
+            case "torch":
+                return room in {"data", "model", "training", "search"}
+            case "rich" | "sacremoses" | "sacrebleu":
+                return not each.at_once
+            case _:
+                return True
+
+    wrong = [str(each) for room, each in all_imports() if not belongs(room, each)]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_file_is_too_long_to_read() -> None:
+    lengths = {path.name: path.read_text("utf-8").count("\n") for path in sources()}
+    assert not {name: lines for name, lines in lengths.items() if lines > LONGEST_FILE}
+
+
+def test_imports_are_seen_wherever_they_stand(tmp_path: Path) -> None:
+    """A walk that overlooked some would let anything pass."""
+    example = tmp_path / "example.py"
+    example.write_text(
+        "from typing import TYPE_CHECKING\n"
+        "from s2s_cli import console, files\n"
+        "if TYPE_CHECKING:\n"
+        "    import torch.nn\n"
+        "class A:\n"
+        "    def f():\n"
+        "        from s2s_cli.model.seq2seq import Seq2Seq\n",
+        "utf-8",
+    )
+    found = {(each.line, each.module, each.at_once) for each in imports(example)}
+    assert found == {
+        (1, "typing", True),
+        (2, "s2s_cli.console", True),
+        (2, "s2s_cli.files", True),
+        (4, "torch.nn", False),
+        (7, "s2s_cli.model.seq2seq", False),
+    }

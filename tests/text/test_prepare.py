@@ -1,0 +1,268 @@
+"""Preparing parallel text: the right pairs, the right reasons, nothing half-written."""
+
+import gzip
+import html
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from s2s_cli.errors import UserError
+from s2s_cli.text.facts import Facts
+from s2s_cli.text.layout import MANIFEST
+from s2s_cli.text.prepare import CHUNK, PrepConfig, prepare
+
+
+def write(path: Path, lines: Iterable[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes("".join(f"{line}\n" for line in lines).encode())
+
+
+def lines_of(path: Path) -> list[str]:
+    text = path.read_bytes().decode()
+    assert text == "" or text.endswith("\n")
+    return text.split("\n")[:-1]
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> PrepConfig:
+    """A small corpus of three splits."""
+    corpus = tmp_path / "corpus"
+    for split, size in (("train", 5), ("valid", 3), ("test", 2)):
+        write(corpus / f"{split}.en", (f"The {split} {number}." for number in range(size)))
+        write(corpus / f"{split}.fr", (f"L'{split} {number}." for number in range(size)))
+    return PrepConfig(corpus=corpus, output=tmp_path / "data", workers=1)
+
+
+def letters(line: str) -> str:
+    """What tokenising and normalising must leave as it was."""
+    return re.sub(r"[\W_]", "", line)
+
+
+@pytest.mark.parametrize("name", ["news-commentary-v8.head", "europarl-v7.head"])
+def test_noisy_text_keeps_its_alignment(real_data: Path, tmp_path: Path, name: str) -> None:
+    output = tmp_path / "data"
+    prepare(PrepConfig(corpus=tmp_path, train=real_data / "noise" / name, output=output))
+    raw = {
+        language: (real_data / "noise" / f"{name}.{language}").read_bytes().decode().split("\n")
+        for language in ("en", "fr")
+    }
+    rows = [row.split("\t") for row in lines_of(output / "dropped.tsv")[1:]]
+    dropped = {int(number): reason for _, number, reason in rows}
+    assert "empty" in dropped.values()
+    kept = [number for number in range(1, len(raw["en"])) if number not in dropped]
+    for language in ("en", "fr"):
+        prepared = lines_of(output / f"train.{language}")
+        expected = [letters(html.unescape(raw[language][number - 1])) for number in kept]
+        assert [letters(line) for line in prepared] == expected
+    for number, reason in dropped.items():
+        sides = [letters(raw[language][number - 1]) for language in ("en", "fr")]
+        assert (not all(sides)) == (reason == "empty")
+
+
+def test_text_stays_in_natural_order_and_the_facts_say_it_will_be_reversed(
+    config: PrepConfig,
+) -> None:
+    prepare(replace(config, reverse_source=True))
+    assert lines_of(config.output / "train.en")[0] == "The train 0 ."
+    assert lines_of(config.output / "train.fr")[0] == "L' train 0 ."
+    facts = Facts.read(config.output)
+    assert facts.reverse_source and not facts.tokenised
+    assert (facts.source_language, facts.target_language) == ("en", "fr")
+
+
+def test_pairs_are_dropped_both_sides_together_for_the_reason_given(config: PrepConfig) -> None:
+    english = ["a", "", "a b c d e f", "a", "a b", "a b c d e", "   ", "a"]
+    french = ["a", "a", "a", "a b c d e f g", "", "a", " ", "a b c d"]
+    for split in ("train", "valid", "test"):
+        write(config.corpus / f"{split}.en", english)
+        write(config.corpus / f"{split}.fr", french)
+    report = prepare(replace(config, tokenised=True, max_length=5, max_ratio=4.0))
+    for split in ("train", "valid"):
+        assert lines_of(config.output / f"{split}.en") == ["a", "a"]
+        assert lines_of(config.output / f"{split}.fr") == ["a", "a b c d"]
+        counted = report.splits[split]
+        assert (counted.read, counted.kept) == (8, 2)
+        assert counted.dropped == {"empty": 3, "too long": 2, "length ratio": 1}
+    rows = [line.split("\t") for line in lines_of(config.output / "dropped.tsv")]
+    assert rows[0] == ["split", "line", "reason"]
+    assert [row[1:] for row in rows if row[0] == "train"] == [
+        ["2", "empty"],
+        ["3", "too long"],
+        ["4", "too long"],
+        ["5", "empty"],
+        ["6", "length ratio"],
+        ["7", "empty"],
+    ]
+
+
+def test_test_text_is_never_filtered(config: PrepConfig) -> None:
+    write(config.corpus / "test.en", ["a", "", "b " * 300, "\u2028", "c"])
+    write(config.corpus / "test.fr", ["", "a", "b", "c", "d"])
+    prepare(config)
+    assert lines_of(config.output / "test.en") == ["a", "", " ".join("b" * 300), "", "c"]
+    assert lines_of(config.output / "test.fr") == ["", "a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("tokenised", [False, True])
+def test_the_number_of_workers_changes_no_byte(
+    config: PrepConfig, tmp_path: Path, tokenised: bool
+) -> None:
+    size = 4 * CHUNK + 17
+    write(config.corpus / "train.en", (f"The dog, {n}." * (n % 70) for n in range(size)))
+    write(config.corpus / "train.fr", (f"Le\u00a0chien,\r {n}&nbsp;!" for n in range(size)))
+    outputs = []
+    for workers in (1, 2):
+        output = tmp_path / str(workers)
+        prepare(replace(config, output=output, workers=workers, tokenised=tokenised))
+        outputs.append(contents(output))
+    assert outputs[0] == outputs[1]
+    assert b"too long" in outputs[0]["dropped.tsv"]
+
+
+def test_crlf_bom_and_gzip_give_the_same_text(config: PrepConfig, tmp_path: Path) -> None:
+    prepare(config)
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in config.corpus.iterdir():
+        dressed = b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n")
+        (other / f"{path.name}.gz").write_bytes(gzip.compress(dressed))
+    report = prepare(replace(config, corpus=other, output=tmp_path / "again"))
+    first, second = contents(config.output), contents(tmp_path / "again")
+    for name in first.keys() - {"prep.json"}:
+        assert first[name] == second[name], name
+    assert report.odd[0]["carriage return at the end of a line"] == 10
+    assert report.odd[0]["byte-order mark at the start of a file"] == 3
+
+
+def test_words_that_files_would_change_at_their_edges_read_back_the_same(
+    config: PrepConfig,
+) -> None:
+    write(config.corpus / "train.en", ["\ufeff\ufeff a b\r\r", "\ufeff a \r"])
+    write(config.corpus / "train.fr", ["c", "d"])
+    prepare(replace(config, tokenised=True))
+    assert lines_of(config.output / "train.en") == ["a b", "a"]
+
+
+def test_the_last_line_needs_no_line_end(config: PrepConfig) -> None:
+    (config.corpus / "train.en").write_text("a\nb")
+    (config.corpus / "train.fr").write_text("c\nd\n")
+    prepare(config)
+    assert lines_of(config.output / "train.en") == ["a", "b"]
+
+
+def test_odd_characters_are_counted_with_what_became_of_them(config: PrepConfig) -> None:
+    write(config.corpus / "train.en", ["a\u00a0b\u202fc &amp; d", "x\u00ady\rz"])
+    write(config.corpus / "train.fr", ["a", "b"])
+    prepare(config)
+    counted = json.loads((config.output / "prep.json").read_bytes())["odd_characters"]
+    assert counted == {
+        "en": {
+            "HTML entity": {"count": 1, "done": "replaced by its character"},
+            "carriage return inside a line": {"count": 1, "done": "read as a space"},
+            "no-break space": {"count": 2, "done": "read as a space"},
+            "soft hyphen": {"count": 1, "done": "removed"},
+        },
+        "fr": {},
+    }
+    assert lines_of(config.output / "train.en") == ["a b c & d", "xy z"]
+
+
+def test_unequal_files_are_refused_with_both_names_and_counts(config: PrepConfig) -> None:
+    write(config.corpus / "valid.fr", ["x"] * 1234)
+    with pytest.raises(UserError) as caught:
+        prepare(config)
+    message = str(caught.value)
+    for part in ("valid.en", "valid.fr", " 3 ", "1,234"):
+        assert part in message
+    assert not config.output.exists()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_invalid_utf8_names_file_and_line_and_leaves_the_old_output(
+    config: PrepConfig, workers: int
+) -> None:
+    prepare(config)
+    before = contents(config.output)
+    size = 5 * CHUNK
+    bad = 3 * CHUNK + 5
+    good = b"a\n" * size
+    (config.corpus / "train.fr").write_bytes(good)
+    (config.corpus / "train.en").write_bytes(
+        b"a\n" * (bad - 1) + b"a \xe9t\xe9\n" + b"a\n" * (size - bad)
+    )
+    with pytest.raises(UserError, match=rf"train\.en:{bad}: invalid UTF-8"):
+        prepare(replace(config, workers=workers))
+    assert contents(config.output) == before
+
+
+def test_a_truncated_gzip_is_an_error_that_leaves_the_old_output(config: PrepConfig) -> None:
+    prepare(config)
+    before = contents(config.output)
+    path = config.corpus / "train.en"
+    whole = gzip.compress("".join(f"line {n}\n" for n in range(9999)).encode())
+    path.unlink()
+    path.with_name("train.en.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match=r"train\.en\.gz: damaged or truncated"):
+        prepare(config)
+    assert contents(config.output) == before
+
+
+@pytest.mark.parametrize("line", [None, "", "word " * 101])
+def test_a_corpus_without_a_usable_pair_is_an_error(config: PrepConfig, line: str | None) -> None:
+    write(config.corpus / "train.en", [] if line is None else [line])
+    write(config.corpus / "train.fr", [] if line is None else ["mot"])
+    with pytest.raises(UserError, match=r"train\.en: no pair"):
+        prepare(config)
+    assert list(config.output.iterdir()) == []
+
+
+def test_missing_training_text_says_what_to_name(config: PrepConfig) -> None:
+    with pytest.raises(UserError, match=r"train\.en: no such file .*--corpus"):
+        prepare(replace(config, corpus=config.corpus / "nowhere"))
+
+
+def test_one_missing_side_is_an_error(config: PrepConfig) -> None:
+    (config.corpus / "valid.fr").unlink()
+    with pytest.raises(UserError, match=r"valid\.fr: no such file"):
+        prepare(config)
+
+
+def test_a_named_test_text_must_be_there(config: PrepConfig, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nothing\.en: no such file"):
+        prepare(replace(config, test=tmp_path / "nothing"))
+
+
+def test_splits_and_corpora_of_an_earlier_run_do_not_stay(config: PrepConfig) -> None:
+    prepare(config)
+    (config.output / MANIFEST).write_text("{}")
+    for split in ("valid", "test"):
+        for language in ("en", "fr"):
+            (config.corpus / f"{split}.{language}").unlink()
+    prepare(config)
+    assert set(contents(config.output)) == {
+        "train.en", "train.fr", "facts.json", "prep.json", "dropped.tsv",
+    }  # fmt: skip
+
+
+def test_raw_text_is_never_overwritten(config: PrepConfig) -> None:
+    before = contents(config.corpus)
+    with pytest.raises(UserError, match="--output"):
+        prepare(replace(config, output=config.corpus))
+    assert contents(config.corpus) == before
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [("en", "en"), ("", "fr"), ("../x", "fr"), ("en", "gz")]
+)
+def test_languages_that_cannot_be_are_refused(config: PrepConfig, source: str, target: str) -> None:
+    with pytest.raises(UserError) as caught:
+        prepare(replace(config, source_language=source, target_language=target))
+    assert caught.value.exit_code == 2

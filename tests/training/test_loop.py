@@ -1,0 +1,219 @@
+"""Training as a whole: it learns, stops where it is told, and resumes to the bit."""
+
+import dataclasses
+import json
+import math
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from s2s_cli.data.corpus import Corpus, Side, Split
+from s2s_cli.errors import UserError
+from s2s_cli.model.config import ModelConfig
+from s2s_cli.model.directory import load_model
+from s2s_cli.text.facts import Facts
+from s2s_cli.text.vocabulary import EOS, Vocabulary
+from s2s_cli.training import loop
+from s2s_cli.training.config import TrainingConfig
+from s2s_cli.training.loop import Stopped, train
+
+CPU = torch.device("cpu")
+SHAPE = ModelConfig(layers=2, hidden_size=12, embedding_size=10)
+WORDS = [f"w{number}" for number in range(18)]
+
+
+def split(pairs: int, seed: int) -> Split:
+    """Sources of up to 5 words; the target is the source."""
+    generator = torch.Generator().manual_seed(seed)
+    lengths = torch.randint(1, 6, (pairs,), generator=generator)
+    ids = torch.randint(2, 20, (int(lengths.sum()),), generator=generator, dtype=torch.int32)
+    side = Side(ids, torch.cat([torch.zeros(1, dtype=torch.long), lengths.cumsum(0)]))
+    return Split(side, side)
+
+
+@pytest.fixture(autouse=True)
+def corpus(monkeypatch: pytest.MonkeyPatch) -> Corpus:
+    facts = Facts("en", "fr", tokenised=True, reverse_source=False, tokeniser="none")
+    vocabulary = Vocabulary(WORDS, [1] * len(WORDS))
+    corpus = Corpus(facts, vocabulary, vocabulary, split(300, 1), split(40, 2), digest="d")
+    monkeypatch.setattr(Corpus, "open", classmethod(lambda cls, directory: corpus))
+    return corpus
+
+
+def run(directory: Path, **settings: Any) -> Stopped:
+    config = TrainingConfig(**{"batch_size": 32, "epochs": 3, "log_every": 4, **settings})
+    return train(Path("data"), directory, SHAPE, config, CPU)
+
+
+def final(directory: Path) -> dict[str, Any]:
+    content: dict[str, Any] = torch.load(directory / "last.pt", weights_only=True)
+    content["progress"].pop("metrics_bytes")  # speeds are written with as many digits as they have
+    return content
+
+
+def metrics(directory: Path) -> list[dict[str, Any]]:
+    lines = (directory / "metrics.jsonl").read_text().splitlines()
+    return [
+        {key: value for key, value in json.loads(line).items() if key != "words_per_second"}
+        for line in lines
+    ]
+
+
+def assert_same(one: Any, other: Any) -> None:
+    """Equal to the bit, tensors and all."""
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other)
+    elif isinstance(one, dict):
+        assert list(one) == list(other)
+        for key in one:
+            assert_same(one[key], other[key])
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other)
+        for left, right in zip(one, other, strict=True):
+            assert_same(left, right)
+    else:
+        assert one == other
+
+
+@pytest.mark.parametrize("stop_at", [1, 5, 6, 12, 20])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"halve_after": 1.0},
+        {"optimiser": "adam", "learning_rate": 0.01, "dropout": 0.2},
+        {"dropout": 0.3, "precision": "bf16", "validate_every": 5, "save_every": 3},
+    ],
+)
+def test_in_two_runs_as_in_one(tmp_path: Path, settings: dict[str, Any], stop_at: int) -> None:
+    run(tmp_path / "whole", **settings)
+    assert run(tmp_path / "parts", **settings, max_updates=stop_at).finished
+    run(tmp_path / "parts", **settings)
+    for part in ("model", "optimiser", "random"):
+        assert_same(final(tmp_path / "parts")[part], final(tmp_path / "whole")[part])
+
+
+@pytest.mark.parametrize("stop_at", [1, 5, 13])
+def test_a_signal_ends_after_the_update_and_nothing_is_lost(
+    tmp_path: Path, stop_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path / "whole", dropout=0.1)
+    real_update = loop.Trainer.update
+
+    def update(self: loop.Trainer, batch: Any) -> None:
+        real_update(self, batch)
+        if self.progress.updates == stop_at:
+            signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop.Trainer, "update", update)
+        stopped = run(tmp_path / "parts", dropout=0.1)
+    assert stopped == Stopped(finished=False, signal=signal.SIGTERM)
+    assert final(tmp_path / "parts")["progress"]["updates"] == stop_at
+    run(tmp_path / "parts", dropout=0.1)
+    assert_same(final(tmp_path / "parts"), final(tmp_path / "whole"))
+    assert metrics(tmp_path / "parts") == metrics(tmp_path / "whole")
+    best = [
+        torch.load(tmp_path / each / "best.pt", weights_only=True) for each in ("parts", "whole")
+    ]
+    assert_same(*best)
+
+
+def test_a_finished_training_is_left_alone(tmp_path: Path) -> None:
+    run(tmp_path / "model")
+    before = {each: (each.stat().st_mtime_ns, each.read_bytes()) for each in tmp_path.rglob("*.*")}
+    assert run(tmp_path / "model").finished
+    after = {each: (each.stat().st_mtime_ns, each.read_bytes()) for each in tmp_path.rglob("*.*")}
+    assert after == before
+    assert len(before) >= 6
+
+
+def test_settings_that_matter_may_not_change(tmp_path: Path) -> None:
+    run(tmp_path / "model", epochs=1)
+    with pytest.raises(UserError, match=r"learning-rate was 0\.7, now 0\.5; seed was 1, now 2"):
+        run(tmp_path / "model", learning_rate=0.5, seed=2)
+    assert run(tmp_path / "model", epochs=2, log_every=7, threads=0).finished
+
+
+def test_other_data_are_another_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(tmp_path / "model", epochs=1)
+    other = dataclasses.replace(Corpus.open(Path()), digest="other")
+    monkeypatch.setattr(Corpus, "open", classmethod(lambda cls, directory: other))
+    with pytest.raises(UserError, match="the data"):
+        run(tmp_path / "model", epochs=2)
+
+
+def test_it_learns_and_keeps_the_best(tmp_path: Path) -> None:
+    run(tmp_path / "model", epochs=12, optimiser="adam", learning_rate=0.02, batch_size=16)
+    found = [
+        line["validation_perplexity"]
+        for line in metrics(tmp_path / "model")
+        if "validation_perplexity" in line
+    ]
+    assert len(found) == 24  # every half epoch
+    assert min(found) < 0.6 * found[0]
+    saved = final(tmp_path / "model")["progress"]
+    assert saved["best_perplexity"] == min(found)
+    assert trained_perplexity(tmp_path / "model") == pytest.approx(min(found), rel=1e-6)
+
+
+def trained_perplexity(directory: Path) -> float:
+    """Perplexity of the weights that `load_model` takes, one sentence at a time."""
+    model, _ = load_model(directory, CPU)
+    valid = Corpus.open(Path()).valid
+    assert valid is not None
+    total, words = 0.0, 0
+    for index in range(len(valid)):
+        source, target = valid.source[index].tolist(), valid.target[index].tolist()
+        hidden = model.decode(
+            torch.tensor([EOS, *target])[:, None], model.encode(torch.tensor(source)[:, None])
+        )
+        log_probs = model.softmax(hidden[:, 0]).log_softmax(1)
+        total -= float(log_probs[range(len(target) + 1), [*target, EOS]].sum())
+        words += len(target) + 1
+    return math.exp(total / words)
+
+
+def test_patience_ends_a_training_that_gets_no_better(tmp_path: Path) -> None:
+    run(tmp_path / "model", epochs=50, learning_rate=0.0, patience=3, validate_every=2)
+    saved = final(tmp_path / "model")["progress"]
+    assert (saved["best_update"], saved["updates"]) == (2, 8)
+
+
+def test_a_non_finite_gradient_changes_nothing_and_too_many_end_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path / "model", epochs=1)
+    before = final(tmp_path / "model")
+    monkeypatch.setattr(loop, "clip", lambda parameters, largest: torch.tensor(math.nan))
+    with pytest.raises(UserError, match="5 updates in a row"):
+        run(tmp_path / "model", epochs=3)
+    assert_same(final(tmp_path / "model"), before)
+
+
+def test_equal_seeds_give_equal_models_and_others_do_not(tmp_path: Path) -> None:
+    for name, seed in (("one", 7), ("same", 7), ("other", 8)):
+        run(tmp_path / name, epochs=1, seed=seed)
+    one, same, other = (final(tmp_path / each)["model"] for each in ("one", "same", "other"))
+    assert_same(one, same)
+    assert not torch.equal(one["softmax.weight"], other["softmax.weight"])
+
+
+def test_without_validation_text_the_last_weights_are_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = dataclasses.replace(Corpus.open(Path()), valid=None)
+    monkeypatch.setattr(Corpus, "open", classmethod(lambda cls, directory: other))
+    run(tmp_path / "model", epochs=1)
+    model, _ = load_model(tmp_path / "model", CPU)
+    assert_same(model.state_dict(), final(tmp_path / "model")["model"])
+
+
+def test_damaged_checkpoints_are_told_apart(tmp_path: Path) -> None:
+    run(tmp_path / "model", epochs=1)
+    path = tmp_path / "model" / "last.pt"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"last\.pt: damaged"):
+        run(tmp_path / "model", epochs=2)
