@@ -57,6 +57,11 @@ run_stages() {
   done
 }
 
+# show_tables: print the tables of RESULTS.md, once the stage that writes them is done
+show_tables() {
+  [[ ! -e work/.done/results ]] || sed -n '/^## /,$p' RESULTS.md
+}
+
 # forget_from N NAME...: remove what stage N and those after it made
 forget_from() {
   local first=$1 number name

@@ -1,4 +1,4 @@
-"""Write RESULTS.md of a recipe from its result files, and print its tables.
+"""Write RESULTS.md of a recipe from its result files.
 
 Runs in the recipe's directory. tables.toml says which rows there are; the ``result`` NAME of a
 row is the JSON that ``s2s score`` printed (work/NAME.json). A table with a reference also shows
@@ -137,15 +137,13 @@ def processor() -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Write RESULTS.md and print the tables.")
+    parser = argparse.ArgumentParser(description="Write RESULTS.md of a recipe.")
     parser.add_argument("stages", nargs="+", help="finished stages whose time is told")
     given = parser.parse_args()
     settings = tomllib.loads(Path("tables.toml").read_text(encoding="utf-8"))
     made = origin(settings["command"], given.stages)
-    shown = tables(settings)
-    page = f"# {settings['title']}\n\nWritten by `run.sh`, not by hand.\n\n{made}\n\n{shown}\n"
-    Path("RESULTS.md").write_text(page, encoding="utf-8")
-    print(shown)
+    head = f"# {settings['title']}\n\nWritten by `run.sh`, not by hand."
+    Path("RESULTS.md").write_text(f"{head}\n\n{made}\n\n{tables(settings)}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,22 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+# The bars on the terminal now; a message has to be put above them.
+bars: list["Progress"] = []
 
 
 def say(message: str) -> None:
     """One line of talk on stderr; stdout carries data only."""
-    print(message, file=sys.stderr, flush=True)
+    if bars:
+        # Data, not markup: [1] and :smile: are printed as they are, and lines are not folded.
+        bars[-1].console.print(message, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    else:
+        print(message, file=sys.stderr, flush=True)
 
 
 def warn(message: str) -> None:
@@ -16,9 +27,15 @@ def warn(message: str) -> None:
 
 
 @contextmanager
-def progress(title: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr while it is a terminal, nothing otherwise; yields ``advance(steps)``."""
-    if not sys.stderr.isatty():
+def progress(
+    title: str, total: int | None, unit: str, *, shown: bool = True
+) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr while it is a terminal, nothing otherwise; yields ``advance(steps)``.
+
+    ``shown`` is for commands to say that the terminal has better uses: a person types on it, or
+    data is printed there, which the bar would run into.
+    """
+    if not shown or not sys.stderr.isatty():
         yield lambda steps: None
         return
     from rich.console import Console
@@ -39,4 +56,8 @@ def progress(title: str, total: int | None, unit: str) -> Iterator[Callable[[int
         transient=True,
     ) as bar:
         task = bar.add_task(title, total=total)
-        yield lambda steps: bar.advance(task, steps)
+        bars.append(bar)
+        try:
+            yield lambda steps: bar.advance(task, steps)
+        finally:
+            bars.remove(bar)

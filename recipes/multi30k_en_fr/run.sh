@@ -26,8 +26,9 @@ vocab() {
 }
 
 train() {
-  s2s train --data work/prep/forward --model work/train/forward
-  s2s train --data work/prep/reversed --model work/train/reversed
+  # Two models at a time, a core each.
+  printf -- '--data work/prep/%s --model work/train/%s\n' reversed reversed forward forward |
+    xargs -P 2 -L 1 s2s train 2>&1 | cat >&2
 }
 
 decode() {
@@ -56,3 +57,4 @@ results() {
 }
 
 run_stages fetch prep vocab train decode score results -- "$@"
+show_tables

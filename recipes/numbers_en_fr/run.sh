@@ -94,3 +94,4 @@ results() {
 }
 
 run_stages corpus prep vocab train decode rescore results -- "$@"
+show_tables

@@ -57,7 +57,10 @@ def decode(
     sentences = Sentences(description, tokenised=tokenised)
     decoder = Decoder(scorer, sentences, config, batch_size)
     interactive = input == STDIO and sys.stdin.isatty()
-    with replacing(output) as stream, progress("decoding", None, "lines") as advance:
+    with (
+        replacing(output) as stream,
+        progress("decoding", None, "lines", shown=not (interactive or stream.isatty())) as advance,
+    ):
         for chunk in chunks(read_lines(input), decoder.lookahead, interactive=interactive):
             for line in decoder.decode(chunk):
                 stream.write(line.encode() + b"\n")

@@ -43,7 +43,7 @@ def rescore(
 ) -> None:
     """Rescore an n-best list by forced decoding; print the winner of each segment.
 
-    The list's total and the model's log probability are averaged evenly, as in the paper (§3.6).
+    The list's total and the model's log probability are averaged evenly, as in the paper (§3.2).
     Hypotheses are words as the model's own tokeniser makes them; the source is raw text unless
     --tokenised. One line for each line of the source, blank where the list has nothing.
     """
@@ -72,7 +72,8 @@ def write_list(rescorer: "Rescorer", path: Path, name: str, stream: BinaryIO) ->
     from s2s_cli.console import progress
     from s2s_cli.search.nbest import warn_about
 
-    with progress("rescoring", len(rescorer.sources), "segments") as advance:
+    shown = not stream.isatty()
+    with progress("rescoring", len(rescorer.sources), "segments", shown=shown) as advance:
         for _, entries, scores in rescorer.segments(path):
             for entry, score in zip(entries, scores, strict=True):
                 stream.write(entry.with_feature(name, [score]).encode() + b"\n")

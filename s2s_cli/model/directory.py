@@ -117,7 +117,7 @@ def save_tensors(path: Path, content: dict[str, Any]) -> None:
     temporary = temporary_beside(path)
     try:
         with temporary.open("wb") as stream:
-            torch.save(content, stream)
+            torch.save({"format": FORMAT, **content}, stream)
             sync(stream)
         move_into_place(temporary, path)
     except BaseException:
@@ -153,6 +153,11 @@ def load_tensors(path: Path, *, mapped: bool = True) -> dict[str, Any]:
         raise UserError(f"{path}: damaged, or not a file that `s2s train` wrote") from None
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
         raise UserError(f"{path}: holds no model")
+    if content.get("format") != FORMAT:
+        raise UserError(
+            f"{path}: format {content.get('format')!r} is not the format {FORMAT} that this "
+            "version of s2s reads"
+        )
     return content
 
 

@@ -28,8 +28,8 @@ class Seq2Seq(nn.Module):
         super().__init__()
         self.shape = shape
         size, cells = shape.embedding_size, shape.hidden_size
-        self.source_embedding = nn.Embedding(shape.source_vocabulary, size, sparse=sparse)
-        self.target_embedding = nn.Embedding(shape.target_vocabulary, size, sparse=sparse)
+        self.source_embedding = embedding(shape.source_vocabulary, size, sparse)
+        self.target_embedding = embedding(shape.target_vocabulary, size, sparse)
         between = dropout if shape.layers > 1 else 0.0
         self.encoder = nn.LSTM(size, cells, shape.layers, dropout=between)
         self.decoder = nn.LSTM(size, cells, shape.layers, dropout=between)
@@ -75,3 +75,11 @@ class Seq2Seq(nn.Module):
         hidden = self.decode(target_input, self.encode(source))
         rows = hidden.flatten(0, 1).index_select(0, positions)
         return negative_log_likelihood(rows, self.softmax.weight, self.softmax.bias, words)
+
+
+def embedding(words: int, size: int, sparse: bool) -> nn.Embedding:
+    """A table of vectors, not yet drawn: `initialise` draws them, or a file has them."""
+    table: nn.Embedding = nn.Embedding.from_pretrained(
+        torch.empty(words, size), freeze=False, sparse=sparse
+    )
+    return table

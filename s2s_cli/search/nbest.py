@@ -83,7 +83,7 @@ def winners(
     """The best entry for each source; None where the list has no segment for it.
 
     Entries are ranked by (1 - weight) · total + weight · log probability; with the paper's weight
-    of 0.5 by the even average (§3.6). Where the list has no totals, by the log probability. Of
+    of 0.5 by the even average (§3.2). Where the list has no totals, by the log probability. Of
     equal ones the first in the list wins.
 
     Raises:

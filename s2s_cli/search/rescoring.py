@@ -1,4 +1,4 @@
-"""Forced decoding of n-best lists (§3.2, §3.6): each distinct prefix is computed once."""
+"""Forced decoding of n-best lists (§3.2): each distinct prefix is computed once."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field

@@ -12,8 +12,6 @@ from s2s_cli.model.directory import BEST, LAST, load_tensors, save_tensors
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.training.config import MAY_CHANGE, TrainingConfig
 
-FORMAT = 1
-
 
 @dataclass
 class Progress:
@@ -86,7 +84,6 @@ def save(
     save_tensors(
         directory / LAST,
         {
-            "format": FORMAT,
             "model": model.state_dict(),
             "optimiser": optimiser.state_dict(),
             "progress": asdict(progress),
@@ -98,7 +95,7 @@ def save(
 
 def save_best(directory: Path, model: Seq2Seq) -> None:
     """Write ``best.pt``: the weights alone."""
-    save_tensors(directory / BEST, {"format": FORMAT, "model": model.state_dict()})
+    save_tensors(directory / BEST, {"model": model.state_dict()})
 
 
 def restore(

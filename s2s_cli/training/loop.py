@@ -107,8 +107,7 @@ class Trainer:
 
     def run(self, signals: StopSignals) -> Stopped:
         """Update until something ends the run; leave a checkpoint."""
-        if self.progress.updates == 0:
-            self.describe()
+        self.describe()
         self.clock = Clock()
         with (
             MetricsFile(self.directory, self.progress.metrics_bytes) as self.metrics,
@@ -172,7 +171,8 @@ class Trainer:
         if self.progress.skipped_in_a_row == SKIPPED_IN_A_ROW:
             raise UserError(
                 f"{SKIPPED_IN_A_ROW} updates in a row had no finite gradient; the last "
-                f"checkpoint in {self.directory} is sound: train on with a lower --learning-rate"
+                f"checkpoint in {self.directory} is sound: use it, or train anew with a lower "
+                "--learning-rate"
             )
 
     def learning_rate(self) -> float:

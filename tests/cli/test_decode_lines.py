@@ -62,7 +62,6 @@ def test_the_ends_of_the_input(s2s: Run, tiny_experiment: Path) -> None:
         return run.stdout
 
     assert decode(b"") == b""
-    assert decode(b"\n") == b"\n"
     plain = decode(b"one two\nthree\n")
     assert plain.count(b"\n") == 2
     # Line ends and the mark of other systems, and no end of the last line.

@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -74,9 +75,9 @@ def test_a_person_is_answered_line_by_line(
         cwd=tiny_experiment,
         stdin=program,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=program,
     )
-    assert process.stdout and process.stderr
+    assert process.stdout
     with process:
         for typed, answer in zip((b"one two\n", b"three\n"), expected, strict=False):
             os.write(person, typed)
@@ -84,6 +85,10 @@ def test_a_person_is_answered_line_by_line(
         os.write(person, b"\x04")  # the end of the input
         assert process.stdout.read() == b""
         assert process.wait(PATIENCE) == 0
+    # Nothing is drawn over what is being typed: it comes back as an echo, and then a summary.
+    shown = os.read(person, 4096).decode()
+    assert shown.startswith("one two\r\nthree\r\n2 lines")
+    assert "\x1b" not in shown
 
 
 def test_an_interrupt_at_the_prompt_ends_in_one_word(
@@ -106,10 +111,10 @@ def test_an_interrupt_at_the_prompt_ends_in_one_word(
         assert process.stderr.read() == b"s2s: interrupted\n"
 
 
-def test_progress_is_for_the_terminal_alone(
-    tiny_experiment: Path, terminal: tuple[int, int], tmp_path: Path, s2s: Run
-) -> None:
-    text = tiny_experiment / "corpus" / "test.en"
+def run_before_a_person(
+    arguments: list[str], terminal: tuple[int, int], cwd: Path, stdin: Path, stdout: Path
+) -> bytes:
+    """What a terminal that is stderr alone is sent while a command runs."""
     person, program = terminal
     shown = bytearray()
 
@@ -120,10 +125,10 @@ def test_progress_is_for_the_terminal_alone(
 
     watching = Thread(target=watch)
     watching.start()
-    with text.open("rb") as source, (tmp_path / "out").open("wb") as out:
+    with stdin.open("rb") as source, stdout.open("wb") as out:
         subprocess.run(
-            [*S2S, "decode"],
-            cwd=tiny_experiment,
+            [*S2S, *arguments],
+            cwd=cwd,
             stdin=source,
             stdout=out,
             stderr=program,
@@ -133,10 +138,34 @@ def test_progress_is_for_the_terminal_alone(
         )
     os.close(program)
     watching.join(PATIENCE)
+    return bytes(shown)
+
+
+def test_progress_is_for_the_terminal_alone(
+    tiny_experiment: Path, terminal: tuple[int, int], tmp_path: Path, s2s: Run
+) -> None:
+    text, out = tiny_experiment / "corpus" / "test.en", tmp_path / "out"
+    shown = run_before_a_person(["decode"], terminal, tiny_experiment, text, out)
     piped = s2s("decode", cwd=tiny_experiment, input=text.read_bytes())
-    assert (tmp_path / "out").read_bytes() == piped.stdout
+    assert out.read_bytes() == piped.stdout
     assert b"decoding" in shown and b"\x1b[" in shown, "there was no progress to keep apart"
     assert b"\x1b" not in piped.stdout + piped.stderr
+
+
+def test_messages_stand_on_lines_of_their_own_above_the_bar(
+    tiny_experiment: Path, terminal: tuple[int, int], tmp_path: Path
+) -> None:
+    (tmp_path / "data").symlink_to(tiny_experiment / "data")
+    shutil.copy(tiny_experiment / "s2s.toml", tmp_path)
+    arguments = ["train", "--max-updates", "4", "--log-every", "1"]
+    nothing = Path(os.devnull)
+    shown = run_before_a_person(arguments, terminal, tmp_path, nothing, nothing).decode()
+    assert "training" in shown, "there was no bar"
+    for number in range(1, 5):
+        line = next(line for line in shown.split("\n") if f"update {number} " in line)
+        # Whatever was there before is erased, or the cursor is at the beginning.
+        erased = line.rpartition("\x1b[2K")[2].lstrip("\r")
+        assert erased.startswith(f"update {number}  epoch")
 
 
 FULL = Path("/dev/full")

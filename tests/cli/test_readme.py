@@ -1,0 +1,246 @@
+"""What README.md says is so: its commands parse, its tour runs, its names and defaults exist."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+import s2s_cli.commands.verbs  # noqa: F401 - registers the subcommands
+from s2s_cli.commands.app import app, known_options
+from s2s_cli.commands.settings_file import read_settings
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PROSE = FENCE.sub("", README)
+GROUP: Any = typer.main.get_command(app)
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+# What makes the tour's model small enough for a test.
+TINY = {"hidden-size": "16", "embedding-size": "16", "epochs": "2"}
+
+
+def section(title: str) -> str:
+    """The text under a heading, up to the next heading of any level."""
+    found = re.search(rf"^#+ {re.escape(title)}\n(.*?)(?=^#|\Z)", blank_comments(), re.M | re.S)
+    assert found, f"README has no section {title!r}"
+    return README[found.start(1) : found.end(1)]
+
+
+def blank_comments() -> str:
+    """README, of the same length, without what looks like a heading in its code."""
+    return FENCE.sub(lambda block: block[0].replace("#", " "), README)
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return [code for name, code in FENCE.findall(text) if name == language]
+
+
+def table(text: str, heading: str) -> list[list[str]]:
+    """The cells of the table whose first column has ``heading``, without its head."""
+    found = re.search(rf"^\| {heading} \|.*\n\|[-| :]+\n((?:\|.*\n)+)", text, re.M)
+    assert found, f"no table with {heading!r}"
+    rows = found[1].removesuffix("\n").split("\n")
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+def code(cell: str) -> str:
+    """What stands in the first pair of backquotes of a cell."""
+    found = re.search(r"`([^`]+)`", cell)
+    assert found, cell
+    return found[1]
+
+
+def shell_commands() -> Iterator[list[str]]:
+    """The words of every `s2s` command in a block of shell or between backquotes."""
+    inline = [span for span in re.findall(r"`(s2s [^`\n]+)`", PROSE) if "COMMAND" not in span]
+    for line in "\n".join([*blocks(README, "sh"), *inline]).split("\n"):
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+        words: list[str] = []
+        for word in [*lexer, "|"]:
+            if set(word) <= set("|&;"):
+                if words[:1] == ["s2s"]:
+                    yield without_redirections(words[1:])
+                words = []
+            else:
+                words.append(word)
+
+
+def without_redirections(words: list[str]) -> list[str]:
+    kept, files = [], {index + 1 for index, word in enumerate(words) if word in ("<", ">")}
+    for index, word in enumerate(words):
+        if index not in files and word not in ("<", ">"):
+            kept.append(word)
+    return kept
+
+
+def parse(words: list[str]) -> None:
+    """Parse a command line as `s2s` would, and run nothing."""
+    while words[0] in ("--config", "--version"):
+        words = words[2:] if words[0] == "--config" else words[1:]
+        if not words:
+            return
+    name, *arguments = words
+    GROUP.commands[name].make_context(name, arguments)
+
+
+@pytest.mark.parametrize("words", list(shell_commands()), ids=" ".join)
+def test_a_command_parses(words: list[str]) -> None:
+    parse(words)
+
+
+def test_a_command_that_does_not_exist_would_be_noticed() -> None:
+    assert ["train", "--max-minutes", "30"] in list(shell_commands())
+    with pytest.raises(Exception, match="No such option"):
+        parse(["train", "--learning-rates", "1"])
+
+
+def test_every_option_in_the_text_exists() -> None:
+    known = {
+        name
+        for command in (GROUP, *GROUP.commands.values())
+        for each in command.params
+        for name in (*each.opts, *each.secondary_opts)
+    }
+    others = {"--help", "--constraint"}  # of every command; of pip
+    assert set(OPTION.findall(PROSE)) - known - others == set()
+
+
+def test_the_table_of_commands_has_all_in_their_order() -> None:
+    names = [code(row[0]) for row in table(section("Commands"), "command")]
+    assert names == [f"s2s {name}" for name in GROUP.commands]
+
+
+def test_the_defaults_are_those_of_the_table() -> None:
+    rows = table(section("The paper's defaults"), "what")
+    assert len(rows) >= 15
+    for what, value, option, _ in rows:
+        command, name = code(option).split(" ")
+        (parameter,) = (each for each in GROUP.commands[command].params if name in each.opts)
+        default = parameter.default
+        if isinstance(default, bool):
+            assert f"{name}`, off unless given" in option and not default, what
+        else:
+            told = value.strip("`").replace(",", "")
+            assert (told if isinstance(default, str) else float(told)) == default, what
+
+
+def test_settings_in_the_text_are_settings(tmp_path: Path) -> None:
+    found = blocks(README, "toml")
+    assert len(found) >= 2
+    for text in found:
+        path = tmp_path / "s2s.toml"
+        path.write_text(text, "utf-8")
+        assert set(read_settings(path, known_options())) == set(tomllib.loads(text))
+
+
+def test_linked_files_exist() -> None:
+    links = re.findall(r"\]\(([^)]+)\)", README)
+    assert links
+    missing = [link for link in links if "://" not in link and not (ROOT / link).exists()]
+    assert not missing
+
+
+def test_make_targets_and_scripts_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
+    named = set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.M))
+    assert {"demo", "test"} <= named <= targets
+    scripts = set(re.findall(r"recipes/[\w/]+\.(?:sh|py)", README))
+    assert scripts and all((ROOT / script).is_file() for script in scripts)
+
+
+@pytest.fixture(scope="module")
+def toured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory in which every shell block of the tour was run, with a tiny corpus and model."""
+    directory = tmp_path_factory.mktemp("tour")
+    numbers = ROOT / "recipes/numbers_en_fr/number_phrases.py"
+    sizes = ["--train", "300", "--valid", "20", "--test", "10"]
+    subprocess.run([sys.executable, numbers, "corpus", *sizes], cwd=directory, check=True)
+    tour = section("A tour on your own text")
+    (directory / "s2s.toml").write_text(tiny_settings(*blocks(tour, "toml")), "utf-8")
+    command = directory / "bin" / "s2s"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m s2s_cli "$@"\n', "utf-8")
+    command.chmod(0o755)
+    path = f"{command.parent}{os.pathsep}{os.environ['PATH']}"
+    run = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", "\n".join(blocks(tour, "sh"))],
+        cwd=directory,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    (directory / "stdout").write_text(run.stdout, "utf-8")
+    (directory / "stderr").write_text(run.stderr, "utf-8")
+    return directory
+
+
+def tiny_settings(text: str) -> str:
+    """The tour's s2s.toml with a model of a few cells, and every update logged."""
+    for key, value in TINY.items():
+        text, count = re.subn(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.M)
+        assert count == 1, key
+    text += 'log-every = 1\ndevice = "cpu"\nthreads = 1\n'
+    return text + "[decode]\nthreads = 1\n[rescore]\nthreads = 1\n"
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_bytes().decode().removesuffix("\n").split("\n")
+
+
+def test_the_tour_gives_a_line_for_each_line(toured: Path) -> None:
+    assert [len(lines(toured / name)) for name in ("out.fr", "ensemble.fr", "best.fr")] == [10] * 3
+
+
+def test_the_tour_trains_on_where_it_stopped(toured: Path) -> None:
+    assert "model: already finished" in (toured / "stderr").read_text("utf-8")
+
+
+def test_the_tour_prints_scores_an_interval_a_perplexity_and_a_bare_number(toured: Path) -> None:
+    printed = (toured / "stdout").read_text("utf-8")
+    (value,) = set(re.findall(r"^BLEU \(tokenised\) = ([\d.]+) ", printed, re.M))
+    assert re.search(r"^BLEU \(tokenised\) = [\d.]+ \[-?[\d.]+, [\d.]+\] ", printed, re.M)
+    assert re.search(r"^perplexity = ", printed, re.M)
+    assert printed.split("\n")[-2] == value
+
+
+def test_the_tour_adds_a_feature_to_every_line_of_the_list(toured: Path) -> None:
+    before, after = lines(toured / "nbest.txt"), lines(toured / "nbest.lstm.txt")
+    without = [re.sub(r" lstm= -[\d.]+", "", line) for line in after]
+    assert without == before != after
+    assert all(re.fullmatch(r"\d \|{3} .* \|{3} S2S0= \S+ \|{3} \S+", line) for line in before)
+
+
+def test_the_data_directory_holds_the_files_of_the_table(toured: Path) -> None:
+    splits = {"{train,valid,test}": ("train", "valid", "test"), "{train,valid}": ("train", "valid")}
+    names = set()
+    for row in table(section("Data directory"), "file"):
+        name = code(row[0])
+        group = next((each for each in splits if name.startswith(each)), "")
+        for split in splits.get(group, ("",)):
+            for language in ("en", "fr"):
+                names.add(split + name.removeprefix(group).replace("LANGUAGE", language))
+    assert names == {path.name for path in (toured / "data").iterdir()}
+
+
+def test_the_model_directory_holds_the_files_of_the_table(toured: Path) -> None:
+    rows = table(section("Model directory"), "file")
+    names = {code(row[0]).replace("LANGUAGE", each) for row in rows for each in ("en", "fr")}
+    assert names == {path.name for path in (toured / "model").iterdir()}
+
+
+def test_the_metrics_have_the_fields_of_the_table(toured: Path) -> None:
+    told = {code(row[0]) for row in table(section("Model directory"), "field")}
+    fields = [set(json.loads(line)) for line in lines(toured / "model" / "metrics.jsonl")]
+    assert set().union(*fields) == told

@@ -1,0 +1,134 @@
+"""Result files in, RESULTS.md out; and what is picked from an n-best list."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+SETTINGS = """\
+title = "A recipe"
+command = "recipes/a/run.sh"
+
+[[table]]
+title = "First"
+reference = "work/ref.fr"
+rows = [{ label = "One", result = "one", paper = "26.17" }, { label = "Two", result = "two" }]
+
+[[table]]
+title = "Second"
+rows = [{ label = "Two again", result = "two" }]
+"""
+
+
+def scores(tokenised: float, low: float | None, high: float | None) -> dict[str, Any]:
+    bleu = {"name": "BLEU (tokenised)", "value": tokenised, "low": low, "high": high}
+    chrf = {"name": "chrF2", "value": 7.0, "low": None, "high": None, "signature": "nc:6"}
+    return {
+        "lines": 4,
+        "scores": {"bleu-tokenised": bleu | {"signature": "tok:none"}, "chrf": chrf},
+    }
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Path:
+    """A finished recipe of two rows; ``one`` has three of four lines right."""
+    work = tmp_path / "work"
+    (work / ".done").mkdir(parents=True)
+    (work / ".done/train").write_text("61\n")
+    (work / ".done/decode").write_text("5\n")
+    (work / "ref.fr").write_text("a\nb\u2028c\n\nd\n")
+    (work / "one.fr").write_text("a\nb\u2028c\n\nD\n")
+    (work / "two.fr").write_text("a\nb\u2028c\n\nd\n")
+    (work / "one.json").write_text(json.dumps(scores(12.3456, None, None)))
+    (work / "two.json").write_text(json.dumps(scores(30.0, 28.5, 31.5)))
+    (tmp_path / "tables.toml").write_text(SETTINGS)
+    return tmp_path
+
+
+def run(cwd: Path, script: str, *arguments: str, path: str = os.environ["PATH"]) -> Any:
+    return subprocess.run(
+        [sys.executable, str(RECIPES / script), *arguments],
+        cwd=cwd,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def cells(row: str) -> list[str]:
+    return [cell.strip() for cell in row.strip("|\n").split("|")]
+
+
+def test_a_row_says_what_its_files_say(experiment: Path) -> None:
+    done = run(experiment, "results.py", "train", "decode")
+    assert done.returncode == 0, done.stderr
+    page = (experiment / "RESULTS.md").read_text()
+    rows = {cells(line)[0]: cells(line)[1:] for line in page.split("\n") if line.startswith("|")}
+    assert rows["One"] == ["75.0 %", "12.35", "26.17"]
+    assert rows["Two"] == ["100.0 %", "30.00 [28.50, 31.50]", ""]
+    assert rows["Two again"] == ["30.00 [28.50, 31.50]"]
+    assert rows[""] == ["BLEU (tokenised)"]  # the header of the second table
+    assert page.count("tok:none") == 1
+
+
+def test_columns_stand_under_each_other(experiment: Path) -> None:
+    assert run(experiment, "results.py", "train", "decode").returncode == 0
+    parts = (experiment / "RESULTS.md").read_text().split("\n\n")
+    tables = [part for part in parts if part.startswith("|")]
+    assert len(tables) == 2
+    for table in tables:
+        bars = {tuple(i for i, c in enumerate(line) if c == "|") for line in table.split("\n")}
+        assert len(bars) == 1
+
+
+def test_the_page_says_how_the_numbers_were_made(experiment: Path) -> None:
+    done = run(experiment, "results.py", "train", "decode", path="/nonexistent")
+    assert done.returncode == 0, done.stderr
+    page = (experiment / "RESULTS.md").read_text()
+    assert "- command: `recipes/a/run.sh`\n" in page
+    assert "- commit: unknown\n" in page  # no git to ask
+    assert "- time: 66 s in all: train 61 s, decode 5 s\n" in page
+
+
+def test_a_translation_that_lacks_a_line_is_an_error(experiment: Path) -> None:
+    (experiment / "work/one.fr").write_text("a\n")
+    assert run(experiment, "results.py", "train").returncode != 0
+    assert not (experiment / "RESULTS.md").exists()
+
+
+NBEST = """\
+0 ||| le chat dort ||| S2S0= -1 ||| -1
+0 ||| le chien dort bien . ||| S2S0= -2 ||| -2
+0 ||| le chien dort . ||| S2S0= -3 ||| -3
+1 ||| l' ami ||| S2S0= -1 ||| -1
+1 ||| l' amie ||| S2S0= -1 ||| -1
+"""
+
+
+def test_the_first_of_each_segment_is_picked(tmp_path: Path) -> None:
+    (tmp_path / "list").write_text(NBEST)
+    done = run(tmp_path, "nbest_pick.py", "list")
+    assert done.stdout == "le chat dort\nl'ami\n"
+
+
+def test_the_oracle_is_the_closest_to_the_reference(tmp_path: Path) -> None:
+    (tmp_path / "list").write_text(NBEST)
+    (tmp_path / "ref").write_text("le chien dort .\nl' amie\n")
+    done = run(tmp_path, "nbest_pick.py", "list", "--reference", "ref")
+    assert done.stdout == "le chien dort.\nl'amie\n"
+
+
+@pytest.mark.parametrize("reference", ["one\n", "one\ntwo\nthree\n"])
+def test_list_and_reference_must_belong_together(tmp_path: Path, reference: str) -> None:
+    (tmp_path / "list").write_text(NBEST)
+    (tmp_path / "ref").write_text(reference)
+    done = run(tmp_path, "nbest_pick.py", "list", "--reference", "ref")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("nbest_pick.py: list")

@@ -1,0 +1,130 @@
+"""The stages of a recipe: order, markers, failures, entering and leaving."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+LIBRARY = Path(__file__).parents[2] / "recipes/lib.sh"
+# Each stage notes that it ran; the second fails in its middle while a file named broken exists.
+RECIPE = f"""\
+set -euo pipefail
+source {LIBRARY}
+note() {{ mkdir -p "work/$1"; echo "$1" >>log; echo "$1" >>"work/$1/made"; }}
+one() {{ note one; }}
+two() {{ note two; test ! -e broken; note two-ended; }}
+three() {{ note three; }}
+run_stages one two three -- "$@"
+"""
+
+Recipe = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    """Run the recipe with options; an ``s2s`` is on the PATH, as run_stages wants one."""
+    stub = tmp_path / "bin/s2s"
+    stub.parent.mkdir()
+    stub.write_text("#!/bin/sh\n")
+    stub.chmod(0o755)
+    (tmp_path / "run.sh").write_text(RECIPE)
+    environment = {**os.environ, "PATH": f"{stub.parent}:{os.environ['PATH']}"}
+
+    def run(*options: str) -> "subprocess.CompletedProcess[str]":
+        (tmp_path / "log").write_text("")
+        command = ["bash", "run.sh", *options]
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+def log(folder: Path) -> list[str]:
+    return (folder / "log").read_text().split()
+
+
+def markers(folder: Path) -> set[str]:
+    return {path.name for path in (folder / "work/.done").iterdir()}
+
+
+def test_stages_run_in_order_and_once(recipe: Recipe, tmp_path: Path) -> None:
+    first = recipe()
+    assert first.returncode == 0, first.stderr
+    assert log(tmp_path) == ["one", "two", "two-ended", "three"]
+    assert markers(tmp_path) == {"one", "two", "three"}
+    assert first.stdout == ""
+    assert recipe().returncode == 0
+    assert log(tmp_path) == []
+
+
+def test_a_failure_within_a_stage_ends_the_run_and_leaves_no_marker(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    (tmp_path / "broken").touch()
+    assert recipe().returncode != 0
+    assert log(tmp_path) == ["one", "two"]
+    assert markers(tmp_path) == {"one"}
+
+
+def test_after_a_failure_the_stage_goes_on_with_what_it_had_made(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    (tmp_path / "broken").touch()
+    recipe()
+    (tmp_path / "broken").unlink()
+    assert recipe().returncode == 0
+    assert log(tmp_path) == ["two", "two-ended", "three"]
+    assert (tmp_path / "work/two/made").read_text() == "two\ntwo\n"
+
+
+def test_leaving_early_and_going_on(recipe: Recipe, tmp_path: Path) -> None:
+    assert recipe("--stop-stage", "1").returncode == 0
+    assert log(tmp_path) == ["one"]
+    assert recipe("--stop-stage", "2").returncode == 0
+    assert log(tmp_path) == ["two", "two-ended"]
+
+
+def test_a_stage_made_anew_takes_the_later_ones_with_it(recipe: Recipe, tmp_path: Path) -> None:
+    recipe()
+    assert recipe("--stage", "2", "--stop-stage", "2").returncode == 0
+    assert log(tmp_path) == ["two", "two-ended"]
+    assert markers(tmp_path) == {"one", "two"}
+    assert not (tmp_path / "work/three").exists()
+    assert (tmp_path / "work/two/made").read_text() == "two\n"  # nothing old is left in it
+    assert recipe().returncode == 0
+    assert log(tmp_path) == ["three"]
+
+
+def test_a_stage_cannot_be_entered_before_its_forerunners_are_done(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    done = recipe("--stage", "3")
+    assert done.returncode == 2
+    assert "stage 1 (one) must be done" in done.stderr
+    assert log(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--stage",),
+        ("--stage", "0"),
+        ("--stage", "4"),
+        ("--stage", "two"),
+        ("--stop-stage", "-1"),
+        ("--stage", "3", "--stop-stage", "2"),
+        ("--stages", "1"),
+    ],
+)
+def test_a_wrong_option_runs_nothing(
+    recipe: Recipe, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    recipe()
+    done = recipe(*options)
+    assert done.returncode == 2
+    assert done.stderr.startswith("run.sh: ")
+    assert log(tmp_path) == []
+    assert markers(tmp_path) == {"one", "two", "three"}
