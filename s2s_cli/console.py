@@ -18,7 +18,9 @@ def say(message: str) -> None:
         # Data, not markup: [1] and :smile: are printed as they are, and lines are not folded.
         bars[-1].console.print(message, markup=False, highlight=False, emoji=False, soft_wrap=True)
     else:
-        print(message, file=sys.stderr, flush=True)
+        # One write: lines of processes that share stderr do not run into each other.
+        sys.stderr.write(message + "\n")
+        sys.stderr.flush()
 
 
 def warn(message: str) -> None:

@@ -1,4 +1,4 @@
-"""The error that is the user's to mend."""
+"""The error that is the user's to mend, and the one that no file is to blame for."""
 
 
 class UserError(Exception):
@@ -10,3 +10,9 @@ class UserError(Exception):
     def __init__(self, message: str, *, exit_code: int = 1) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory, the system's or a GPU's, ran out; torch has no one type for that."""
+    phrases = ("out of memory", "can't allocate memory", "Storage size calculation overflowed")
+    return isinstance(error, MemoryError) or any(phrase in str(error) for phrase in phrases)

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import inspect
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import typer
 
 from s2s_cli import __version__
 from s2s_cli.commands.settings_file import Kind, as_key, dump_settings, read_settings
-from s2s_cli.errors import UserError
+from s2s_cli.errors import UserError, is_out_of_memory
 
 SETTINGS_FILE = Path("s2s.toml")
 CONTEXT = "context"
@@ -114,6 +115,7 @@ def spread(function: Callable[..., None], name: str) -> Callable[..., None]:
             if values.pop(DUMP_CONFIG):
                 sys.stdout.write(dump_settings(name, values))
             else:
+                refuse_infinity(values)
                 function(**gathered(groups, values))
             sys.stdout.flush()
 
@@ -130,6 +132,13 @@ def spread(function: Callable[..., None], name: str) -> Callable[..., None]:
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     return run
+
+
+def refuse_infinity(values: dict[str, Any]) -> None:
+    """No option means anything at infinity, though bounds may let it pass."""
+    for name, value in values.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"--{as_key(name)} {value}: must be a finite number", exit_code=2)
 
 
 def gathered(groups: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
@@ -186,6 +195,10 @@ def told_in_one_sentence() -> Iterator[None]:
             raise
         where = f"{error.filename}: " if error.filename else ""
         fail(f"{where}{error.strerror.lower()}", 1)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        fail("out of memory; a smaller model, batch or beam needs less", 1)
 
 
 def fail(message: str, code: int) -> NoReturn:

@@ -18,7 +18,7 @@ Models = Annotated[
 Tokenised = Annotated[
     bool, typer.Option(help="The text is tokenised already: split it at its spaces, join so.")
 ]
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto: a GPU if there is one.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1; auto: a GPU if there is one.")]
 Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0: all cores.")]
 
 

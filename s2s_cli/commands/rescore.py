@@ -95,7 +95,7 @@ def write_winners(
     for entry in best:
         line = "" if entry is None else " ".join(entry.words)
         if entry is not None and detokenise:
-            line = rescorer.sentences.text(entry.words)
+            line = rescorer.sentences.running_text(entry.words)
         stream.write(line.encode() + b"\n")
     missing = [index + rescorer.first_id for index, entry in enumerate(best) if entry is None]
     warn_about(path, rescorer.seen, missing)

@@ -26,7 +26,7 @@ def train(
     """
     # Read by torch when it is loaded. Each shape of a batch prepares kernels of several megabytes;
     # kept without a bound they would fill the memory of a laptop.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
     from s2s_cli.model.device import choose_device, set_threads
     from s2s_cli.training.loop import train as run
 

@@ -15,10 +15,13 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
+        if device.type not in ("cpu", "cuda"):  # others lack float64 or sparse gradients
+            raise RuntimeError
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError):
         raise UserError(
-            f"--device {name}: this machine has no such device; try cpu", exit_code=2
+            f"--device {name}: no such device here, or none that s2s computes on; try cpu",
+            exit_code=2,
         ) from None
     return device
 

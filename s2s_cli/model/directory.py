@@ -5,7 +5,7 @@ it lie the two vocabularies, ``best.pt`` (weights of the best validation) and ``
 and the state of training).
 """
 
-import pickle
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from s2s_cli.errors import UserError
+from s2s_cli.errors import UserError, is_out_of_memory
 from s2s_cli.files import move_into_place, read_json, sync, temporary_beside, write_json
 from s2s_cli.model.config import Shape
 from s2s_cli.model.seq2seq import Seq2Seq
@@ -24,6 +24,10 @@ FORMAT = 1
 DESCRIPTION = "model.json"
 BEST = "best.pt"
 LAST = "last.pt"
+# Tensors of a model: two tables, the softmax and its bias; of each layer, encoder's and decoder's,
+# two matrices and two biases.
+EMBEDDINGS_AND_SOFTMAX = 4
+TENSORS_A_LAYER = 8
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,13 @@ def save_tensors(path: Path, content: dict[str, Any]) -> None:
         raise
 
 
+def remove_half_written(directory: Path) -> None:
+    """Remove what a kill in the middle of `save_tensors` left: files as large as the model."""
+    for name in (BEST, LAST):
+        for left in directory.glob(f".{name}.*.tmp"):
+            left.unlink(missing_ok=True)
+
+
 def load_tensors(path: Path, *, mapped: bool = True) -> dict[str, Any]:
     """Read what `save_tensors` wrote, running no code from the file.
 
@@ -141,15 +152,9 @@ def load_tensors(path: Path, *, mapped: bool = True) -> dict[str, Any]:
         raise UserError(f"{path}: no such file") from None
     except PermissionError:
         raise
-    except (
-        OSError,
-        RuntimeError,
-        pickle.UnpicklingError,
-        ValueError,
-        EOFError,
-        KeyError,
-        TypeError,
-    ):
+    except Exception as error:  # there is no end to what the reader raises for bytes of any kind
+        if is_out_of_memory(error):
+            raise
         raise UserError(f"{path}: damaged, or not a file that `s2s train` wrote") from None
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
         raise UserError(f"{path}: holds no model")
@@ -184,11 +189,28 @@ def load_model(model: Path, device: torch.device) -> tuple[Seq2Seq, Description]
     path = weights_path(model)
     if not path.is_file():
         raise UserError(f"{directory}: has no weights yet; let `s2s train` run to a checkpoint")
-    weights: dict[str, Tensor] = load_tensors(path)["model"]
-    with torch.device("meta"):
-        network = Seq2Seq(description.shape)
+    network = with_weights(description.shape, load_tensors(path)["model"], path)
+    return network.to(device).eval().requires_grad_(False), description
+
+
+def with_weights(shape: Shape, weights: dict[str, Tensor], path: Path) -> Seq2Seq:
+    """A model of ``shape`` around the tensors of ``path``, which are not copied.
+
+    Raises:
+        UserError: they are not the tensors of such a model, or not finite numbers.
+    """
+    misfit = UserError(f"{path}: its weights do not fit {DESCRIPTION} beside it")
+    if len(weights) != EMBEDDINGS_AND_SOFTMAX + TENSORS_A_LAYER * shape.layers:
+        raise misfit  # before so many layers are made
     try:
+        with torch.device("meta"):
+            network = Seq2Seq(shape)
         network.load_state_dict(weights, assign=True)
     except (RuntimeError, AttributeError, TypeError):
-        raise UserError(f"{path}: its weights do not fit {DESCRIPTION} beside it") from None
-    return network.to(device).eval().requires_grad_(False), description
+        raise misfit from None
+    for name, each in network.named_parameters():
+        if each.dtype != torch.float32 or each.layout != torch.strided or each.is_meta:
+            raise UserError(f"{path}: {name} is not a table of 32-bit numbers")
+        if not all(map(math.isfinite, each.detach().aminmax())):
+            raise UserError(f"{path}: {name} holds numbers that are not finite")
+    return network

@@ -28,6 +28,8 @@ def negative_log_likelihood(hidden: Tensor, weight: Tensor, bias: Tensor, words:
     Returns:
         A scalar.
     """
+    if not torch.is_grad_enabled():  # which an autograd function is not told
+        hidden, weight, bias = hidden.detach(), weight.detach(), bias.detach()
     with torch.autocast(hidden.device.type, enabled=False):  # the types are chosen by hand
         total: Tensor = _BlockwiseLoss.apply(hidden, weight, bias, words)  # type: ignore[no-untyped-call]
     return total

@@ -60,6 +60,7 @@ class Beams:
     """The rows of all sentences that are still being searched, those of a sentence together.
 
     Attributes:
+        longest: [sentences] words that each may have; ``nearest_limit``: the fewest of these.
         state: of the scorer; row i belongs to sentence ``owner[i]``.
         owner: [rows] sentence, never falling.
         tokens: [rows, length] ids so far, `EOS` first.
@@ -72,6 +73,9 @@ class Beams:
     ) -> None:
         self.scorer, self.config, self.device = scorer, config, scorer.device
         self.finished = [Finished(config, config.longest(len(source))) for source in sources]
+        longest = [each.longest for each in self.finished]
+        self.longest = torch.tensor(longest, dtype=torch.long, device=self.device)
+        self.nearest_limit = min(longest, default=0)
         rows = len(sources)
         self.state: Any = scorer.start(sources)
         self.owner = torch.arange(rows, device=self.device)
@@ -102,10 +106,10 @@ class Beams:
         if self.config.forbid_unk:
             log_probs[:, UNK] = float("-inf")
         words = self.tokens.shape[1] - 1
-        full = [words >= self.finished[owner].longest for owner in self.owner.tolist()]
-        if any(full):
+        if words >= self.nearest_limit:
+            full = self.longest[self.owner] <= words
             end = log_probs[:, EOS].clone()
-            log_probs[torch.tensor(full, device=self.device)] = float("-inf")
+            log_probs.masked_fill_(full[:, None], float("-inf"))
             log_probs[:, EOS] = end
 
     def select(self, log_probs: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,10 +137,11 @@ class Beams:
         """Store what is complete, end what cannot win; the rows that go on."""
         owners, log_probs = self.owner.tolist(), self.log_probs.tolist()
         ended = (self.tokens[:, -1] == EOS).tolist()
+        complete = iter(self.complete(ended))
         best_live: dict[int, float] = {}
         for row, (sentence, log_prob) in enumerate(zip(owners, log_probs, strict=True)):
             if ended[row]:
-                self.finished[sentence].add(self.hypothesis(row))
+                self.finished[sentence].add(log_prob, *next(complete))
             else:
                 best_live[sentence] = max(log_prob, best_live.get(sentence, float("-inf")))
         searching = {
@@ -151,17 +156,11 @@ class Beams:
         ]
         return torch.tensor(going_on, dtype=torch.long, device=self.device)
 
-    def hypothesis(self, row: int) -> Hypothesis:
-        """The complete hypothesis in ``row``."""
-        tokens: list[int] = self.tokens[row, 1:-1].tolist()
-        log_prob = float(self.log_probs[row])
-        return Hypothesis(
-            tokens,
-            log_prob,
-            self.member_log_probs[row].tolist(),
-            self.config.score(log_prob, len(tokens) + 1),
-            at_limit=len(tokens) == self.finished[int(self.owner[row])].longest,
-        )
+    def complete(self, ended: list[bool]) -> list[tuple[list[int], list[float]]]:
+        """Tokens and members' log probabilities of the rows that ended, fetched all at once."""
+        rows = torch.tensor(ended, device=self.device).nonzero().squeeze(1)
+        tokens, members = self.tokens[rows, 1:-1], self.member_log_probs[rows]
+        return list(zip(tokens.tolist(), members.tolist(), strict=True))
 
     def keep(self, rows: Tensor) -> None:
         self.owner, self.tokens = self.owner[rows], self.tokens[rows]
@@ -177,10 +176,13 @@ class Finished:
         self._complete: list[tuple[float, int, Hypothesis]] = []  # a heap, worst first
         self._arrivals = 0
 
-    def add(self, hypothesis: Hypothesis) -> None:
+    def add(self, log_prob: float, tokens: list[int], member_log_probs: list[float]) -> None:
+        score = self.config.score(log_prob, len(tokens) + 1)
+        hypothesis = Hypothesis(
+            tokens, log_prob, member_log_probs, score, at_limit=len(tokens) == self.longest
+        )
         self._arrivals += 1  # of equal scores, the first to arrive is the better one
-        entry = (hypothesis.score, -self._arrivals, hypothesis)
-        heapq.heappush(self._complete, entry)
+        heapq.heappush(self._complete, (score, -self._arrivals, hypothesis))
         if len(self._complete) > self.wanted:
             heapq.heappop(self._complete)
 

@@ -14,10 +14,16 @@ class BeamConfig:
         0, "Write so many hypotheses a line, as a Moses n-best list; 0: the best alone.", min=0
     )
     normalise: float = setting(
-        0.0, "Divide log probabilities by length to this power; 0: not, as in the paper.", min=0
+        0.0,
+        "Divide log probabilities by length to this power; 0: not, as in the paper.",
+        min=0,
+        max=10,
     )
     max_length: int = setting(
-        0, "Longest translation in words; 0: twice the source and 10 more.", min=0
+        0,
+        "Longest translation in words; 0: twice the source and 10 more.",
+        min=0,
+        max=1_000_000,
     )
     forbid_unk: bool = setting(False, "Never write UNK.")
 

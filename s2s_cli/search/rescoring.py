@@ -13,6 +13,8 @@ from s2s_cli.text.vocabulary import EOS
 
 # Log probabilities of all words after all prefixes of a level may take so many numbers.
 STEP_ELEMENTS = 1 << 26
+# And where the vocabulary is small, states and trees are what takes memory.
+MOST_HYPOTHESES = 4096
 
 # A source and its hypotheses, as ids; the source in the order in which the encoder reads it.
 List = tuple[Sequence[int], Sequence[Sequence[int]]]
@@ -29,7 +31,7 @@ def score_lists(scorer: Scorer, lists: Iterable[List], vocabulary: int) -> Itera
         lists: may be endless; read a little ahead.
         vocabulary: words of the target vocabulary.
     """
-    limit = max(1, STEP_ELEMENTS // vocabulary // scorer.members)
+    limit = max(1, min(MOST_HYPOTHESES, STEP_ELEMENTS // vocabulary // scorer.members))
     group: list[List] = []
     size = 0
     for each in lists:

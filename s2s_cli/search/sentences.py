@@ -22,6 +22,7 @@ class Sentences:
         as_words = tokenised or description.facts.tokenised
         self._source = Tokeniser(description.facts.source_language, as_words)
         self._target = Tokeniser(description.facts.target_language, as_words)
+        self._running = Tokeniser(description.facts.target_language, tokenised=False)
         self.cut = 0
 
     def source_ids(self, line: str) -> list[int]:
@@ -46,3 +47,7 @@ class Sentences:
     def text(self, words: Sequence[str]) -> str:
         """Target words as a line of running text, or of words where text is tokenised."""
         return self._target.detokenise(words)
+
+    def running_text(self, words: Sequence[str]) -> str:
+        """Target words as a line of running text, also where text is tokenised."""
+        return self._running.detokenise(words)

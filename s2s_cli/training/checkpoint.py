@@ -1,12 +1,12 @@
 """What a training needs to go on as if it had never stopped, in one file."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from s2s_cli.errors import UserError
+from s2s_cli.errors import UserError, is_out_of_memory
 from s2s_cli.model.config import Shape
 from s2s_cli.model.directory import BEST, LAST, load_tensors, save_tensors
 from s2s_cli.model.seq2seq import Seq2Seq
@@ -38,6 +38,19 @@ class Progress:
     window_words: int = 0
     window_norm: float = 0.0
     skipped_in_a_row: int = 0
+
+    @classmethod
+    def from_saved(cls, saved: dict[str, Any]) -> "Progress":
+        """What `asdict` made of one.
+
+        Raises:
+            TypeError: other entries, or entries of another type.
+        """
+        progress = cls(**saved)
+        for each in fields(cls):
+            if type(getattr(progress, each.name)) is not each.type:
+                raise TypeError(each.name)
+        return progress
 
 
 @dataclass(frozen=True)
@@ -78,9 +91,11 @@ def save(
     optimiser: torch.optim.Optimizer,
     progress: Progress,
     identity: Identity,
+    device: torch.device,
 ) -> None:
     """Write ``last.pt``: weights and state agree because they are one file."""
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    # Of the GPU that trains alone: asking all would start a context on each.
+    cuda = [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
     save_tensors(
         directory / LAST,
         {
@@ -103,14 +118,21 @@ def restore(
     model: Seq2Seq,
     optimiser: torch.optim.Optimizer,
     identity: Identity,
+    device: torch.device,
 ) -> Progress | None:
     """Put back what `save` wrote; None where there is nothing.
 
     Raises:
-        UserError: the file is damaged, or belongs to a training with other settings.
+        UserError: the file is damaged, or belongs to a training with other settings; there are
+            the best weights of a training that cannot be resumed, which a new one would destroy.
     """
     path = directory / LAST
     if not path.is_file():
+        if (directory / BEST).is_file():
+            raise UserError(
+                f"{directory}: holds a trained model ({BEST}) but no {LAST} to go on from; "
+                "train into another directory with --model, or remove it"
+            )
         return None
     content = load_tensors(path, mapped=False)
     try:
@@ -118,8 +140,10 @@ def restore(
         model.load_state_dict(content["model"])
         optimiser.load_state_dict(content["optimiser"])
         torch.set_rng_state(content["random"]["cpu"])
-        if torch.cuda.is_available() and content["random"]["cuda"]:
-            torch.cuda.set_rng_state_all(content["random"]["cuda"])
-        return Progress(**content["progress"])
-    except (KeyError, TypeError, RuntimeError, ValueError, AttributeError):
+        if device.type == "cuda" and content["random"]["cuda"]:
+            torch.cuda.set_rng_state(content["random"]["cuda"][0], device)
+        return Progress.from_saved(content["progress"])
+    except (KeyError, TypeError, RuntimeError, ValueError, AttributeError) as error:
+        if is_out_of_memory(error):
+            raise
         raise UserError(f"{path}: damaged, or not a checkpoint of this version of s2s") from None

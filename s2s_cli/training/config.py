@@ -37,7 +37,9 @@ class TrainingConfig:
         0.0, "Dropout into, between and out of the layers.", min=0, max=0.99, panel=UPDATE
     )
     initial_range: float = setting(0.08, "Weights start uniform in [-x, x].", min=0, panel=UPDATE)
-    seed: int = setting(1, "Decides initial weights and the order of batches.", panel=UPDATE)
+    seed: int = setting(
+        1, "Decides initial weights and the order of batches.", min=0, max=10**9, panel=UPDATE
+    )
     max_updates: int = setting(0, "Stop after so many updates; 0: no limit.", min=0, panel=RUN)
     max_minutes: float = setting(
         0.0, "Stop after so many minutes, resumable; 0: no limit.", min=0, panel=RUN
@@ -59,7 +61,7 @@ class TrainingConfig:
         "fp32", "bf16: products in bfloat16; weights, sums and loss stay fp32.", panel=RUN
     )
     threads: int = setting(0, "CPU threads; 0: all cores.", min=0, panel=RUN)
-    device: str = setting("auto", "cpu, cuda, cuda:1, mps; auto: a GPU if there is one.", panel=RUN)
+    device: str = setting("auto", "cpu, cuda, cuda:1; auto: a GPU if there is one.", panel=RUN)
 
 
 # Changing one of these continues the same training; changing any other is another training.

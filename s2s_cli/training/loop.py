@@ -13,7 +13,7 @@ from s2s_cli.data.batches import Batch, batches, make_batch, plan_epoch, plan_in
 from s2s_cli.data.corpus import Corpus
 from s2s_cli.errors import UserError
 from s2s_cli.model.config import ModelConfig, Shape
-from s2s_cli.model.directory import Description
+from s2s_cli.model.directory import LAST, Description, remove_half_written
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.training import checkpoint, report
 from s2s_cli.training.checkpoint import Progress
@@ -25,6 +25,8 @@ from s2s_cli.training.update import clip, gradient, make_optimiser, set_learning
 
 SAVE_EVERY = 1000
 SKIPPED_IN_A_ROW = 5
+# After so many updates of a run the time to the end is told, before any line of the log.
+FEW_UPDATES = 10
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,9 @@ class Trainer:
         torch.manual_seed(self.config.seed)
         self.model.to(self.device)
         self.optimiser = make_optimiser(self.config.optimiser, self.model.parameters())
-        saved = checkpoint.restore(self.directory, self.model, self.optimiser, self.identity)
+        saved = checkpoint.restore(
+            self.directory, self.model, self.optimiser, self.identity, self.device
+        )
         self.progress = saved or Progress()
         return saved is not None
 
@@ -136,6 +140,8 @@ class Trainer:
             advance(1)
             if self.log_due():
                 self.log()
+            elif self.clock.updates == FEW_UPDATES:
+                say(f"at this speed, about {self.time_left()} to the end")
             if self.validation_due():
                 self.validate()
             if self.checkpoint_due():
@@ -169,10 +175,11 @@ class Trainer:
         self.progress.skipped_in_a_row += 1
         warn(f"update {self.progress.updates + 1:,} skipped: its gradient is not finite")
         if self.progress.skipped_in_a_row == SKIPPED_IN_A_ROW:
+            saved = (self.directory / LAST).is_file()
             raise UserError(
-                f"{SKIPPED_IN_A_ROW} updates in a row had no finite gradient; the last "
-                f"checkpoint in {self.directory} is sound: use it, or train anew with a lower "
-                "--learning-rate"
+                f"{SKIPPED_IN_A_ROW} updates in a row had no finite gradient; "
+                + (f"use the last checkpoint in {self.directory}, or " if saved else "")
+                + "train anew with a lower --learning-rate"
             )
 
     def learning_rate(self) -> float:
@@ -225,15 +232,18 @@ class Trainer:
 
     def checkpoint_due(self) -> bool:
         if self.config.save_every:
-            return self.progress.updates % self.config.save_every == 0
+            # The best weights never lie there without a training that can go on.
+            first = self.validation_due() and not (self.directory / LAST).is_file()
+            return first or self.progress.updates % self.config.save_every == 0
         return self.progress.updates % SAVE_EVERY == 0 or self.validation_due()
 
     def log(self) -> None:
         """One line for a person, one record for the metrics file; a new window begins."""
         progress = self.progress
-        loss = progress.window_loss / max(1, progress.window_words)
+        if not progress.window_words:  # every update was skipped: there is no loss to tell
+            return
+        loss = progress.window_loss / progress.window_words
         rate, speed = self.learning_rate(), self.clock.words_per_second()
-        left = self.clock.seconds_an_update() * (self.total_updates() - progress.updates)
         self.metrics.write(
             update=progress.updates,
             epoch=round(self.position(), 4),
@@ -245,10 +255,14 @@ class Trainer:
         say(
             f"update {progress.updates:,}  epoch {self.position():.2f}  loss {loss:.4f}  "
             f"rate {rate:g}  norm {progress.window_norm:.2f}  {speed:,.0f} words/s  "
-            f"{report.duration(left)} left"
+            f"{self.time_left()} left"
         )
         progress.window_loss, progress.window_words, progress.window_norm = 0.0, 0, 0.0
         self.clock.new_window()
+
+    def time_left(self) -> str:
+        updates = self.total_updates() - self.progress.updates
+        return report.duration(self.clock.seconds_an_update() * updates)
 
     def validate(self) -> None:
         """Perplexity on the validation text; the best weights so far are kept."""
@@ -287,6 +301,7 @@ class Trainer:
     def describe(self) -> None:
         """Write what the model is; the weights follow at the first checkpoint."""
         self.directory.mkdir(parents=True, exist_ok=True)
+        remove_half_written(self.directory)
         corpus = self.corpus
         description = Description(
             self.shape, corpus.facts, corpus.source_vocabulary, corpus.target_vocabulary
@@ -298,5 +313,10 @@ class Trainer:
         with self.clock.paused():
             self.progress.metrics_bytes = self.metrics.sync()
             checkpoint.save(
-                self.directory, self.model, self.optimiser, self.progress, self.identity
+                self.directory,
+                self.model,
+                self.optimiser,
+                self.progress,
+                self.identity,
+                self.device,
             )

@@ -42,12 +42,16 @@ class MetricsFile:
 
 
 class Clock:
-    """Time spent on updates; validation and checkpoints do not count as training speed."""
+    """Time spent on updates; validation and checkpoints do not count as training speed.
+
+    Attributes:
+        updates: updates of this run.
+    """
 
     def __init__(self) -> None:
         self._start = time.monotonic()
         self._pauses = 0.0
-        self._updates = 0
+        self.updates = 0
         self.new_window()
 
     def new_window(self) -> None:
@@ -57,7 +61,7 @@ class Clock:
 
     def count(self, words: int) -> None:
         """One update with so many running words is done."""
-        self._updates += 1
+        self.updates += 1
         self._window_words += words
 
     @contextmanager
@@ -79,4 +83,4 @@ class Clock:
 
     def seconds_an_update(self) -> float:
         """Mean over this run, everything counted: what is left takes this long an update."""
-        return self.elapsed() / max(1, self._updates)
+        return self.elapsed() / max(1, self.updates)

@@ -200,7 +200,8 @@ def test_options_that_do_not_go_together(refused: Callable[..., str], copy: Path
     assert "--nbest 4" in told and "--beam 4" in told
     assert "stdin" in refused("rescore", "-", "--source", "-", cwd=copy, code=2)
     assert "feature-name" in refused("rescore", "--feature-name", "a b", cwd=copy, code=2)
-    assert "--device" in refused("decode", "--device", "abacus", cwd=copy, code=2)
+    for device in ("abacus", "meta"):
+        assert "--device" in refused("decode", "--device", device, cwd=copy, code=2)
 
 
 def test_train_names_every_setting_that_changed(refused: Callable[..., str], copy: Path) -> None:
@@ -224,3 +225,15 @@ def test_a_damaged_corpus_is_not_trained_on(refused: Callable[..., str], copy: P
     assert "data/train.fr.ids: damaged" in told
     (copy / "data" / "vocab.en").write_bytes(b"one\t1\n")
     assert "data/vocab.en" in refused("train", "--model", "new", cwd=copy)
+
+
+def test_numbers_without_measure_are_refused(refused: Callable[..., str], copy: Path) -> None:
+    told = refused("train", "--model", "new", "--epochs", "inf", cwd=copy, code=2)
+    assert "--epochs inf" in told
+
+
+def test_a_model_larger_than_memory_is_told_in_a_sentence(
+    refused: Callable[..., str], copy: Path
+) -> None:
+    told = refused("train", "--model", "new", "--hidden-size", "10000000", cwd=copy)
+    assert "out of memory" in told

@@ -83,3 +83,17 @@ def test_all_logits_never_exist(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_paper_s_softmax_takes_blocks_of_a_few_hundred_rows() -> None:
     assert block_rows(80_000) == 256
+
+
+def test_without_gradients_none_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A validation would otherwise do the work of a training."""
+    hidden, weight, bias = operands(5, 7, 23, torch.float64)
+    words = torch.arange(5)
+    expected = float(negative_log_likelihood(hidden, weight, bias, words).detach())
+
+    def accumulate(*arguments: Any) -> None:
+        raise AssertionError("a gradient is computed")
+
+    monkeypatch.setattr(softmax, "_accumulate", accumulate)
+    with torch.no_grad():
+        assert float(negative_log_likelihood(hidden, weight, bias, words)) == expected

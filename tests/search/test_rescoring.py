@@ -119,3 +119,17 @@ def test_decode_and_rescore_agree_to_the_bit() -> None:
         forced = log_probabilities(scorer, [(source, [each.tokens for each in hypotheses])])
         assert forced[:, 0].tolist() == [each.log_prob for each in hypotheses]
         assert forced[:, 1:].tolist() == [each.member_log_probs for each in hypotheses]
+
+
+def test_a_small_vocabulary_does_not_unbound_what_is_scored_together() -> None:
+    """States and trees take memory too: a list of millions must not be taken as one."""
+    taken = 0
+
+    def endless() -> Any:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield [2, 3], [[4]] * 500
+
+    next(score_lists(LstmScorer(network(3)), endless(), VOCABULARY))
+    assert taken <= 20

@@ -19,6 +19,7 @@ from s2s_cli.text.vocabulary import EOS, Vocabulary
 from s2s_cli.training import loop
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.loop import Stopped, train
+from s2s_cli.training.update import clip
 
 CPU = torch.device("cpu")
 SHAPE = ModelConfig(layers=2, hidden_size=12, embedding_size=10)
@@ -216,4 +217,108 @@ def test_damaged_checkpoints_are_told_apart(tmp_path: Path) -> None:
     path = tmp_path / "model" / "last.pt"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(UserError, match=r"last\.pt: damaged"):
+        run(tmp_path / "model", epochs=2)
+
+
+def test_a_model_without_its_checkpoint_is_not_trained_over(tmp_path: Path) -> None:
+    """A directory slimmed down for decoding: a new training would destroy the model."""
+    model = tmp_path / "model"
+    run(model, epochs=1)
+    (model / "last.pt").unlink()
+    before = {path: path.read_bytes() for path in model.iterdir()}
+    with pytest.raises(UserError, match=r"best\.pt.*last\.pt.*--model"):
+        run(model, epochs=1)
+    assert {path: path.read_bytes() for path in model.iterdir()} == before
+
+
+def test_the_best_weights_never_lie_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However rare checkpoints are, what a kill leaves behind can go on."""
+    real = loop.Trainer.update
+
+    def update(self: loop.Trainer, batch: Any) -> None:
+        if self.progress.updates == 5:
+            raise MemoryError("killed")
+        real(self, batch)
+
+    monkeypatch.setattr(loop.Trainer, "update", update)
+    with pytest.raises(MemoryError):
+        run(tmp_path / "model", save_every=100, validate_every=2)
+    monkeypatch.undo()
+    assert (tmp_path / "model" / "best.pt").is_file()
+    assert final(tmp_path / "model")["progress"]["updates"] == 2
+
+
+def test_a_stretch_of_skipped_updates_has_no_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    norms = iter([True, True, False, True, True, True])
+    monkeypatch.setattr(
+        loop,
+        "clip",
+        lambda parameters, largest: (
+            clip(parameters, largest) if next(norms) else torch.tensor(math.inf)
+        ),
+    )
+    run(tmp_path / "model", max_updates=6, log_every=1, validate_every=100)
+    lines = [line for line in metrics(tmp_path / "model") if "loss" in line]
+    assert [line["update"] for line in lines] == [1, 2, 4, 5, 6]
+    assert min(line["loss"] for line in lines) > 1
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"), [("updates", "3"), ("best_perplexity", None), ("unheard_of", 1)]
+)
+def test_a_checkpoint_of_another_kind_is_not_gone_on_from(
+    tmp_path: Path, entry: str, value: object
+) -> None:
+    run(tmp_path / "model", epochs=1)
+    path = tmp_path / "model" / "last.pt"
+    content = torch.load(path, weights_only=True)
+    content["progress"][entry] = value
+    torch.save(content, path)
+    with pytest.raises(UserError, match=r"last\.pt: damaged"):
+        run(tmp_path / "model", epochs=2)
+
+
+def test_what_a_kill_left_half_written_does_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException): ...
+
+    def kill(*arguments: Any, **options: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr("s2s_cli.model.directory.move_into_place", kill)
+        patched.setattr(Path, "unlink", kill)  # a killed process cleans nothing up
+        with pytest.raises(Killed):
+            run(tmp_path / "model", epochs=1)
+    before = {path.name for path in (tmp_path / "model").iterdir()}
+    assert any(name.endswith(".tmp") for name in before)
+    run(tmp_path / "model", epochs=1)
+    after = {path.name for path in (tmp_path / "model").iterdir()}
+    assert not any(name.endswith(".tmp") for name in after)
+
+
+def test_the_time_to_the_end_is_told_before_the_first_line_of_the_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path / "model", log_every=15)
+    told = capsys.readouterr().err
+    assert told.count("to the end") == 1
+    assert told.index("to the end") < told.index("update 15 ")
+
+
+@pytest.mark.parametrize("where", ["torch.load", "torch.optim.SGD.load_state_dict"])
+def test_a_full_memory_is_not_taken_for_a_damaged_checkpoint(
+    tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is told that a checkpoint is damaged deletes it."""
+    run(tmp_path / "model", epochs=1)
+
+    def fail(*arguments: Any, **options: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(where, fail)
+    with pytest.raises(torch.OutOfMemoryError):
         run(tmp_path / "model", epochs=2)
