@@ -44,7 +44,7 @@ def search(
 
     Args:
         scorer: model or ensemble.
-        sources: ids in the order in which the encoder reads them; none empty.
+        sources: ids in the order of the text; none empty.
         config: beam size and the rest.
 
     Returns:

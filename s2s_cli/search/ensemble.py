@@ -10,6 +10,7 @@ from torch import Tensor
 from s2s_cli.errors import UserError
 from s2s_cli.model.directory import Description, load_model
 from s2s_cli.search.scorer import LstmScorer, LstmState, Scorer
+from s2s_cli.text.facts import Facts
 
 
 class Ensemble:
@@ -46,24 +47,27 @@ def load_scorer(models: Sequence[Path], device: torch.device) -> tuple[Scorer, D
     """One model, or the ensemble of several; the description is the first one's.
 
     Raises:
-        UserError: not a model directory; members that differ in vocabularies or facts.
+        UserError: not a model directory; members that differ in vocabularies or tokenising.
     """
     loaded = [load_model(path, device) for path in models]
     descriptions = [description for _, description in loaded]
     for path, description in zip(models, descriptions, strict=True):
         check_agreement(models[0], descriptions[0], path, description)
-    scorers = [LstmScorer(model) for model, _ in loaded]
+    scorers = [
+        LstmScorer(model, reverse_source=description.facts.reverse_source)
+        for model, description in loaded
+    ]
     return scorers[0] if len(scorers) == 1 else Ensemble(scorers), descriptions[0]
 
 
 def check_agreement(path: Path, first: Description, other_path: Path, other: Description) -> None:
-    """Members must read the same words the same way and write the same words."""
+    """Members must read and write the same words; forward and reversed ones may be mixed."""
     differing = [
         name
         for name, one, two in (
             ("source vocabulary", first.source_vocabulary.digest, other.source_vocabulary.digest),
             ("target vocabulary", first.target_vocabulary.digest, other.target_vocabulary.digest),
-            ("facts of the text", first.facts, other.facts),
+            ("languages or tokeniser", decisive(first.facts), decisive(other.facts)),
         )
         if one != two
     ]
@@ -72,3 +76,8 @@ def check_agreement(path: Path, first: Description, other_path: Path, other: Des
             f"{other_path} and {path} differ in {' and '.join(differing)}; "
             "the members of an ensemble are trained on the same data directory"
         )
+
+
+def decisive(facts: Facts) -> tuple[str, str, bool]:
+    """What the members of an ensemble must agree in, besides the words."""
+    return facts.source_language, facts.target_language, facts.tokenised

@@ -16,7 +16,7 @@ STEP_ELEMENTS = 1 << 26
 # And where the vocabulary is small, states and trees are what takes memory.
 MOST_HYPOTHESES = 4096
 
-# A source and its hypotheses, as ids; the source in the order in which the encoder reads it.
+# A source and its hypotheses, as ids.
 List = tuple[Sequence[int], Sequence[Sequence[int]]]
 
 

@@ -35,7 +35,7 @@ class Scorer(Protocol):
         """Where its tensors live."""
 
     def start(self, sources: Sequence[Sequence[int]]) -> Any:
-        """Encode sources (ids in the order in which the encoder reads them); one row each."""
+        """Encode sources, ids in the order of the text; one row each."""
 
     def step(self, state: Any, tokens: Tensor) -> tuple[Tensor, list[Tensor], Any]:
         """Read one token in every row.
@@ -61,8 +61,9 @@ class LstmScorer:
 
     members = 1
 
-    def __init__(self, model: Seq2Seq) -> None:
-        self.model = model
+    def __init__(self, model: Seq2Seq, *, reverse_source: bool = False) -> None:
+        """Score with ``model``, whose encoder reads sources last word first on request (§3.3)."""
+        self.model, self.reverse_source = model, reverse_source
 
     @property
     def device(self) -> torch.device:
@@ -73,6 +74,8 @@ class LstmScorer:
         """Encode ``sources``; those of one length are read together, without padding."""
         if not sources:
             return self._zeros(0)
+        if self.reverse_source:
+            sources = [source[::-1] for source in sources]
         lengths = [len(source) for source in sources]
         order = sorted(range(len(sources)), key=lambda index: lengths[index])
         parts: list[LstmState] = []

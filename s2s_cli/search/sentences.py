@@ -26,13 +26,12 @@ class Sentences:
         self.cut = 0
 
     def source_ids(self, line: str) -> list[int]:
-        """Ids of a source line in the order in which the encoder reads them; none if blank."""
+        """Ids of a source line in the order of the text; none if blank."""
         words = self._source.tokenise(line)
         if len(words) > LONGEST_SOURCE:
             self.cut += 1
             words = words[:LONGEST_SOURCE]
-        ids = self.description.source_vocabulary.encode(words)
-        return ids[::-1] if self.description.facts.reverse_source else ids
+        return self.description.source_vocabulary.encode(words)
 
     def target_words(self, line: str) -> list[str]:
         return self._target.tokenise(line)

@@ -52,7 +52,9 @@ def train(
     Raises:
         UserError: no corpus; ``directory`` holds another training; the loss is not finite.
     """
-    trainer = Trainer(Corpus.open(data), directory, shape, config, device)
+    corpus = Corpus.open(data)
+    announce(corpus, shape, config, device)
+    trainer = Trainer(corpus, directory, shape, config, device)
     resumed = trainer.start()
     if reason := trainer.finished():
         say(f"{directory}: already finished ({reason}); nothing to do")
@@ -60,6 +62,21 @@ def train(
     trainer.introduce(resumed)
     with StopSignals() as signals:
         return trainer.run(signals)
+
+
+def announce(
+    corpus: Corpus, shape: ModelConfig, config: TrainingConfig, device: torch.device
+) -> None:
+    """Say what the training will take, before anything is allocated."""
+    if corpus.valid is None:
+        warn("no validation text: decode will use the last weights, --patience has no effect")
+    sizes = len(corpus.source_vocabulary), len(corpus.target_vocabulary)
+    longest = int(corpus.train.source.lengths().max()), int(corpus.train.target.lengths().max())
+    with torch.device("meta"):
+        model = Seq2Seq(Shape.of(shape, *sizes))
+    say(report.parameters(model))
+    memory = report.memory_estimate(model, config, *longest)
+    say(f"memory: about {report.gibibytes(memory)} on {device} for the largest batch")
 
 
 class Trainer:
@@ -94,18 +111,12 @@ class Trainer:
         return saved is not None
 
     def introduce(self, resumed: bool) -> None:
-        """Say what is about to happen, before the first update."""
+        """Say what is about to happen."""
         config, pairs = self.config, self.corpus.train
-        say(report.parameters(self.model))
-        longest = int(pairs.source.lengths().max()), int(pairs.target.lengths().max())
-        memory = report.memory_estimate(self.shape, config, *longest)
-        say(f"memory: about {report.gibibytes(memory)} on {self.device} for the largest batch")
         say(
             f"{len(pairs):,} sentence pairs, {self.updates_per_epoch:,} updates an epoch, "
             f"{self.total_updates():,} in all, {config.precision}"
         )
-        if self.corpus.valid is None:
-            warn("no validation text: decode will use the last weights")
         if resumed:
             say(f"{self.directory}: resumed after update {self.progress.updates:,}")
 

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable
 
-import torch
 from torch import nn
 
-from s2s_cli.model.config import Shape
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.softmax import block_rows
 from s2s_cli.training.config import TrainingConfig
@@ -31,15 +29,14 @@ def parameters(model: Seq2Seq) -> str:
 
 
 def memory_estimate(
-    shape: Shape, config: TrainingConfig, source_length: int, target_length: int
+    model: Seq2Seq, config: TrainingConfig, source_length: int, target_length: int
 ) -> int:
-    """Bytes that training will need at its largest batch, to about a quarter.
+    """Bytes that training needs at its largest batch, roughly; ``model`` may be on meta.
 
     Weights, gradients and optimiser state; what the backward pass needs of every time step (four
     gates, cell and hidden state a layer, with the products they came from); one block of logits.
     """
-    with torch.device("meta"):
-        model = Seq2Seq(shape)
+    shape = model.shape
     everything = count(model.parameters())
     embeddings = count(model.source_embedding.parameters())
     embeddings += count(model.target_embedding.parameters())

@@ -133,3 +133,11 @@ def test_a_small_vocabulary_does_not_unbound_what_is_scored_together() -> None:
 
     next(score_lists(LstmScorer(network(3)), endless(), VOCABULARY))
     assert taken <= 20
+
+
+def test_a_reversed_model_reads_the_source_backwards() -> None:
+    model = network(8)
+    backwards = [(source[::-1], hypotheses) for source, hypotheses in LISTS]
+    reversing = log_probabilities(LstmScorer(model, reverse_source=True), LISTS)
+    assert torch.equal(reversing, log_probabilities(LstmScorer(model), backwards))
+    assert not torch.equal(reversing, log_probabilities(LstmScorer(model), LISTS))
