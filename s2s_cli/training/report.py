@@ -9,6 +9,8 @@ from s2s_cli.model.softmax import block_rows
 from s2s_cli.training.config import TrainingConfig
 
 BYTES = 4
+# What torch and its kernels take, whatever the model.
+RUNTIME_BYTES = 300 << 20
 
 
 def count(tensors: Iterable[nn.Parameter]) -> int:
@@ -48,7 +50,7 @@ def memory_estimate(
     steps = (source_length + target_length + 1) * config.batch_size
     activations = steps * (shape.layers * 14 * shape.hidden_size + 4 * shape.embedding_size)
     block = block_rows(shape.target_vocabulary) * shape.target_vocabulary
-    return BYTES * (weights + activations + 3 * block)
+    return RUNTIME_BYTES + BYTES * (weights + activations + 3 * block)
 
 
 def gibibytes(size: int) -> str:
