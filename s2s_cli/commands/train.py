@@ -1,6 +1,5 @@
 """``s2s train``."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -24,13 +23,11 @@ def train(
     The same command resumes a training that was stopped. SIGTERM, SIGINT and SIGUSR1 end it after
     the present update with a checkpoint (exit code 128 + signal).
     """
-    # Read by torch when it is loaded. Each shape of a batch prepares kernels of several megabytes;
-    # kept without a bound they would fill the memory of a laptop.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
-    from s2s_cli.model.device import choose_device, set_threads
+    from s2s_cli.model.device import choose_device, keep_memory, set_threads
     from s2s_cli.training.loop import train as run
 
     set_threads(config.threads)
+    keep_memory()
     stopped = run(data, model, shape, config, choose_device(config.device))
     if stopped.signal is not None:
         raise typer.Exit(128 + stopped.signal)

@@ -1,59 +1,57 @@
-"""Batches of equal source length, in an order that seed and epoch alone decide."""
+"""Batches of like length, in an order that seed and epoch alone decide."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
 from s2s_cli.data.corpus import Side, Split
 from s2s_cli.text.vocabulary import EOS
 
-# Sentences of one source length are sorted by target length within pools of so many batches:
-# enough to leave little padding, few enough that a batch's company changes from epoch to epoch.
+# Sentences of about one source length are sorted by target length within pools of so many
+# batches: enough that the targets of a batch are alike too, few enough that a batch's company
+# changes from epoch to epoch.
 POOL_BATCHES = 8
-# Targets are padded to a multiple of this: few shapes, so that prepared kernels are used again.
-STEP_MULTIPLE = 4
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Sentence pairs of one source length, time-major.
+    """Sentence pairs, time-major and packed: time step after time step, without padding.
 
     Attributes:
-        source: [source length, batch] ids, no padding.
-        target_input: [target length, batch] ids; `EOS`, the words, then padding (`EOS` again).
-        positions: [words] where the flattened ``target_input`` is not padding.
-        words: [words] the id that follows each of those; every target ends with `EOS`.
+        source: ids of the sources.
+        target_input: ids of the targets, each with `EOS` before its words.
+        words: the id that follows each of ``target_input.data``; every target ends with `EOS`.
     """
 
-    source: Tensor
-    target_input: Tensor
-    positions: Tensor
+    source: PackedSequence
+    target_input: PackedSequence
     words: Tensor
 
     @property
     def sentences(self) -> int:
-        return self.source.shape[1]
+        return int(self.source.batch_sizes[0])
 
     @property
     def running_words(self) -> int:
-        """Words of both languages, neither padding nor `EOS` counted."""
-        return self.source.numel() + self.words.numel() - self.sentences
+        """Words of both languages, `EOS` not counted."""
+        return self.source.data.numel() + self.words.numel() - self.sentences
 
     def to(self, device: torch.device) -> "Batch":
-        moved = (
-            each.to(device, non_blocking=True)
-            for each in (self.source, self.target_input, self.positions, self.words)
+        return Batch(
+            on_device(self.source, device),
+            on_device(self.target_input, device),
+            self.words.to(device, non_blocking=True),
         )
-        return Batch(*moved)
 
 
 def plan_epoch(split: Split, batch_size: int, seed: int, epoch: int) -> list[Tensor]:
     """The sentence numbers of each batch of an epoch, in order.
 
-    Every pair is in exactly one batch; all sources of a batch have one length, and its targets
-    about one (§3.4). The same arguments always give the same plan.
+    Every pair is in exactly one batch; sources and targets of a batch have about one length each
+    (§3.4), and all batches but one are full. The same arguments always give the same plan.
     """
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     shuffled = torch.randperm(len(split), generator=generator)
@@ -68,22 +66,13 @@ def plan_in_order(split: Split, batch_size: int) -> list[Tensor]:
 
 
 def cut(split: Split, order: Tensor, batch_size: int) -> list[Tensor]:
-    """Cut ``order`` into batches of one source length and of similar target lengths."""
-    source_lengths, target_lengths = split.source.lengths(), split.target.lengths()
-    order = order[source_lengths[order].argsort(stable=True)]
-    group_sizes = source_lengths[order].unique_consecutive(return_counts=True)[1]
-    starts = group_sizes.cumsum(0) - group_sizes
-    rank = torch.arange(len(order)) - starts.repeat_interleave(group_sizes)
+    """Cut ``order`` into batches of similar source lengths and, among these, target lengths."""
+    order = order[split.source.lengths()[order].argsort(stable=True)]
+    pool = torch.arange(len(order)) // (POOL_BATCHES * batch_size)
     # Sorting by pool last, and stably, leaves each pool sorted by target length.
-    pool = starts.repeat_interleave(group_sizes) + rank // (POOL_BATCHES * batch_size)
-    by_target = target_lengths[order].argsort(stable=True)
+    by_target = split.target.lengths()[order].argsort(stable=True)
     by_pool = pool[by_target].argsort(stable=True)
-    order = order[by_target[by_pool]]
-    batches: list[Tensor] = []
-    for group in order.split(group_sizes.tolist()):
-        # Full batches and one with the rest: the fewer sizes, the fewer kernels to prepare.
-        batches.extend(group.split(batch_size))
-    return batches
+    return list(order[by_target[by_pool]].split(batch_size))
 
 
 def batches(split: Split, plan: list[Tensor]) -> Iterator[Batch]:
@@ -93,29 +82,41 @@ def batches(split: Split, plan: list[Tensor]) -> Iterator[Batch]:
 
 
 def make_batch(split: Split, sentences: Tensor) -> Batch:
-    """Gather sentence pairs of one source length from the corpus."""
-    source, _ = gather(split.source, sentences)
-    target, real = gather(split.target, sentences, STEP_MULTIPLE, spare=1)
-    # EOS and the words before; each predicts the next word, the last word predicts EOS.
-    target_input = target.roll(1, 0)
-    predicts = real.roll(1, 0)
-    predicts[0] = True
-    positions = predicts.flatten().nonzero().squeeze(1)
-    return Batch(source, target_input, positions, target.flatten()[positions])
+    """Gather sentence pairs from the corpus."""
+    index, starts, lengths = longest_first(split.source, sentences)
+    steps = torch.arange(int(lengths[0]))[:, None]
+    source = packed(look_up(split.source, starts + steps, steps < lengths), steps < lengths, index)
+
+    index, starts, lengths = longest_first(split.target, sentences)
+    steps = torch.arange(int(lengths[0]) + 1)[:, None]
+    real = steps <= lengths
+    before = look_up(split.target, starts + steps - 1, (steps > 0) & real)
+    words = look_up(split.target, starts + steps, steps < lengths)
+    return Batch(source, packed(before, real, index), words[real])
 
 
-def gather(
-    side: Side, sentences: Tensor, multiple: int = 1, spare: int = 0
-) -> tuple[Tensor, Tensor]:
-    """Ids [steps, batch], `EOS` where a sentence has ended, and where it has not.
-
-    There are as many steps as the longest sentence and ``spare`` ones need, rounded up to a
-    ``multiple``.
-    """
+def longest_first(side: Side, sentences: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Which of ``sentences`` is the longest, the next, and so on; their starts and lengths."""
     starts = side.offsets[sentences]
-    lengths = side.offsets[sentences + 1] - starts
-    needed = int(lengths.max()) + spare
-    steps = torch.arange(-(-needed // multiple) * multiple)[:, None]
-    real = steps < lengths
-    ids = side.ids[torch.where(real, starts + steps, 0)].long()
-    return torch.where(real, ids, EOS), real
+    lengths, index = (side.offsets[sentences + 1] - starts).sort(descending=True, stable=True)
+    return index, starts[index], lengths
+
+
+def look_up(side: Side, positions: Tensor, real: Tensor) -> Tensor:
+    """Ids at ``positions`` where these are ``real``, `EOS` elsewhere."""
+    return torch.where(real, side.ids[torch.where(real, positions, 0)].long(), EOS)
+
+
+def packed(ids: Tensor, real: Tensor, index: Tensor) -> PackedSequence:
+    """Pack [steps, batch] ids, columns in the order of ``index``, where they are ``real``."""
+    return PackedSequence(ids[real], real.sum(1), index, index.argsort())
+
+
+def on_device(sentences: PackedSequence, device: torch.device) -> PackedSequence:
+    """``sentences`` on ``device``, but for the batch sizes, which torch wants on the CPU."""
+    data, sizes, *order = sentences
+    return PackedSequence(
+        data.to(device, non_blocking=True),
+        sizes,
+        *(None if each is None else each.to(device, non_blocking=True) for each in order),
+    )

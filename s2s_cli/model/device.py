@@ -1,4 +1,6 @@
-"""Where to compute, and with how many threads."""
+"""Where to compute, with how many threads, and what becomes of memory that is free again."""
+
+import ctypes
 
 import torch
 
@@ -30,3 +32,18 @@ def set_threads(threads: int) -> None:
     """Use so many CPU threads; 0 leaves torch's choice, one a core."""
     if threads:
         torch.set_num_threads(threads)
+
+
+def keep_memory() -> None:
+    """Have freed memory used again rather than given back to the system and fetched anew.
+
+    The C library gives large blocks back at once. An update would fetch all of its tensors page by
+    page, zeroed, and does so for a tenth of its time. Only glibc is asked; others do as they do.
+    """
+    trim_threshold, top_pad, mmap_max = -1, -2, -4  # M_… of glibc's malloc.h
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):
+        return
+    for option, value in ((mmap_max, 0), (trim_threshold, 2**31 - 1), (top_pad, 1 << 26)):
+        mallopt(option, value)

@@ -23,13 +23,14 @@ class Packed:
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
-        """Lay out ``weight`` [n, k], which later changes do not reach."""
+        """Lay out ``weight`` [n, k]; the products are for as long as it does not change."""
         self.size, self.bias = len(weight), bias
         self.plain: Tensor | None = None
         if packs(weight.dtype, weight.device.type):
             self.layout = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), ROWS)
         else:
             self.plain = weight
+            self.bias = None if bias is None else bias.to(weight.dtype)
 
     def __call__(self, rows: Tensor) -> Tensor:
         """``rows`` [rows, k] · weightᵀ + bias: [rows, n]."""
@@ -64,3 +65,15 @@ def packs(dtype: torch.dtype, device_type: str) -> bool:
         except (AttributeError, NotImplementedError, RuntimeError):
             return False
     return torch.equal(product, rows) and torch.equal(total, 2 * rows)
+
+
+def lowered(rows: Tensor) -> torch.dtype:
+    """The type in which products with ``rows`` are computed: bf16 under autocast."""
+    device_type = rows.device.type
+    enabled = torch.is_autocast_enabled(device_type)
+    return torch.get_autocast_dtype(device_type) if enabled else rows.dtype
+
+
+def exact(dtype: torch.dtype) -> torch.dtype:
+    """The type of states, sums and losses where products are of type ``dtype``: at least fp32."""
+    return torch.promote_types(dtype, torch.float32)

@@ -2,18 +2,18 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from s2s_cli.model.config import Shape
+from s2s_cli.model.lstm import Form, Lstm, State, on_data
 from s2s_cli.model.softmax import negative_log_likelihood
-
-State = tuple[Tensor, Tensor]
 
 
 class Seq2Seq(nn.Module):
     """A deep LSTM reads the source; another, started from its last state, writes the target (§2).
 
-    Tensors are time-major. A batch holds sources of one length, so there is no padding on the
-    source side, and targets padded at their ends, where padding influences nothing before it.
+    Tensors are time-major. Sentences of different lengths are packed as torch packs them, the
+    rows of the first time step, then those of the second: nothing is computed for padding.
     """
 
     def __init__(self, shape: Shape, *, dropout: float = 0.0, sparse: bool = False) -> None:
@@ -31,8 +31,8 @@ class Seq2Seq(nn.Module):
         self.source_embedding = embedding(shape.source_vocabulary, size, sparse)
         self.target_embedding = embedding(shape.target_vocabulary, size, sparse)
         between = dropout if shape.layers > 1 else 0.0
-        self.encoder = nn.LSTM(size, cells, shape.layers, dropout=between)
-        self.decoder = nn.LSTM(size, cells, shape.layers, dropout=between)
+        self.encoder = Lstm(size, cells, shape.layers, dropout=between)
+        self.decoder = Lstm(size, cells, shape.layers, dropout=between)
         self.softmax = nn.Linear(cells, shape.target_vocabulary)
         self.dropout = nn.Dropout(dropout)
 
@@ -42,39 +42,47 @@ class Seq2Seq(nn.Module):
         for parameter in self.parameters():
             parameter.uniform_(-bound, bound, generator=generator)
 
-    def encode(self, source: Tensor) -> State:
-        """Read ``source`` [source length, batch]; the last hidden and cell state of each layer.
+    def encode(self, source: Form) -> State:
+        """Read ``source``; the last hidden and cell state of each layer.
 
         Returns:
             Two tensors [layers, batch, cells]: for the paper's 4 × 1000 cells, the 8000 real
             numbers that represent a sentence (§3.4).
         """
-        _, state = self.encoder(self.dropout(self.source_embedding(source)))
-        return state  # type: ignore[no-any-return]
+        _, state = self.read(self.encoder, self.source_embedding, source)
+        return state
 
-    def decode(self, target_input: Tensor, state: State) -> Tensor:
-        """Read ``target_input`` [target length, batch] from ``state`` on (teacher forcing).
+    def decode(self, target_input: Form, state: State) -> Form:
+        """Read ``target_input`` from ``state`` on (teacher forcing).
 
         Returns:
-            Top hidden state at every step [target length, batch, cells].
+            Top hidden state at every step, [..., cells], in the form of ``target_input``.
         """
-        hidden, _ = self.decoder(self.dropout(self.target_embedding(target_input)), state)
-        return self.dropout(hidden)  # type: ignore[no-any-return]
+        hidden, _ = self.read(self.decoder, self.target_embedding, target_input, state)
+        return on_data(self.dropout, hidden)
 
     def forward(
-        self, source: Tensor, target_input: Tensor, positions: Tensor, words: Tensor
+        self, source: PackedSequence, target_input: PackedSequence, words: Tensor
     ) -> Tensor:
         """Negative log probability of the targets given the sources, summed over words.
 
         Args:
-            source: [source length, batch] ids.
-            target_input: [target length, batch] ids: `EOS`, then the words; padded.
-            positions: [words] where in the flattened [target length × batch] there is no padding.
-            words: [words] the id to predict at each position, every target's `EOS` included.
+            source: ids of the sources.
+            target_input: ids of the targets in the same order, each with `EOS` before its words.
+            words: the id to predict at each item of ``target_input.data``; the last of each
+                target is `EOS`.
         """
         hidden = self.decode(target_input, self.encode(source))
-        rows = hidden.flatten(0, 1).index_select(0, positions)
-        return negative_log_likelihood(rows, self.softmax.weight, self.softmax.bias, words)
+        return negative_log_likelihood(hidden.data, self.softmax.weight, self.softmax.bias, words)
+
+    def read(
+        self, lstm: Lstm, table: nn.Embedding, words: Form, state: State | None = None
+    ) -> tuple[Form, State]:
+        """Embed ``words`` and read them."""
+        if self.training and self.dropout.p > 0:  # each occurrence of a word is another vector
+            embedded = on_data(lambda data: self.dropout(table(data)), words)
+            return lstm(embedded, state)  # type: ignore[no-any-return]
+        return lstm.read_words(words, table, state)
 
 
 def embedding(words: int, size: int, sparse: bool) -> nn.Embedding:

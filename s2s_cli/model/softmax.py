@@ -3,9 +3,10 @@
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from s2s_cli.model.packed import Packed, exact, lowered
 
 # Elements of a block of logits (16 MiB in fp32), and the fewest rows for which the gradient of
 # the weights, as large as the weights, is worth visiting: 80 MB for the paper's 80,000 words.
@@ -16,8 +17,8 @@ FEWEST_ROWS = 256
 def negative_log_likelihood(hidden: Tensor, weight: Tensor, bias: Tensor, words: Tensor) -> Tensor:
     """Sum of -log softmax(hidden · weightᵀ + bias) at ``words``.
 
-    Products are computed in the type of ``hidden`` (bf16 under autocast), normalisers, loss and
-    the gradients of the parameters in fp32 or better.
+    Products are computed in bf16 under autocast, else in the type of ``hidden``; normalisers, loss
+    and the gradients of the parameters in fp32 or better.
 
     Args:
         hidden: [rows, cells].
@@ -30,8 +31,10 @@ def negative_log_likelihood(hidden: Tensor, weight: Tensor, bias: Tensor, words:
     """
     if not torch.is_grad_enabled():  # which an autograd function is not told
         hidden, weight, bias = hidden.detach(), weight.detach(), bias.detach()
+    low = lowered(hidden)
     with torch.autocast(hidden.device.type, enabled=False):  # the types are chosen by hand
-        total: Tensor = _BlockwiseLoss.apply(hidden, weight, bias, words)  # type: ignore[no-untyped-call]
+        rows = hidden.to(low)
+        total: Tensor = _BlockwiseLoss.apply(rows, weight, bias, words)  # type: ignore[no-untyped-call]
     return total
 
 
@@ -45,26 +48,28 @@ class _BlockwiseLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, words: Tensor) -> Tensor:
-        exact = torch.promote_types(hidden.dtype, torch.float32)
-        low_weight, low_bias = weight.to(hidden.dtype), bias.to(hidden.dtype)
+        low_weight = weight.to(hidden.dtype)
+        logits_of = Packed(low_weight, bias)
         wanted = any(ctx.needs_input_grad[:3])
         if wanted:
-            gradients = torch.empty_like(hidden), torch.zeros_like(weight), torch.zeros_like(bias)
-        total = torch.zeros((), dtype=exact, device=hidden.device)
+            back = Packed(low_weight.T)
+            gradients = torch.empty_like(hidden), torch.empty_like(weight), torch.zeros_like(bias)
+        total = torch.zeros((), dtype=exact(hidden.dtype), device=hidden.device)
         rows = block_rows(weight.shape[0])
         for start in range(0, hidden.shape[0], rows):
             block = slice(start, start + rows)
-            logits = F.linear(hidden[block], low_weight, low_bias).to(exact)
-            # Few passes over the block: it is larger than a cache.
-            logits -= logits.amax(1, keepdim=True)
-            at_words = logits.gather(1, words[block, None])
-            sums = logits.exp_().sum(1, keepdim=True)
-            total += (sums.log() - at_words).sum()
+            logits = logits_of(hidden[block])
+            largest, at_words = logits.amax(1), logits.gather(1, words[block, None]).squeeze(1)
+            # One pass for all of softmax: the block is larger than a cache. The normaliser comes
+            # back from the largest probability, which is far from underflow.
+            probabilities = torch.softmax(logits, 1, dtype=total.dtype)
+            log_sums = largest.to(total.dtype) - probabilities.amax(1).log()
+            total += (log_sums - at_words).sum()
             if wanted:
                 # d loss / d logits = softmax - one-hot
-                delta = logits.div_(sums)
-                delta.scatter_add_(1, words[block, None], torch.full_like(sums, -1.0))
-                _accumulate(delta, hidden[block], low_weight, block, gradients)
+                minus = total.new_full((1, 1), -1.0).expand(len(logits), 1)
+                delta = probabilities.scatter_add_(1, words[block, None], minus)
+                accumulate(delta, hidden[block], back, block, gradients)
         if wanted:
             ctx.save_for_backward(*gradients)
         return total
@@ -81,19 +86,22 @@ class _BlockwiseLoss(torch.autograd.Function):
         )
 
 
-def _accumulate(
+def accumulate(
     delta: Tensor,
     hidden: Tensor,
-    weight: Tensor,
+    back: Packed,
     block: slice,
     gradients: tuple[Tensor, Tensor, Tensor],
 ) -> None:
     """Add what one block of d loss / d logits contributes to the three gradients."""
     of_hidden, of_weight, of_bias = gradients
+    of_bias += delta.sum(0)
     low = delta.to(hidden.dtype)
-    of_bias += low.sum(0, dtype=of_bias.dtype)
-    torch.mm(low, weight, out=of_hidden[block])
+    of_hidden[block] = back(low)
+    first = block.start == 0
     if of_weight.dtype == low.dtype:
-        of_weight.addmm_(low.T, hidden)
+        of_weight.addmm_(low.T, hidden, beta=0 if first else 1)
+    elif first:
+        of_weight.copy_(low.T @ hidden)
     else:
         of_weight += low.T @ hidden

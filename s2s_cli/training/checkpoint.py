@@ -12,6 +12,9 @@ from s2s_cli.model.directory import BEST, LAST, load_tensors, save_tensors
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.training.config import MAY_CHANGE, TrainingConfig
 
+# Changes whenever the same seed gives other batches: a training does not go on with those.
+BATCHES = 2
+
 
 @dataclass
 class Progress:
@@ -61,7 +64,7 @@ class Identity:
 
     @classmethod
     def of(cls, config: TrainingConfig, shape: Shape, data: str) -> "Identity":
-        settings = {**asdict(shape), **asdict(config), "data": data}
+        settings = {**asdict(shape), **asdict(config), "data": data, "batches": BATCHES}
         return cls({key: value for key, value in settings.items() if key not in MAY_CHANGE})
 
     def check(self, saved: dict[str, Any], directory: Path) -> None:
@@ -82,6 +85,8 @@ class Identity:
     def difference(self, name: str, before: Any) -> str:
         if name == "data":
             return "the data (prep or vocab was run again)"
+        if name == "batches":
+            return "how batches are made (it was begun with another version of s2s)"
         return f"{name.replace('_', '-')} was {before}, now {self.settings.get(name)}"
 
 

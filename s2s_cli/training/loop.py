@@ -21,7 +21,7 @@ from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.metrics import Clock, MetricsFile
 from s2s_cli.training.schedule import learning_rate
 from s2s_cli.training.signals import StopSignals
-from s2s_cli.training.update import clip, gradient, make_optimiser, set_learning_rate
+from s2s_cli.training.update import clipping, gradient, gradient_norm, make_optimiser, step
 
 SAVE_EVERY = 1000
 SKIPPED_IN_A_ROW = 5
@@ -168,12 +168,12 @@ class Trainer:
         self.model.train()
         self.optimiser.zero_grad()
         loss = gradient(self.model, batch, config.batch_size, bf16=config.precision == "bf16")
-        norm = float(clip(self.model.parameters(), config.clip_norm))
+        # Fetched together: the update's only wait for a GPU.
+        total, norm = torch.stack([loss, gradient_norm(self.model.parameters())]).tolist()
         if math.isfinite(norm):
-            set_learning_rate(self.optimiser, rate)
-            self.optimiser.step()
+            step(self.optimiser, rate, clipping(norm, config.clip_norm))
             progress.skipped_in_a_row = 0
-            progress.window_loss += float(loss)
+            progress.window_loss += total
             progress.window_words += len(batch.words)
             progress.window_norm = max(progress.window_norm, norm)
         else:
@@ -303,9 +303,7 @@ class Trainer:
         total, words = 0.0, 0
         for sentences in plan_in_order(self.corpus.valid, self.config.batch_size):
             batch = make_batch(self.corpus.valid, sentences).to(self.device)
-            total += float(
-                self.model(batch.source, batch.target_input, batch.positions, batch.words)
-            )
+            total += float(self.model(batch.source, batch.target_input, batch.words))
             words += len(batch.words)
         return math.exp(min(total / words, 700.0))
 

@@ -22,40 +22,47 @@ def make_optimiser(
             return torch.optim.Adam(parameters, lr=0.0, fused=True)
 
 
-def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    for group in optimiser.param_groups:
-        group["lr"] = rate
-
-
 def gradient(model: Seq2Seq, batch: Batch, batch_size: int, *, bf16: bool) -> Tensor:
     """Set each parameter's gradient; the loss summed over the batch's words.
 
     The gradient is the sum over the batch divided by ``batch_size``, not by the number of words
     (§3.4), also where a batch holds fewer sentences: every sentence of an epoch weighs the same.
     """
-    device_type = batch.source.device.type
+    device_type = batch.words.device.type
     with torch.autocast(device_type, torch.bfloat16, enabled=bf16):
-        loss: Tensor = model(batch.source, batch.target_input, batch.positions, batch.words)
+        loss: Tensor = model(batch.source, batch.target_input, batch.words)
     (loss / batch_size).backward()
     return loss.detach()
 
 
 @torch.no_grad()
-def clip(parameters: Iterable[Parameter], largest: float) -> Tensor:
-    """Scale the gradient g of all parameters together to 5 g / s where its norm s > 5 (§3.4).
-
-    Returns:
-        The norm s before scaling, a scalar.
-    """
+def gradient_norm(parameters: Iterable[Parameter]) -> Tensor:
+    """L2 norm s of the gradient of all parameters together, a scalar (§3.4)."""
     values = [gradient_values(each) for each in parameters if each.grad is not None]
     norm: Tensor = torch.linalg.vector_norm(
         torch.stack([torch.linalg.vector_norm(g) for g in values])
     )
-    if largest > 0:
-        scale = largest / norm.clamp(min=largest)
-        for each in values:
-            each.mul_(scale)
     return norm
+
+
+@torch.no_grad()
+def step(optimiser: torch.optim.Optimizer, rate: float, factor: float) -> None:
+    """Step along ``factor`` times the gradient.
+
+    For SGD the factor joins the learning rate, which saves a pass over the gradient.
+    """
+    plain = isinstance(optimiser, torch.optim.SGD)
+    for group in optimiser.param_groups:
+        group["lr"] = rate * factor if plain else rate
+        for parameter in group["params"]:
+            if not plain and factor != 1 and parameter.grad is not None:
+                gradient_values(parameter).mul_(factor)
+    optimiser.step()
+
+
+def clipping(norm: float, largest: float) -> float:
+    """What to multiply the gradient g by: 5 / s where its norm s > 5, else 1 (§3.4)."""
+    return largest / norm if 0 < largest < norm else 1.0
 
 
 def gradient_values(parameter: Parameter) -> Tensor:

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from s2s_cli.model.config import ModelConfig, Shape
 from s2s_cli.model.seq2seq import Seq2Seq
@@ -72,25 +73,34 @@ def test_a_sentence_is_8000_real_numbers() -> None:
 
 
 def test_log_probabilities_are_those_of_the_equations(model: Seq2Seq) -> None:
-    sources, targets = [[3, 5, 2], [4, 4, 10]], [[2, 8, 1, 7], [6]]
-    # Time-major; the second target is padded after its EOS.
-    target_input = torch.tensor([[EOS, EOS], [2, 6], [8, EOS], [1, EOS], [7, EOS]])
-    positions = torch.tensor([0, 1, 2, 3, 4, 6, 8])
-    words = torch.tensor([2, 6, 8, EOS, 1, 7, EOS])
-    loss = model(torch.tensor(sources).T, target_input, positions, words)
+    sources, targets = [[3, 5], [4, 4, 10], [3, 3]], [[2, 8, 1, 7], [6], [6, 2, 6]]
     expected = sum(log_prob_by_hand(model, s, t) for s, t in zip(sources, targets, strict=True))
-    assert float(loss.detach()) == pytest.approx(-expected, rel=1e-12)
+    assert float(loss(model, sources, targets).detach()) == pytest.approx(-expected, rel=1e-12)
 
 
-def test_padding_changes_no_gradient(model: Seq2Seq) -> None:
-    source, words = torch.tensor([[3], [5]]), torch.tensor([2, EOS])
-    gradients = []
-    for padding in (0, 4):
-        model.zero_grad()
-        target_input = torch.tensor([[EOS], [2], *[[EOS]] * padding])
-        model(source, target_input, torch.tensor([0, 1]), words).backward()
-        gradients.append([each.grad for each in model.parameters()])
-    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-12, atol=1e-14)
+def test_company_changes_no_gradient(model: Seq2Seq) -> None:
+    sources, targets = [[3], [5, 2, 5], [7]], [[2], [6, 6, 1, 4], []]
+    pairs = list(zip(sources, targets, strict=True))
+    together = gradients(model, sources, targets)
+    alone = [gradients(model, [source], [target]) for source, target in pairs]
+    summed = [sum(each) for each in zip(*alone, strict=True)]
+    torch.testing.assert_close(together, summed, rtol=1e-12, atol=1e-14)
+
+
+def loss(model: Seq2Seq, sources: list[list[int]], targets: list[list[int]]) -> Tensor:
+    words = pack([[*target, EOS] for target in targets]).data
+    total: Tensor = model(pack(sources), pack([[EOS, *target] for target in targets]), words)
+    return total
+
+
+def gradients(
+    model: Seq2Seq, sources: list[list[int]], targets: list[list[int]]
+) -> tuple[Tensor, ...]:
+    return torch.autograd.grad(loss(model, sources, targets), list(model.parameters()))
+
+
+def pack(sentences: list[list[int]]) -> PackedSequence:
+    return pack_sequence([torch.tensor(each) for each in sentences], enforce_sorted=False)
 
 
 def test_dropout_is_off_in_evaluation_and_on_in_training() -> None:

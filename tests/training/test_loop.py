@@ -19,7 +19,7 @@ from s2s_cli.text.vocabulary import EOS, Vocabulary
 from s2s_cli.training import loop
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.loop import Stopped, train
-from s2s_cli.training.update import clip
+from s2s_cli.training.update import gradient_norm
 
 CPU = torch.device("cpu")
 SHAPE = ModelConfig(layers=2, hidden_size=12, embedding_size=10)
@@ -188,7 +188,7 @@ def test_a_non_finite_gradient_changes_nothing_and_too_many_end_the_training(
 ) -> None:
     run(tmp_path / "model", epochs=1)
     before = final(tmp_path / "model")
-    monkeypatch.setattr(loop, "clip", lambda parameters, largest: torch.tensor(math.nan))
+    monkeypatch.setattr(loop, "gradient_norm", lambda parameters: torch.tensor(math.nan))
     with pytest.raises(UserError, match="5 updates in a row"):
         run(tmp_path / "model", epochs=3)
     assert_same(final(tmp_path / "model"), before)
@@ -254,10 +254,8 @@ def test_a_stretch_of_skipped_updates_has_no_loss(
     norms = iter([True, True, False, True, True, True])
     monkeypatch.setattr(
         loop,
-        "clip",
-        lambda parameters, largest: (
-            clip(parameters, largest) if next(norms) else torch.tensor(math.inf)
-        ),
+        "gradient_norm",
+        lambda parameters: gradient_norm(parameters) if next(norms) else torch.tensor(math.inf),
     )
     run(tmp_path / "model", max_updates=6, log_every=1, validate_every=100)
     lines = [line for line in metrics(tmp_path / "model") if "loss" in line]

@@ -1,22 +1,32 @@
 """One update of the paper, beside the same update written out by hand."""
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from s2s_cli.data.batches import Batch
 from s2s_cli.model.config import Shape
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.vocabulary import EOS
-from s2s_cli.training.update import clip, gradient, make_optimiser, set_learning_rate
+from s2s_cli.training.update import clipping, gradient, gradient_norm, make_optimiser, step
+
+SOURCES = [[3, 5], [4, 3], [4, 6]]
+TARGETS = [[2, 4], [3], [2, 2]]
+
+
+def pack(sentences: list[list[int]]) -> PackedSequence:
+    return pack_sequence([torch.tensor(each) for each in sentences], enforce_sorted=False)
+
 
 BATCH = Batch(
-    source=torch.tensor([[3, 4, 4], [5, 3, 6]]),
-    target_input=torch.tensor([[EOS, EOS, EOS], [2, 3, 2], [4, EOS, 2]]),
-    positions=torch.tensor([0, 1, 2, 3, 4, 5, 6, 8]),
-    words=torch.tensor([2, 3, 2, 4, EOS, 2, EOS, EOS]),
+    pack(SOURCES),
+    pack([[EOS, *target] for target in TARGETS]),
+    pack([[*target, EOS] for target in TARGETS]).data,
 )
 
 
@@ -28,11 +38,21 @@ def tiny(*, sparse: bool) -> Seq2Seq:
 
 def plain_loss(model: Seq2Seq) -> Tensor:
     """Sum over all words of the negative log probability, through nothing of ours."""
-    _, state = model.encoder(nn.functional.embedding(BATCH.source, model.source_embedding.weight))
-    inputs = nn.functional.embedding(BATCH.target_input, model.target_embedding.weight)
-    log_probs = model.softmax(model.decoder(inputs, state)[0]).log_softmax(-1).flatten(0, 1)
-    at_words: Tensor = log_probs[BATCH.positions].gather(1, BATCH.words[:, None])
-    return -at_words.sum()
+    total = torch.zeros((), dtype=torch.float64)
+    for source, target in zip(SOURCES, TARGETS, strict=True):
+        words = nn.functional.embedding(torch.tensor(source), model.source_embedding.weight)
+        _, state = plain(model.encoder)(words[:, None])
+        read = torch.tensor([EOS, *target])
+        inputs = nn.functional.embedding(read, model.target_embedding.weight)
+        hidden, _ = plain(model.decoder)(inputs[:, None], state)
+        log_probs = model.softmax(hidden[:, 0]).log_softmax(-1)
+        total = total - log_probs.gather(1, torch.tensor([*target, EOS])[:, None]).sum()
+    return total
+
+
+def plain(lstm: nn.LSTM) -> Callable[..., Any]:
+    """Torch's own way to compute an LSTM, with the same parameters."""
+    return lambda *arguments: nn.LSTM.forward(lstm, *arguments)
 
 
 def by_hand(
@@ -55,9 +75,9 @@ def test_a_step_is_the_paper_s(sparse: bool, divisor: int, largest: float) -> No
     optimiser = make_optimiser("sgd", model.parameters())
     loss = gradient(model, BATCH, divisor, bf16=False)
     assert float(loss) == pytest.approx(float(plain_loss(model).detach()), rel=1e-12)
-    assert float(clip(model.parameters(), largest)) == pytest.approx(norm, rel=1e-12)
-    set_learning_rate(optimiser, 0.7)
-    optimiser.step()
+    found = float(gradient_norm(model.parameters()))
+    assert found == pytest.approx(norm, rel=1e-12)
+    step(optimiser, 0.7, clipping(found, largest))
     for parameter, after in zip(model.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.detach(), after, rtol=1e-12, atol=1e-15)
 
@@ -75,7 +95,7 @@ def test_the_norm_counts_a_word_that_stands_twice_once() -> None:
     for sparse in (True, False):
         model = tiny(sparse=sparse)
         gradient(model, BATCH, 1, bf16=False)
-        norms.append(float(clip(model.parameters(), 0.0)))
+        norms.append(float(gradient_norm(model.parameters())))
     assert norms[0] == pytest.approx(norms[1], rel=1e-12)
 
 
@@ -84,16 +104,29 @@ def test_sgd_leaves_embeddings_of_absent_words_alone() -> None:
     before = model.source_embedding.weight.detach().clone()
     optimiser = make_optimiser("sgd", model.parameters())
     gradient(model, BATCH, 3, bf16=False)
-    set_learning_rate(optimiser, 0.7)
-    optimiser.step()
+    step(optimiser, 0.7, 1.0)
     changed = (model.source_embedding.weight != before).any(1).nonzero().flatten().tolist()
     assert changed == [3, 4, 5, 6]
 
 
 def test_no_clipping_at_zero() -> None:
-    model = tiny(sparse=False)
-    gradient(model, BATCH, 1, bf16=False)
-    before = [each.grad.clone() for each in model.parameters() if each.grad is not None]
-    clip(model.parameters(), 0.0)
-    after = [each.grad for each in model.parameters()]
-    torch.testing.assert_close(after, before)
+    assert clipping(1e9, 0.0) == 1.0
+
+
+def test_adam_steps_along_the_clipped_gradient() -> None:
+    """Its first step depends on signs alone, the second on how long the gradients were."""
+    models = [tiny(sparse=False) for _ in range(2)]
+    for model, by_us in zip(models, (True, False), strict=True):
+        optimiser = make_optimiser("adam", model.parameters())
+        for largest in (0.3, 0.01):
+            optimiser.zero_grad()
+            gradient(model, BATCH, 3, bf16=False)
+            factor = clipping(float(gradient_norm(model.parameters())), largest)
+            assert factor < 1
+            if by_us:
+                step(optimiser, 0.1, factor)
+            else:
+                nn.utils.clip_grad_norm_(model.parameters(), largest)
+                step(optimiser, 0.1, 1.0)
+    one, other = (list(model.parameters()) for model in models)
+    torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)

@@ -1,0 +1,43 @@
+"""Products with packed weights beside plain ones."""
+
+import pytest
+import torch
+
+from s2s_cli.model import packed
+from s2s_cli.model.packed import Packed
+
+
+@pytest.mark.parametrize("kernel", ["of the library", "plain"])
+@pytest.mark.parametrize(
+    ("dtype", "near"), [(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.bfloat16, 0.05)]
+)
+@pytest.mark.parametrize("size", [(1, 1), (37, 20), (130, 64)])
+def test_products_are_those_of_plain_matrices(
+    size: tuple[int, int],
+    dtype: torch.dtype,
+    near: float,
+    kernel: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if kernel == "plain":
+        monkeypatch.setattr(packed, "packs", lambda *_: False)
+    generator = torch.Generator().manual_seed(1)
+    weight = torch.randn(size, generator=generator).to(dtype)
+    bias = torch.randn(size[0], generator=generator)
+    product, with_bias = Packed(weight), Packed(weight, bias.to(exact(dtype)))
+    for rows in (1, 2, 31, 64, 200):
+        inputs = torch.randn(rows, size[1], generator=generator).to(dtype)
+        other = torch.randn(rows, size[0], generator=generator).to(dtype)
+        expected = inputs.double() @ weight.double().T
+        for found, wanted in (
+            (product(inputs), expected),
+            (with_bias(inputs), expected + bias.double()),
+            (product.added_to(other, inputs), expected + other.double()),
+        ):
+            assert found.dtype == dtype
+            scale = float(wanted.abs().max()) or 1.0
+            assert float((found.double() - wanted).abs().max()) < near * scale
+
+
+def exact(dtype: torch.dtype) -> torch.dtype:
+    return torch.float64 if dtype == torch.float64 else torch.float32
