@@ -62,6 +62,11 @@ class TrainingConfig:
     )
     threads: int = setting(0, "CPU threads; 0: all cores.", min=0, panel=RUN)
     device: str = setting("auto", "cpu, cuda, cuda:1; auto: a GPU if there is one.", panel=RUN)
+    measure: bool = setting(
+        False,
+        "Say at the end which share of the machine's arithmetic was used.",
+        panel=RUN,
+    )
 
 
 # Changing one of these continues the same training; changing any other is another training.
@@ -76,5 +81,6 @@ MAY_CHANGE = frozenset(
         "log_every",
         "threads",
         "device",
+        "measure",
     }
 )

@@ -15,13 +15,21 @@ from s2s_cli.errors import UserError
 from s2s_cli.model.config import ModelConfig, Shape
 from s2s_cli.model.directory import LAST, Description, remove_half_written
 from s2s_cli.model.seq2seq import Seq2Seq
+from s2s_cli.model.work import share_of_peak
 from s2s_cli.training import checkpoint, report
 from s2s_cli.training.checkpoint import Progress
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.metrics import Clock, MetricsFile
 from s2s_cli.training.schedule import learning_rate
 from s2s_cli.training.signals import StopSignals
-from s2s_cli.training.update import clipping, gradient, gradient_norm, make_optimiser, step
+from s2s_cli.training.update import (
+    clipping,
+    gradient,
+    gradient_norm,
+    make_optimiser,
+    operations,
+    step,
+)
 
 SAVE_EVERY = 1000
 SKIPPED_IN_A_ROW = 5
@@ -96,6 +104,7 @@ class Trainer:
         self.model = Seq2Seq(self.shape, dropout=config.dropout, sparse=config.optimiser == "sgd")
         self.updates_per_epoch = len(plan_in_order(corpus.train, config.batch_size))
         self.progress = Progress()
+        self.operations = 0
 
     def start(self) -> bool:
         """Initial weights, or the last checkpoint; whether it was the latter."""
@@ -132,6 +141,9 @@ class Trainer:
             while not self.ended(signals):
                 self.epoch(signals, advance)
             self.save()
+        if self.config.measure:
+            precision = self.config.precision
+            say(share_of_peak(self.operations, self.clock.updating(), self.device, precision))
         if reason := self.finished():
             say(f"{self.directory}: finished ({reason})")
             return Stopped(finished=True)
@@ -180,6 +192,7 @@ class Trainer:
             self.skip()
         progress.updates += 1
         self.clock.count(batch.running_words)
+        self.operations += operations(self.shape, batch)
 
     def skip(self) -> None:
         """Leave the weights as they are: one NaN in a gradient would spread to every weight."""

@@ -76,6 +76,10 @@ class Clock:
         """Seconds since this run began, everything counted."""
         return time.monotonic() - self._start
 
+    def updating(self) -> float:
+        """Seconds of this run that went into updates."""
+        return self.elapsed() - self._pauses
+
     def words_per_second(self) -> float:
         """Running words of both languages, in the present window."""
         seconds = time.monotonic() - self._window_start - self._window_pauses

@@ -8,7 +8,9 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from s2s_cli.data.batches import Batch
+from s2s_cli.model.config import Shape
 from s2s_cli.model.seq2seq import Seq2Seq
+from s2s_cli.model.work import lstm_flops, softmax_flops
 
 
 def make_optimiser(
@@ -74,3 +76,12 @@ def gradient_values(parameter: Parameter) -> Tensor:
     parameter.grad = parameter.grad.coalesce()
     values: Tensor = parameter.grad.values()
     return values
+
+
+def operations(shape: Shape, batch: Batch) -> int:
+    """Floating-point operations of the products that an update needs, two a multiply-add.
+
+    Forward once, backward twice as many. A word counts at each of its occurrences.
+    """
+    source, target = batch.source.data.numel(), batch.words.numel()
+    return 3 * (lstm_flops(shape, source + target) + softmax_flops(shape, target))

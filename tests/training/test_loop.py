@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -320,3 +321,12 @@ def test_a_full_memory_is_not_taken_for_a_damaged_checkpoint(
     monkeypatch.setattr(where, fail)
     with pytest.raises(torch.OutOfMemoryError):
         run(tmp_path / "model", epochs=2)
+
+
+def test_the_share_of_the_machine_s_arithmetic_is_told_on_request(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path / "model", max_updates=2)
+    assert "GFLOP/s" not in capsys.readouterr().err
+    run(tmp_path / "model", max_updates=3, measure=True)  # may be asked for at any time
+    assert re.search(r"\d GFLOP/s, \d+% of this machine's GEMM peak", capsys.readouterr().err)

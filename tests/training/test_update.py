@@ -13,7 +13,14 @@ from s2s_cli.data.batches import Batch
 from s2s_cli.model.config import Shape
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.vocabulary import EOS
-from s2s_cli.training.update import clipping, gradient, gradient_norm, make_optimiser, step
+from s2s_cli.training.update import (
+    clipping,
+    gradient,
+    gradient_norm,
+    make_optimiser,
+    operations,
+    step,
+)
 
 SOURCES = [[3, 5], [4, 3], [4, 6]]
 TARGETS = [[2, 4], [3], [2, 2]]
@@ -130,3 +137,12 @@ def test_adam_steps_along_the_clipped_gradient() -> None:
                 step(optimiser, 0.1, 1.0)
     one, other = (list(model.parameters()) for model in models)
     torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)
+
+
+def test_operations_are_counted_word_by_word() -> None:
+    # Encoder and decoder, two layers: 4 gates of 4 cells read x of 3, then of 4, and h of 4.
+    lstm, softmax = 2 * 4 * 4 * (3 + 4 + 4 + 4), 2 * 4 * 5
+    words = sum(map(len, SOURCES)) + len(BATCH.words)
+    assert operations(tiny(sparse=True).shape, BATCH) == 3 * (
+        words * lstm + len(BATCH.words) * softmax
+    )
