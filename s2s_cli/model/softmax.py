@@ -58,13 +58,12 @@ class _BlockwiseLoss(torch.autograd.Function):
         rows = block_rows(weight.shape[0])
         for start in range(0, hidden.shape[0], rows):
             block = slice(start, start + rows)
-            logits = logits_of(hidden[block])
+            logits = logits_of(hidden[block]).to(total.dtype)
             largest, at_words = logits.amax(1), logits.gather(1, words[block, None]).squeeze(1)
             # One pass for all of softmax: the block is larger than a cache. The normaliser comes
             # back from the largest probability, which is far from underflow.
-            probabilities = torch.softmax(logits, 1, dtype=total.dtype)
-            log_sums = largest.to(total.dtype) - probabilities.amax(1).log()
-            total += (log_sums - at_words).sum()
+            probabilities = torch.softmax(logits, 1, out=logits)
+            total += (largest - probabilities.amax(1).log() - at_words).sum()
             if wanted:
                 # d loss / d logits = softmax - one-hot
                 minus = total.new_full((1, 1), -1.0).expand(len(logits), 1)
@@ -103,5 +102,5 @@ def accumulate(
         of_weight.addmm_(low.T, hidden, beta=0 if first else 1)
     elif first:
         of_weight.copy_(low.T @ hidden)
-    else:
-        of_weight += low.T @ hidden
+    else:  # converted first: a sum of two types takes ten times as long
+        of_weight += (low.T @ hidden).to(of_weight.dtype)
