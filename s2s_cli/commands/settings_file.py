@@ -1,8 +1,6 @@
 """``s2s.toml``: a section for each command, a key for each option; flags win over it."""
 
-import difflib
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +69,8 @@ def read_settings(path: Path, known: Known) -> dict[str, dict[str, Any]]:
     Raises:
         UserError: missing file, invalid TOML, unknown section or key, a value no flag could have.
     """
+    import tomllib  # only where there is a file to read
+
     try:
         document = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
@@ -96,6 +96,8 @@ def read_settings(path: Path, known: Known) -> dict[str, dict[str, Any]]:
 def reject_unknown(path: Path, name: str, known: Mapping[str, Any], what: str) -> None:
     if name in known:
         return
+    import difflib
+
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(known))}"
     refuse(path, f"unknown {what}: {name!r}; {hint}")

@@ -29,13 +29,13 @@ BUFFERED_WORDS = 1 << 18
 class VocabConfig:
     """The sizes of the vocabularies."""
 
-    data: Path = setting(Path("data"), "Directory that `s2s prep` wrote")
+    data: Path = setting(Path("data"), "Directory that `s2s prep` wrote.")
     source_size: int = setting(
-        160_000, "Rows of the source embeddings: words, end of sentence, unknown", min=3
+        160_000, "Rows of the source embeddings: words, end of sentence, unknown.", min=3
     )
-    target_size: int = setting(80_000, "Rows of the target embeddings, likewise", min=3)
+    target_size: int = setting(80_000, "Rows of the target embeddings, likewise.", min=3)
     min_count: int = setting(
-        1, "Leave out words that are less frequent in the training text", min=1
+        1, "Leave out words that are less frequent in the training text.", min=1
     )
 
 

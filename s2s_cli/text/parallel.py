@@ -5,12 +5,12 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from s2s_cli.errors import UserError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -35,6 +35,11 @@ def in_order(
     if workers == 1:
         yield from map(function, tasks)
         return
+    # Not needed by one process, nor by --help.
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import get_context
+
     # Spawned, not forked: the progress bar has a thread, and its lock could be copied held.
     pool = ProcessPoolExecutor(workers, get_context("spawn"), follow_parent)
     waiting: deque[Future[Result]] = deque()
@@ -60,6 +65,8 @@ def follow_parent() -> None:
 
 
 def end_with_parent() -> None:
+    from multiprocessing import parent_process
+
     parent = parent_process()
     if parent is not None:
         parent.join()

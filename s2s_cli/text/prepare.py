@@ -3,25 +3,28 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache
-from itertools import islice
+from functools import cache, partial
+from itertools import compress
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 from s2s_cli.console import progress, say
 from s2s_cli.errors import UserError
-from s2s_cli.files import BOM, STDIO, decode_line, read_lines, reading, replacing, write_json
+from s2s_cli.files import BOM, STDIO, decode_line, reading, replacing, write_json
 from s2s_cli.settings import setting
+from s2s_cli.text.chunks import Chunk, Source, chunks, find_source
 from s2s_cli.text.facts import FILE_NAME, Facts
 from s2s_cli.text.layout import MANIFEST, SPLITS, text_file
-from s2s_cli.text.odd import FILE_START_MARK, LINE_END_RETURN, count_odd
+from s2s_cli.text.odd import FILE_START_MARK, LINE_END_RETURN
 from s2s_cli.text.parallel import available_cores, in_order
 from s2s_cli.text.preparation_report import PrepReport, SplitReport
 from s2s_cli.text.tokenise import Tokeniser, tokeniser_name
 
-CHUNK = 1000
+# Fewer are done before a second process has started.
+PAIRS_PER_WORKER = 20_000
+FILTERED_TOGETHER = 1 << 16  # bytes
 REPORT = "prep.json"
 DROPPED = "dropped.tsv"
 
@@ -32,19 +35,19 @@ Reason = Literal["empty", "too long", "length ratio"]
 class PrepConfig:
     """What ``s2s prep`` reads, keeps and writes."""
 
-    corpus: Path = setting(Path("corpus"), "Directory of the text: {train,valid,test}.LANGUAGE")
-    train: Path | None = setting(None, "Training text: PREFIX of PREFIX.LANGUAGE[.gz]")
-    valid: Path | None = setting(None, "Validation text, likewise")
-    test: Path | None = setting(None, "Test text, likewise")
-    output: Path = setting(Path("data"), "Directory to write")
-    source_language: str = setting("en", "Language translated from")
-    target_language: str = setting("fr", "Language translated into")
-    tokenised: bool = setting(False, "The text is tokenised: words stand between spaces")
-    reverse_source: bool = setting(False, "Models read the source last word first (section 3.3)")
-    max_length: int = setting(100, "Drop pairs with more words on a side", min=1)
-    max_ratio: float = setting(9.0, "Drop pairs with a side this much longer", min=1.0)
-    workers: int = setting(0, "Processes; 0: one for each core", min=0)
-    filter: str | None = setting(None, "Only tokenise stdin, in this LANGUAGE, to stdout")
+    corpus: Path = setting(Path("corpus"), "Directory of the text: {train,valid,test}.LANGUAGE.")
+    train: Path | None = setting(None, "Training text: PREFIX of PREFIX.LANGUAGE[.gz].")
+    valid: Path | None = setting(None, "Validation text, likewise.")
+    test: Path | None = setting(None, "Test text, likewise.")
+    output: Path = setting(Path("data"), "Directory to write.")
+    source_language: str = setting("en", "Language translated from.")
+    target_language: str = setting("fr", "Language translated into.")
+    tokenised: bool = setting(False, "The text is tokenised: words stand between spaces.")
+    reverse_source: bool = setting(False, "Models read the source last word first (section 3.3).")
+    max_length: int = setting(100, "Drop pairs with more words on a side.", min=1)
+    max_ratio: float = setting(9.0, "Drop pairs with a side this much longer.", min=1.0)
+    workers: int = setting(0, "Processes; 0: one for each core.", min=0)
+    filter: str | None = setting(None, "Only tokenise stdin, in this LANGUAGE, to stdout.")
 
     @property
     def languages(self) -> tuple[str, str]:
@@ -56,25 +59,6 @@ class PrepConfig:
         return given or self.corpus / split
 
 
-@dataclass(frozen=True)
-class Source:
-    """The two files of one split, source language first, and how many lines each has."""
-
-    split: str
-    paths: tuple[Path, Path]
-    lines: int
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Some raw pairs for one worker; the first is line ``first`` of its files, from 1."""
-
-    config: PrepConfig
-    source: Source
-    first: int
-    pairs: list[tuple[bytes, bytes]]
-
-
 @dataclass
 class Prepared:
     """What a worker made of a chunk: lines to write, dropped line numbers, counts by side."""
@@ -82,17 +66,17 @@ class Prepared:
     split: str
     read: int
     kept: int = 0
-    text: tuple[bytearray, bytearray] = field(default_factory=lambda: (bytearray(), bytearray()))
+    text: list[bytes] = field(default_factory=list)
     words: list[int] = field(default_factory=lambda: [0, 0])
     dropped: list[tuple[int, Reason]] = field(default_factory=list)
-    odd: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
+    odd: list[Counter[str]] = field(default_factory=list)
 
 
 def prepare(config: PrepConfig) -> PrepReport:
     """Tokenise and filter the text of every split into ``config.output``.
 
-    Every file there appears at the end or not at all; what an earlier ``vocab`` made of earlier
-    text is taken away.
+    Every file there appears at the end or not at all, and so does the directory; what an earlier
+    ``vocab`` made of earlier text is taken away.
 
     Raises:
         UserError: languages, files or their lines that cannot be used; no pair left.
@@ -104,7 +88,7 @@ def prepare(config: PrepConfig) -> PrepReport:
     )
     report = PrepReport(config.languages, config.tokenised)
     report.splits = {source.split: SplitReport() for source in sources}
-    with ExitStack() as outputs:
+    with vanishing(config.output), ExitStack() as outputs:
         write_pairs(config, sources, report, outputs)
         if report.splits["train"].kept == 0:
             raise UserError(f"{sources[0].paths[0]}: no pair fit for training in this text")
@@ -118,9 +102,25 @@ def filter_stdin(language: str, tokenised: bool) -> None:
     """Tokenise stdin to stdout line by line, as `prepare` and decoding do."""
     check_language(language)
     tokeniser = Tokeniser(language, tokenised)
-    with replacing(STDIO) as out:
-        for line in read_lines(STDIO):
-            out.write(" ".join(tokeniser.tokenise(line)).encode() + b"\n")
+    number = 1
+    with reading(STDIO) as stream, replacing(STDIO) as out:
+        while lines := stream.readlines(FILTERED_TOGETHER):
+            text = [decode_line(raw, STDIO, each) for each, raw in enumerate(lines, number)]
+            out.write(tokeniser.tokenise_block("\n".join([*text, ""]))[0].encode())
+            number += len(lines)
+
+
+@contextmanager
+def vanishing(directory: Path) -> Iterator[None]:
+    """Where ``directory`` is not there yet, leave none behind if the block fails."""
+    missing = [each for each in (directory, *directory.parents) if not each.exists()]
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # never made, or someone put something there
+            for each in missing:
+                each.rmdir()
+        raise
 
 
 def check_languages(config: PrepConfig) -> None:
@@ -147,7 +147,7 @@ def find_sources(config: PrepConfig) -> list[Source]:
         paths = input_files(config, split)
         if any(map(is_there, paths)) or getattr(config, split) is not None:
             refuse_same_files(config, paths)
-            sources.append(Source(split, paths, count_pairs(paths)))
+            sources.append(find_source(split, paths))
         elif split == "train":
             raise UserError(
                 f"{paths[0]}: no such file (nor {paths[0].name}.gz); name the directory of the "
@@ -179,30 +179,6 @@ def refuse_same_files(config: PrepConfig, paths: tuple[Path, Path]) -> None:
             raise UserError(f"{path}: would be overwritten; give another --output", exit_code=2)
 
 
-def count_pairs(paths: tuple[Path, Path]) -> int:
-    """The number of lines of both files.
-
-    Raises:
-        UserError: a missing or damaged file; unequal numbers of lines.
-    """
-    source, target = (count_lines(path) for path in paths)
-    if source != target:
-        raise UserError(
-            f"{paths[0]} has {source:,} lines and {paths[1]} has {target:,}: line i of one must "
-            "be the translation of line i of the other"
-        )
-    return source
-
-
-def count_lines(path: Path) -> int:
-    count, last = 0, b"\n"
-    with reading(path) as stream:
-        while block := stream.read(1 << 20):
-            count += block.count(b"\n")
-            last = block[-1:]
-    return count + (last != b"\n")
-
-
 def write_pairs(
     config: PrepConfig, sources: list[Source], report: PrepReport, outputs: ExitStack
 ) -> None:
@@ -217,8 +193,9 @@ def write_pairs(
     dropped = outputs.enter_context(replacing(config.output / DROPPED))
     dropped.write(b"split\tline\treason\n")
     total = sum(source.lines for source in sources)
+    prepare_one = partial(prepare_chunk, config)
     with progress("preparing", total, "pairs") as advance:
-        for prepared in in_order(prepare_chunk, chunks(config, sources), workers(config, total)):
+        for prepared in in_order(prepare_one, chunks(sources), workers(config, total)):
             for stream, text in zip(files[prepared.split], prepared.text, strict=True):
                 stream.write(text)
             for number, reason in prepared.dropped:
@@ -230,39 +207,28 @@ def write_pairs(
 def workers(config: PrepConfig, pairs: int) -> int:
     """As many processes as asked for, but none that would have next to nothing to do."""
     wanted = config.workers or available_cores()
-    return max(1, min(wanted, pairs // (2 * CHUNK)))
+    return max(1, min(wanted, pairs // PAIRS_PER_WORKER))
 
 
-def chunks(config: PrepConfig, sources: list[Source]) -> Iterator[Chunk]:
-    for source in sources:
-        with reading(source.paths[0]) as left, reading(source.paths[1]) as right:
-            pairs = zip(left, right, strict=True)
-            first = 1
-            while taken := list(islice(pairs, CHUNK)):
-                yield Chunk(config, source, first, taken)
-                first += len(taken)
-
-
-def prepare_chunk(chunk: Chunk) -> Prepared:
+def prepare_chunk(config: PrepConfig, chunk: Chunk) -> Prepared:
     """Tokenise each pair and keep it or say why not; runs in a worker."""
-    config, source = chunk.config, chunk.source
-    prepared = Prepared(source.split, len(chunk.pairs))
-    tokenisers = [tokeniser(language, config.tokenised) for language in config.languages]
-    for number, pair in enumerate(chunk.pairs, chunk.first):
-        sides = []
-        for side, raw in enumerate(pair):
-            line = decode_line(raw, source.paths[side], number)
-            prepared.odd[side].update(count_odd_edges(raw, number))
-            prepared.odd[side].update(count_odd(line))
-            sides.append(tokenisers[side].tokenise(line))
-        reason = reason_to_drop(config, *map(len, sides)) if source.split != "test" else None
-        if reason is not None:
-            prepared.dropped.append((number, reason))
-            continue
-        prepared.kept += 1
-        for side, words in enumerate(sides):
-            prepared.words[side] += len(words)
-            prepared.text[side].extend(" ".join(words).encode() + b"\n")
+    prepared = Prepared(chunk.source.split, chunk.pairs)
+    raw = chunk.read()
+    sides: list[list[str]] = []
+    for side, text in enumerate(chunk.decode(raw)):
+        block, odd = tokeniser(config.languages[side], config.tokenised).tokenise_block(text)
+        sides.append(block.split("\n")[:-1])
+        prepared.odd.append(odd + count_odd_edges(raw[side], chunk.first))
+    lengths = [[line.count(" ") + 1 if line else 0 for line in lines] for lines in sides]
+    reasons = [reason_to_drop(config, *pair) for pair in zip(*lengths, strict=True)]
+    if chunk.source.split == "test":
+        reasons = [None] * chunk.pairs
+    prepared.dropped = [(n, why) for n, why in enumerate(reasons, chunk.first) if why is not None]
+    prepared.kept = chunk.pairs - len(prepared.dropped)
+    kept = [why is None for why in reasons]
+    for side, lines in enumerate(sides):
+        prepared.words[side] = sum(compress(lengths[side], kept))
+        prepared.text.append("\n".join([*compress(lines, kept), ""]).encode())
     return prepared
 
 
@@ -272,19 +238,19 @@ def tokeniser(language: str, tokenised: bool) -> Tokeniser:
     return Tokeniser(language, tokenised)
 
 
-def count_odd_edges(raw: bytes, number: int) -> dict[str, int]:
-    """What `decode_line` takes off a line without a word."""
-    found = {}
-    if raw.endswith(b"\r\n"):
-        found[LINE_END_RETURN] = 1
-    if number == 1 and raw.startswith(BOM):
+def count_odd_edges(raw: bytes, first: int) -> Counter[str]:
+    """What `Chunk.decode` takes off the lines without a word; ``first`` is the first's number."""
+    found: Counter[str] = Counter()
+    if returns := raw.count(b"\r\n"):
+        found[LINE_END_RETURN] = returns
+    if first == 1 and raw.startswith(BOM):
         found[FILE_START_MARK] = 1
     return found
 
 
 def reason_to_drop(config: PrepConfig, source: int, target: int) -> Reason | None:
     """Why a pair of these lengths in words is no good for training; None where it is."""
-    shorter, longer = sorted((source, target))
+    shorter, longer = (source, target) if source < target else (target, source)
     if shorter == 0:
         return "empty"
     if longer > config.max_length:

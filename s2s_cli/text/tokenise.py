@@ -1,15 +1,25 @@
 """From a line of text to words and back, the same way in every command."""
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from s2s_cli.text.odd import BYTE_ORDER_MARK, CARRIAGE_RETURN, clean
+from s2s_cli.text.moses import Moses, Pieces
+from s2s_cli.text.odd import (
+    BYTE_ORDER_MARK,
+    CARRIAGE_RETURN,
+    clean,
+    clean_block,
+    count_odd_block,
+)
 
 # Files drop these two at their edges, so a word that had them would not read back the same.
 NEVER_IN_A_WORD = str.maketrans(
     {CARRIAGE_RETURN.characters: "", BYTE_ORDER_MARK.characters: "", "\n": " "}
 )
+# Where one of these is, the words are not simply what stands between single spaces.
+UNTIDY = ("  ", "\n ", " \n", CARRIAGE_RETURN.characters, BYTE_ORDER_MARK.characters)
 
 
 class Tokeniser:
@@ -33,9 +43,24 @@ class Tokeniser:
             if "\r" in line or "\ufeff" in line or "\n" in line:
                 line = line.translate(NEVER_IN_A_WORD)
             return [word for word in line.split(" ") if word]
-        normalised = self._normaliser.normalize(clean(line))
-        words: list[str] = self._tokeniser.tokenize(normalised, escape=False)
-        return words
+        return self._moses.words(clean(line))
+
+    def tokenise_block(self, block: str) -> tuple[str, Counter[str]]:
+        r"""The words of many lines, and the odd characters that were there (`count_odd`).
+
+        Args:
+            block: lines, each ending with ``\n``.
+
+        Returns:
+            The words of each line as `tokenise` gives them, with a space between, and ``\n``.
+        """
+        if not self.tokenised:
+            cleaned, odd = clean_block(block)
+            return self._pieces.tokenise(cleaned), odd
+        odd = count_odd_block(block)
+        if block.startswith(" ") or any(each in block for each in UNTIDY):
+            block = "".join(" ".join(self.tokenise(line)) + "\n" for line in block.split("\n")[:-1])
+        return block, odd
 
     def detokenise(self, words: Sequence[str]) -> str:
         """``words`` as a line of running text, without a line end."""
@@ -45,16 +70,12 @@ class Tokeniser:
         return line
 
     @cached_property
-    def _normaliser(self) -> Any:
-        from sacremoses import MosesPunctNormalizer
-
-        return MosesPunctNormalizer(self.language)
+    def _moses(self) -> Moses:
+        return Moses(self.language)
 
     @cached_property
-    def _tokeniser(self) -> Any:
-        from sacremoses import MosesTokenizer
-
-        return MosesTokenizer(self.language)
+    def _pieces(self) -> Pieces:
+        return Pieces(self._moses)
 
     @cached_property
     def _detokeniser(self) -> Any:

@@ -1,6 +1,7 @@
 """What is counted as odd is what is replaced."""
 
 import unicodedata
+from collections import Counter
 
 import pytest
 
@@ -12,7 +13,9 @@ from s2s_cli.text.odd import (
     KINDS,
     Odd,
     clean,
+    clean_block,
     count_odd,
+    count_odd_block,
     what_became,
 )
 
@@ -65,3 +68,12 @@ def test_tokenised_text_keeps_all_but_what_files_drop() -> None:
     assert {kind.name for kind in KINDS} - kept == {CARRIAGE_RETURN.name, BYTE_ORDER_MARK.name}
     assert what_became(ENTITY, tokenised=True) == "kept"
     assert {what_became(name, tokenised=True) for name in AT_EDGES} == {"removed"}
+
+
+def test_a_block_is_cleaned_and_counted_as_its_lines_are() -> None:
+    lines = ["a", "", "b\u00a0c &amp; d", "&nosuch;", "e\r\tf\u2028", "&#10;", "\ufeff", "x & y"]
+    block = "".join(f"{line}\n" for line in lines)
+    counts = sum(map(count_odd, lines), Counter[str]())
+    assert clean_block(block) == ("".join(f"{clean(line)}\n" for line in lines), counts)
+    assert count_odd_block(block) == counts
+    assert clean_block("") == ("", Counter())

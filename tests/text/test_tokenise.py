@@ -130,3 +130,22 @@ def test_name_says_which_version_made_the_words() -> None:
 
     assert tokeniser_name(tokenised=False) == f"sacremoses {sacremoses.__version__}"
     assert tokeniser_name(tokenised=True) == "none"
+
+
+@pytest.mark.parametrize("tokenised", [False, True])
+def test_a_block_has_the_words_of_its_lines(tokenised: bool) -> None:
+    lines = [
+        "It’s  5 dogs. ",
+        "",
+        " ",
+        "a b",
+        "\ufeffa\rb",
+        " x",
+        "No. 5 &amp; p.\u00a06",
+        "\u2028",
+    ]
+    tokeniser = Tokeniser("en", tokenised)
+    for some in (lines, ["a b", "c"], ["a b", " c"], ["a", "b "], ["a  b"], [" a"]):
+        block = "".join(f"{line}\n" for line in some)
+        expected = "".join(" ".join(tokeniser.tokenise(line)) + "\n" for line in some)
+        assert tokeniser.tokenise_block(block)[0] == expected

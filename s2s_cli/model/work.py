@@ -1,0 +1,87 @@
+"""How much arithmetic a model needs, and how much the machine can do."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from s2s_cli.model.config import Shape
+from s2s_cli.model.packed import Packed
+
+Precision = Literal["fp32", "bf16"]
+
+# Rows, outputs and inputs of the products that are tried: layers of the paper's and of a small
+# model, and a piece of a softmax.
+TRIED = ((512, 4000, 2000), (512, 2048, 1024), (1024, 4096, 1024))
+SECONDS_A_TRIAL = 0.15
+
+
+def lstm_flops(shape: Shape, words: int) -> int:
+    """Floating-point operations of encoder or decoder for ``words``, two a multiply-add.
+
+    Products of weights alone are counted. Twice as many come on top where gradients are computed.
+    """
+    inputs = shape.embedding_size + (2 * shape.layers - 1) * shape.hidden_size
+    return 2 * words * 4 * shape.hidden_size * inputs
+
+
+def softmax_flops(shape: Shape, words: int) -> int:
+    """Floating-point operations of the output layer for ``words``, counted likewise."""
+    return 2 * words * shape.hidden_size * shape.target_vocabulary
+
+
+@torch.inference_mode()
+def gemm_peak(device: torch.device, dtype: torch.dtype) -> float:
+    """The most floating-point operations a second of a matrix product here, plain or packed.
+
+    Takes about a second.
+    """
+    best = 0.0
+    for rows, outputs, inputs in TRIED:
+        weight = torch.randn(outputs, inputs, device=device).to(dtype)
+        block = torch.randn(rows, inputs, device=device).to(dtype)
+        packed = Packed(weight)
+        operations = 2 * rows * outputs * inputs
+        best = max(
+            best,
+            operations / fastest(partial(F.linear, block, weight), device),
+            operations / fastest(partial(packed, block), device),
+        )
+    return best
+
+
+def fastest(product: Callable[[], Tensor], device: torch.device) -> float:
+    """Seconds of the fastest of several runs."""
+    best, end = float("inf"), time.perf_counter() + SECONDS_A_TRIAL
+    product()
+    while True:
+        synchronise(device)
+        begin = time.perf_counter()
+        product()
+        synchronise(device)
+        now = time.perf_counter()
+        best = min(best, now - begin)
+        if now > end:
+            return best
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until what was begun on a GPU is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def share_of_peak(
+    operations: float, seconds: float, device: torch.device, precision: Precision
+) -> str:
+    """``N GFLOP/s, P % of this machine's GEMM peak (X GFLOP/s)``; measures the peak."""
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    rate, peak = operations / max(seconds, 1e-9), gemm_peak(device, dtype)
+    return (
+        f"{rate / 1e9:,.0f} GFLOP/s, {rate / peak:.0%} of this machine's GEMM peak "
+        f"({peak / 1e9:,.0f} GFLOP/s)"
+    )

@@ -1,0 +1,149 @@
+"""Two aligned files in chunks of line pairs, for workers that read the bytes themselves."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from pathlib import Path
+
+from s2s_cli.errors import UserError
+from s2s_cli.files import BOM, decode_line, existing, reading
+
+# Pairs a chunk: enough for a worker to be busy longer than with messages, not more than fit the
+# caches of a processor once their words are cut apart.
+CHUNK = 1000
+BLOCK = 1 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class Source:
+    """The two files of one split, source language first.
+
+    Attributes:
+        split: train, valid or test.
+        paths: the files as they were named, without ``.gz``.
+        lines: how many each has.
+        starts: for each file the byte at which each chunk starts, and its size; None where it is
+            compressed, so that only reading it from the start finds them.
+    """
+
+    split: str
+    paths: tuple[Path, Path]
+    lines: int
+    starts: tuple[list[int] | None, list[int] | None]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some pairs for one worker; the first is line ``first`` of its files, from 1.
+
+    Attributes:
+        sides: by language the bytes themselves, or where they start and end in the file.
+    """
+
+    source: Source
+    first: int
+    sides: tuple[bytes | tuple[int, int], ...]
+
+    @property
+    def pairs(self) -> int:
+        return min(CHUNK, self.source.lines - self.first + 1)
+
+    def read(self) -> tuple[bytes, ...]:
+        """The bytes of both sides."""
+        return tuple(map(self._read_side, self.source.paths, self.sides))
+
+    def _read_side(self, path: Path, side: bytes | tuple[int, int]) -> bytes:
+        if isinstance(side, bytes):
+            return side
+        start, end = side
+        with existing(path).open("rb") as stream:
+            stream.seek(start)
+            return stream.read(end - start)
+
+    def decode(self, sides: tuple[bytes, ...]) -> list[str]:
+        r"""What `read` gave as text whose every line ends with ``\n``, as `decode_line` reads it.
+
+        Raises:
+            UserError: invalid UTF-8 (names file and line); the file is not what it was.
+        """
+        try:
+            texts = [self._decode_side(side) for side in sides]
+        except UnicodeDecodeError:
+            self._refuse(sides)
+            raise
+        for text, path in zip(texts, self.source.paths, strict=True):
+            if text.count("\n") != self.pairs:
+                raise UserError(f"{path}: was changed while it was being read; run it again")
+        return texts
+
+    def _decode_side(self, raw: bytes) -> str:
+        if self.first == 1:
+            raw = raw.removeprefix(BOM)
+        if not raw.endswith(b"\n"):
+            raw = raw.removesuffix(b"\r") + b"\n"
+        text = raw.decode()
+        return text.replace("\r\n", "\n") if "\r" in text else text
+
+    def _refuse(self, sides: tuple[bytes, ...]) -> None:
+        """Raise for the first line that is no UTF-8."""
+        lines = zip(*(side.split(b"\n") for side in sides), strict=False)
+        for number, pair in enumerate(lines, self.first):
+            for raw, path in zip(pair, self.source.paths, strict=True):
+                decode_line(raw, path, number)
+
+
+def find_source(split: str, paths: tuple[Path, Path]) -> Source:
+    """Count the lines of both files and note where the chunks start.
+
+    Raises:
+        UserError: a missing or damaged file; unequal numbers of lines.
+    """
+    (lines, left), (others, right) = map(chunk_starts, paths)
+    if lines != others:
+        raise UserError(
+            f"{paths[0]} has {lines:,} lines and {paths[1]} has {others:,}: line i of one must "
+            "be the translation of line i of the other"
+        )
+    compressed = [existing(path).suffix == ".gz" for path in paths]
+    return Source(
+        split, paths, lines, (None if compressed[0] else left, None if compressed[1] else right)
+    )
+
+
+def chunk_starts(path: Path) -> tuple[int, list[int]]:
+    """The number of lines, and the byte at which every line 0, CHUNK, 2 CHUNK, ... starts.
+
+    The last entry is the size of the (uncompressed) text.
+    """
+    lines, size, last = 0, 0, b"\n"
+    starts = [0]
+    with reading(path) as stream:
+        while block := stream.read(BLOCK):
+            count = block.count(b"\n")
+            while (ends := len(starts) * CHUNK - lines) <= count:
+                starts.append(size + len(block) - len(block.split(b"\n", ends)[ends]))
+            lines += count
+            size += len(block)
+            last = block[-1:]
+    if starts[-1] != size:
+        starts.append(size)
+    return lines + (last != b"\n"), starts
+
+
+def chunks(sources: list[Source]) -> Iterator[Chunk]:
+    for source in sources:
+        for place, sides in enumerate(zip(*sides_of(source), strict=True)):
+            yield Chunk(source, 1 + place * CHUNK, sides)
+
+
+def sides_of(source: Source) -> list[Iterator[bytes | tuple[int, int]]]:
+    return [
+        compressed_sides(path) if starts is None else pairwise(starts)
+        for path, starts in zip(source.paths, source.starts, strict=True)
+    ]
+
+
+def compressed_sides(path: Path) -> Iterator[bytes]:
+    with reading(path) as stream:
+        while lines := b"".join(islice(stream, CHUNK)):
+            yield lines

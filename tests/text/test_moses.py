@@ -1,0 +1,112 @@
+"""Tokenising by pieces equals sacremoses line by line, on real text and the worst of mixtures."""
+
+import random
+from collections.abc import Iterable
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from s2s_cli.text import moses as module
+from s2s_cli.text.moses import Moses, Pieces
+from s2s_cli.text.odd import clean
+
+LANGUAGES = ["en", "fr", "de", "cs", "it", "fi", "zh", "ko", "ru", "ca", "xx"]
+# What rules look for, what cuts and shapes are made of, and the words put beside pieces.
+SCRAPS = [
+    *"abzABZéÉœ019.,;:!?()[]{}<>\"'`´‘’‚“”„«»–—-…%$€#@&*/\\|_+=°º\u00a0\u3000²٣ßªǅ中한かि😀",
+    "DOTMULTI", "Mr.", "No.", "p.", "art.", "etc.", "U.S.", "nº\u00a0", "d’une", "5's", "''",
+    "5,300", "...", ".\"", ",\"", "\u00a0%", "\u00a0ºC", "zq", "Zq", "0q", "qzq", "000", "MULTI",
+    *[" "] * 18,
+]  # fmt: skip
+
+
+@cache
+def rules(language: str) -> tuple[Any, Any]:
+    """The rules as they are, but for two predicates that would make this test last for hours."""
+    from sacremoses import MosesPunctNormalizer, MosesTokenizer
+
+    tokeniser = MosesTokenizer(language)
+    small, letters = set(tokeniser.IsLower), set(tokeniser.IsAlpha)
+    tokeniser.islower = lambda text: set(text) <= small
+    tokeniser.isanyalpha = lambda text: bool(set(text) & letters)
+    return MosesPunctNormalizer(language), tokeniser
+
+
+def by_the_rules(language: str, line: str) -> str:
+    normaliser, tokeniser = rules(language)
+    return " ".join(tokeniser.tokenize(normaliser.normalize(line), escape=False))
+
+
+def differing(pieces: Pieces, language: str, lines: Iterable[str]) -> list[tuple[str, str, str]]:
+    """The lines whose words are not those of sacremoses, with both."""
+    cleaned = [clean(line) for line in lines]
+    found = pieces.tokenise("".join(f"{line}\n" for line in cleaned)).split("\n")
+    assert found.pop() == ""
+    expected = [by_the_rules(language, line) for line in cleaned]
+    triples = zip(cleaned, found, expected, strict=True)
+    return [each for each in triples if each[1] != each[2]]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_any_mixture_of_characters_gives_the_words_of_the_rules(language: str) -> None:
+    draw = random.Random(language)
+    pieces = Pieces(Moses(language))
+    for longest in (4, 10, 40):
+        for _ in range(3):
+            lines = ["".join(draw.choices(SCRAPS, k=draw.randrange(longest))) for _ in range(100)]
+            assert differing(pieces, language, lines) == []
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize(
+    "name", ["wmt_news/newstest2013", "noise/europarl-v7.head", "multi30k/val"]
+)
+def test_real_text_gives_the_words_of_the_rules(real_data: Path, name: str, language: str) -> None:
+    text = (real_data / f"{name}.{language}").read_bytes().decode()
+    assert differing(Pieces(Moses(language)), language, text.split("\n")[:1500]) == []
+
+
+def test_the_predicates_answer_as_those_of_the_rules() -> None:
+    from sacremoses import MosesTokenizer
+
+    plain, ours = MosesTokenizer("en"), Moses("en")._tokenise.__self__
+    for text in ["", "a", "A", "5", "é", "1a", "a.b", "...", "ß", "中", "ǅ"]:
+        assert bool(ours.islower(text)) == bool(plain.islower(text))
+        assert bool(ours.isanyalpha(text)) == bool(plain.isanyalpha(text))
+
+
+def test_a_full_memory_changes_no_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REMEMBERED", 20)
+    draw = random.Random(1)
+    pieces = Pieces(Moses("en"))
+    for _ in range(40):
+        lines = ["".join(draw.choices(SCRAPS, k=9)) for _ in range(10)]
+        assert differing(pieces, "en", lines) == []
+        assert len(pieces.old) <= 20 + 10 * 9 * 3
+
+
+def test_what_was_met_is_not_worked_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces = Pieces(Moses("fr"))
+    line = "L’article 5, par. 3 de la « Loi » no. 7 :\n"
+    first = pieces.tokenise(line * 50)
+    monkeypatch.setattr(pieces.moses, "words", None)
+    assert pieces.tokenise(line * 1000) == first * 20
+
+
+def test_new_ordinary_words_need_a_call_for_each_shape_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pieces, calls = Pieces(Moses("en")), []
+    words = pieces.moses.words
+
+    def counted(text: str) -> list[str]:
+        calls.append(text)
+        return words(text)
+
+    monkeypatch.setattr(pieces.moses, "words", counted)
+    new = ["".join(letters) for letters in product("abcdef", repeat=4)]
+    pieces.tokenise("".join(f"({word}) it’s,\n" for word in new))
+    assert len(calls) <= 2
