@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,6 +21,14 @@ Tokenised = Annotated[
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1; auto: a GPU if there is one.")]
 Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0: all cores.")]
 
+Precision = Annotated[
+    Literal["fp32", "bf16"],
+    typer.Option(help="bf16: products in bfloat16, faster where the processor has it."),
+]
+Measure = Annotated[
+    bool, typer.Option(help="Say at the end which share of the machine's arithmetic was used.")
+]
+
 
 @command("decode")
 def decode(
@@ -32,8 +40,10 @@ def decode(
     batch_size: Annotated[
         int, typer.Option(min=0, help="Sentences decoded together; 0: as memory allows.")
     ] = 0,
+    precision: Precision = "fp32",
     device: Device = "auto",
     threads: Threads = 0,
+    measure: Measure = False,
 ) -> None:
     """Translate text line by line with beam search.
 
@@ -47,13 +57,14 @@ def decode(
         )
     from s2s_cli.console import progress, say, warn
     from s2s_cli.model.device import choose_device, set_threads
+    from s2s_cli.model.work import share_of_peak
     from s2s_cli.search.arrivals import chunks
     from s2s_cli.search.ensemble import load_scorer
     from s2s_cli.search.sentences import LONGEST_SOURCE, Sentences
     from s2s_cli.search.stream import Decoder
 
     set_threads(threads)
-    scorer, description = load_scorer(model, choose_device(device))
+    scorer, description = load_scorer(model, choose_device(device), precision)
     sentences = Sentences(description, tokenised=tokenised)
     decoder = Decoder(scorer, sentences, config, batch_size)
     interactive = input == STDIO and sys.stdin.isatty()
@@ -76,3 +87,5 @@ def decode(
         f"{counts.lines} lines ({counts.blank} blank) in {counts.seconds:.1f} s, "
         f"{counts.lines / max(counts.seconds, 1e-9):.1f} lines/s, {speed:,.0f} words/s"
     )
+    if measure:
+        say(share_of_peak(scorer.flops, counts.seconds, scorer.device, precision))

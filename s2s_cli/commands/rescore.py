@@ -1,12 +1,13 @@
 """``s2s rescore``."""
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
 from s2s_cli.commands.app import command
-from s2s_cli.commands.decode import Device, Models, Threads, Tokenised
+from s2s_cli.commands.decode import Device, Measure, Models, Precision, Threads, Tokenised
 from s2s_cli.errors import UserError
 from s2s_cli.files import STDIO, read_lines, replacing
 
@@ -38,8 +39,10 @@ def rescore(
     first_id: Annotated[
         int, typer.Option(min=0, help="Id in the list of the first line of the source.")
     ] = 0,
+    precision: Precision = "fp32",
     device: Device = "auto",
     threads: Threads = 0,
+    measure: Measure = False,
 ) -> None:
     """Rescore an n-best list by forced decoding; print the winner of each segment.
 
@@ -51,20 +54,30 @@ def rescore(
         raise UserError("the list and its source cannot both come from stdin", exit_code=2)
     if not feature_name or set(feature_name) & set(" |=:\t\n"):
         raise UserError(f"--feature-name {feature_name!r}: not a name for a feature", exit_code=2)
+    from s2s_cli.console import say
     from s2s_cli.model.device import choose_device, set_threads
+    from s2s_cli.model.work import share_of_peak
     from s2s_cli.search.ensemble import load_scorer
     from s2s_cli.search.nbest import Rescorer
     from s2s_cli.search.sentences import Sentences
 
     set_threads(threads)
     sources = list(read_lines(source))
-    scorer, description = load_scorer(model, choose_device(device))
+    scorer, description = load_scorer(model, choose_device(device), precision)
     rescorer = Rescorer(scorer, Sentences(description, tokenised=tokenised), sources, first_id)
+    begin = time.monotonic()
     with replacing(output) as stream:
         if add_feature:
             write_list(rescorer, nbest, feature_name, stream)
         else:
             write_winners(rescorer, nbest, weight, detokenise, stream)
+    if measure:
+        seconds = time.monotonic() - begin
+        say(
+            f"{rescorer.seen.hypotheses} hypotheses in {seconds:.1f} s, "
+            f"{rescorer.seen.hypotheses / max(seconds, 1e-9):,.0f} hypotheses/s, "
+            + share_of_peak(scorer.flops, seconds, scorer.device, precision)
+        )
 
 
 def write_list(rescorer: "Rescorer", path: Path, name: str, stream: BinaryIO) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from s2s_cli.search.config import BeamConfig
+from s2s_cli.search.distribution import RULED_OUT, Distribution, top
 from s2s_cli.search.scorer import Scorer
 from s2s_cli.text.vocabulary import EOS, UNK
 
@@ -32,6 +33,7 @@ class Hypothesis:
     at_limit: bool
 
 
+@torch.inference_mode()
 def search(
     scorer: Scorer, sources: Sequence[Sequence[int]], config: BeamConfig
 ) -> list[list[Hypothesis]]:
@@ -61,11 +63,13 @@ class Beams:
 
     Attributes:
         longest: [sentences] words that each may have; ``nearest_limit``: the fewest of these.
+        divisor: [sentences] what log probabilities are divided by at the greatest length.
+        bar: [sentences] the score that a hypothesis has to beat to be among those wanted.
         state: of the scorer; row i belongs to sentence ``owner[i]``.
         owner: [rows] sentence, never falling.
         tokens: [rows, length] ids so far, `EOS` first.
-        log_probs: [rows] in float64, so that sums do not depend on what else is summed.
-        member_log_probs: [rows, members].
+        log_probs: [rows, 1 + members] of the scorer and of each member, in float64, so that sums
+            do not depend on what else is summed.
     """
 
     def __init__(
@@ -76,95 +80,110 @@ class Beams:
         longest = [each.longest for each in self.finished]
         self.longest = torch.tensor(longest, dtype=torch.long, device=self.device)
         self.nearest_limit = min(longest, default=0)
+        self.divisor = self.numbers([config.divisor(words + 1) for words in longest])
+        self.bar = self.numbers([each.bar() for each in self.finished])
         rows = len(sources)
         self.state: Any = scorer.start(sources)
         self.owner = torch.arange(rows, device=self.device)
         self.tokens = torch.full((rows, 1), EOS, device=self.device)
-        self.log_probs = torch.zeros(rows, dtype=torch.float64, device=self.device)
-        self.member_log_probs = self.log_probs[:, None].repeat(1, scorer.members)
+        self.log_probs = self.numbers([0.0] * rows)[:, None].repeat(1, 1 + scorer.members)
+
+    def numbers(self, values: list[float]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float64, device=self.device)
 
     def alive(self) -> bool:
         return len(self.owner) > 0
 
-    @torch.inference_mode()
     def step(self) -> None:
         """Extend every hypothesis by one token."""
-        log_probs, members, self.state = self.scorer.step(self.state, self.tokens[:, -1])
-        self.rule_out(log_probs)
-        parents, tokens = self.select(log_probs)
-        of_members = torch.stack([each[parents, tokens] for each in members], 1)
-        self.log_probs = self.log_probs[parents] + log_probs[parents, tokens]
-        self.member_log_probs = self.member_log_probs[parents] + of_members
+        self.state = self.scorer.step(self.state, self.tokens[:, -1])
+        tokens, log_probs = self.extensions()
+        totals = self.log_probs[:, None] + log_probs
+        parents, columns = self.select(totals[:, :, 0])
+        self.log_probs = totals[parents, columns]
         self.owner = self.owner[parents]
-        self.tokens = torch.cat([self.tokens[parents], tokens[:, None]], 1)
+        self.tokens = torch.cat([self.tokens[parents], tokens[parents, columns, None]], 1)
         going_on = self.collect()
-        self.keep(going_on)
+        self.owner, self.tokens = self.owner[going_on], self.tokens[going_on]
+        self.log_probs = self.log_probs[going_on]
         self.state = self.scorer.select(self.state, parents[going_on])
 
-    def rule_out(self, log_probs: Tensor) -> None:
-        """Make impossible what must not follow: `UNK` on request, words beyond the limit."""
-        if self.config.forbid_unk:
-            log_probs[:, UNK] = float("-inf")
-        words = self.tokens.shape[1] - 1
-        if words >= self.nearest_limit:
-            full = self.longest[self.owner] <= words
-            end = log_probs[:, EOS].clone()
-            log_probs.masked_fill_(full[:, None], float("-inf"))
-            log_probs[:, EOS] = end
+    def extensions(self) -> tuple[Tensor, Tensor]:
+        """The best next tokens of every hypothesis, as many as could all enter the beam.
 
-    def select(self, log_probs: Tensor) -> tuple[Tensor, Tensor]:
-        """The best extensions of each sentence: parent rows and tokens, best first.
+        Returns:
+            Tokens [rows, width], best first, and their log probabilities [rows, width,
+            1 + members]; -inf for what must not follow.
+        """
+        tokens, log_probs = [], []
+        for block in self.scorer.blocks(self.state):
+            following = Distribution(self.scorer.logits(self.state, block))
+            ranking = following.ranking
+            self.rule_out(ranking, block)
+            best, ids = top(ranking, min(self.config.beam, ranking.shape[1]))
+            rows = torch.arange(len(ranking), device=self.device)[:, None]
+            ruled_out = (best == RULED_OUT)[:, :, None]
+            log_probs.append(following.log_probs(rows, ids).masked_fill_(ruled_out, float("-inf")))
+            tokens.append(ids)
+        return torch.cat(tokens), torch.cat(log_probs)
+
+    def rule_out(self, ranking: Tensor, block: slice) -> None:
+        """Put last what must not follow: `UNK` on request, words beyond the limit.
 
         Args:
-            log_probs: [rows, vocabulary] of the next token.
+            ranking: [rows of the block, vocabulary].
+            block: which rows.
         """
-        width = min(self.config.beam, log_probs.shape[1])
-        values, tokens = top(log_probs, width)
-        totals = self.log_probs[:, None] + values
+        if self.config.forbid_unk:
+            ranking[:, UNK] = RULED_OUT
+        words = self.tokens.shape[1] - 1
+        if words >= self.nearest_limit:
+            full = self.longest[self.owner[block]] <= words
+            end = ranking[:, EOS].clone()
+            ranking.masked_fill_(full[:, None], RULED_OUT)
+            ranking[:, EOS] = end
+
+    def select(self, totals: Tensor) -> tuple[Tensor, Tensor]:
+        """The best extensions of each sentence, best first.
+
+        Args:
+            totals: [rows, width] log probabilities of the extended hypotheses.
+
+        Returns:
+            Parent rows, and columns of ``totals``.
+        """
+        width = totals.shape[1]
         # One line a sentence: the extensions of its first row, then of its second, and so on.
         _, sentence, counts = self.owner.unique_consecutive(return_inverse=True, return_counts=True)
         first_row = counts.cumsum(0) - counts
         slot = torch.arange(len(self.owner), device=self.device) - first_row[sentence]
         line = totals.new_full((len(counts), int(counts.max()), width), float("-inf"))
         line[sentence, slot] = totals
-        ranked, place = line.flatten(1).sort(dim=1, descending=True, stable=True)
-        ranked, place = ranked[:, : self.config.beam], place[:, : self.config.beam]
-        kept = ranked > float("-inf")
+        best, place = line.flatten(1).sort(dim=1, descending=True, stable=True)
+        best, place = best[:, : self.config.beam], place[:, : self.config.beam]
+        kept = best > float("-inf")
         parents = (first_row[:, None] + place // width)[kept]
-        return parents, tokens[parents, (place % width)[kept]]
+        return parents, (place % width)[kept]
 
     def collect(self) -> Tensor:
         """Store what is complete, end what cannot win; the rows that go on."""
-        owners, log_probs = self.owner.tolist(), self.log_probs.tolist()
-        ended = (self.tokens[:, -1] == EOS).tolist()
-        complete = iter(self.complete(ended))
-        best_live: dict[int, float] = {}
-        for row, (sentence, log_prob) in enumerate(zip(owners, log_probs, strict=True)):
-            if ended[row]:
-                self.finished[sentence].add(log_prob, *next(complete))
-            else:
-                best_live[sentence] = max(log_prob, best_live.get(sentence, float("-inf")))
-        searching = {
-            sentence
-            for sentence, log_prob in best_live.items()
-            if not self.finished[sentence].beyond(log_prob)
-        }
-        going_on = [
-            row
-            for row, (sentence, end) in enumerate(zip(owners, ended, strict=True))
-            if not end and sentence in searching
-        ]
-        return torch.tensor(going_on, dtype=torch.long, device=self.device)
+        ended = self.tokens[:, -1] == EOS
+        self.store(ended.nonzero().squeeze(1))
+        # Log probabilities only fall as a hypothesis grows; normalised, a negative one is divided
+        # by at most what belongs to the greatest length.
+        bound = self.log_probs[:, 0] / self.divisor[self.owner]
+        can_win = ~ended & (bound > self.bar[self.owner])
+        searching = torch.zeros(len(self.bar), dtype=torch.bool, device=self.device)
+        searching[self.owner[can_win]] = True
+        return (~ended & searching[self.owner]).nonzero().squeeze(1)
 
-    def complete(self, ended: list[bool]) -> list[tuple[list[int], list[float]]]:
-        """Tokens and members' log probabilities of the rows that ended, fetched all at once."""
-        rows = torch.tensor(ended, device=self.device).nonzero().squeeze(1)
-        tokens, members = self.tokens[rows, 1:-1], self.member_log_probs[rows]
-        return list(zip(tokens.tolist(), members.tolist(), strict=True))
-
-    def keep(self, rows: Tensor) -> None:
-        self.owner, self.tokens = self.owner[rows], self.tokens[rows]
-        self.log_probs, self.member_log_probs = self.log_probs[rows], self.member_log_probs[rows]
+    def store(self, rows: Tensor) -> None:
+        """Hand over the hypotheses of ``rows``, which have ended, in the order of rows."""
+        owners = self.owner[rows]
+        arrivals = owners.tolist(), self.tokens[rows, 1:-1].tolist(), self.log_probs[rows].tolist()
+        for sentence, tokens, log_probs in zip(*arrivals, strict=True):
+            self.finished[sentence].add(tokens, log_probs)
+        self.bar[owners] = self.numbers([self.finished[each].bar() for each in arrivals[0]])
 
 
 class Finished:
@@ -176,48 +195,23 @@ class Finished:
         self._complete: list[tuple[float, int, Hypothesis]] = []  # a heap, worst first
         self._arrivals = 0
 
-    def add(self, log_prob: float, tokens: list[int], member_log_probs: list[float]) -> None:
-        score = self.config.score(log_prob, len(tokens) + 1)
+    def add(self, tokens: list[int], log_probs: list[float]) -> None:
+        log_prob, *members = log_probs
         hypothesis = Hypothesis(
-            tokens, log_prob, member_log_probs, score, at_limit=len(tokens) == self.longest
+            tokens,
+            log_prob,
+            members,
+            score=log_prob / self.config.divisor(len(tokens) + 1),
+            at_limit=len(tokens) == self.longest,
         )
         self._arrivals += 1  # of equal scores, the first to arrive is the better one
-        heapq.heappush(self._complete, (score, -self._arrivals, hypothesis))
+        heapq.heappush(self._complete, (hypothesis.score, -self._arrivals, hypothesis))
         if len(self._complete) > self.wanted:
             heapq.heappop(self._complete)
 
-    def beyond(self, log_prob: float) -> bool:
-        """Whether no continuation of a hypothesis with ``log_prob`` can enter any more.
-
-        Log probabilities only fall as a hypothesis grows; normalised, a negative one is divided
-        by at most the greatest length.
-        """
-        if len(self._complete) < self.wanted:
-            return False
-        bound = self.config.score(log_prob, self.longest + 1)
-        return self._complete[0][0] >= bound
+    def bar(self) -> float:
+        """What a score has to exceed to enter."""
+        return self._complete[0][0] if len(self._complete) == self.wanted else float("-inf")
 
     def best(self) -> list[Hypothesis]:
         return [hypothesis for _, _, hypothesis in sorted(self._complete, reverse=True)]
-
-
-def top(log_probs: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """The best ``width`` of each row, best first, of equal ones the lower id first.
-
-    ``topk`` leaves open which of several equal values it takes. Rows where values are equal
-    across the last place are ranked whole; within the chosen ones, ids decide.
-
-    Returns:
-        Values and ids, both [rows, width].
-    """
-    reach = min(width + 1, log_probs.shape[1])
-    values, ids = log_probs.topk(reach, dim=1)
-    if reach > width:
-        tied = (values[:, width - 1] == values[:, width]).nonzero().squeeze(1)
-        if len(tied):
-            ranked = log_probs[tied].sort(dim=1, descending=True, stable=True)
-            values[tied], ids[tied] = ranked.values[:, :reach], ranked.indices[:, :reach]
-    ids, by_id = ids[:, :width].sort(dim=1)
-    values = values[:, :width].gather(1, by_id)
-    values, by_value = values.sort(dim=1, descending=True, stable=True)
-    return values, ids.gather(1, by_value)

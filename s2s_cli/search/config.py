@@ -31,6 +31,6 @@ class BeamConfig:
         """Words that a translation may have; depends on its own source alone."""
         return self.max_length or 2 * source_length + 10
 
-    def score(self, log_prob: float, words: int) -> float:
-        """What hypotheses are ranked by; ``words`` counts `EOS`."""
-        return float(log_prob / words**self.normalise)
+    def divisor(self, words: int) -> float:
+        """What log probabilities are divided by for ranking; ``words`` counts `EOS`."""
+        return float(words**self.normalise)

@@ -1,7 +1,6 @@
 """Several models as one scorer: the probabilities of its members are averaged at each step."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -9,7 +8,8 @@ from torch import Tensor
 
 from s2s_cli.errors import UserError
 from s2s_cli.model.directory import Description, load_model
-from s2s_cli.search.scorer import LstmScorer, LstmState, Scorer
+from s2s_cli.search.cells import LstmState
+from s2s_cli.search.scorer import LstmScorer, Precision, Scorer
 from s2s_cli.text.facts import Facts
 
 
@@ -27,35 +27,49 @@ class Ensemble:
     def device(self) -> torch.device:
         return self.scorers[0].device
 
+    @property
+    def flops(self) -> int:
+        return sum(each.flops for each in self.scorers)
+
     def start(self, sources: Sequence[Sequence[int]]) -> list[LstmState]:
         return [each.start(sources) for each in self.scorers]
 
-    @torch.inference_mode()
-    def step(
-        self, state: list[LstmState], tokens: Tensor
-    ) -> tuple[Tensor, list[Tensor], list[LstmState]]:
-        stepped = [each.step(part, tokens) for each, part in zip(self.scorers, state, strict=True)]
-        members = [log_probs for log_probs, _, _ in stepped]
-        mean = torch.stack(members).logsumexp(0) - math.log(self.members)
-        return mean, members, [after for _, _, after in stepped]
+    def step(self, state: list[LstmState], tokens: Tensor) -> list[LstmState]:
+        return [each.step(part, tokens) for each, part in zip(self.scorers, state, strict=True)]
+
+    def blocks(self, state: list[LstmState]) -> list[slice]:
+        """The finest of the members' cuts, which suits all: their vocabularies are of one size."""
+        cuts = [each.blocks(part) for each, part in zip(self.scorers, state, strict=True)]
+        return max(cuts, key=len)
+
+    def logits(self, state: list[LstmState], block: slice) -> Iterator[Tensor]:
+        for each, part in zip(self.scorers, state, strict=True):
+            yield from each.logits(part, block)
 
     def select(self, state: list[LstmState], rows: Tensor) -> list[LstmState]:
         return [each.select(part, rows) for each, part in zip(self.scorers, state, strict=True)]
 
 
-def load_scorer(models: Sequence[Path], device: torch.device) -> tuple[Scorer, Description]:
+def load_scorer(
+    models: Sequence[Path], device: torch.device, precision: Precision = "fp32"
+) -> tuple[Scorer, Description]:
     """One model, or the ensemble of several; the description is the first one's.
 
     Raises:
         UserError: not a model directory; members that differ in vocabularies or tokenising.
     """
-    loaded = [load_model(path, device) for path in models]
+    loaded = [load_model(path, device, tables_checked=False) for path in models]
     descriptions = [description for _, description in loaded]
     for path, description in zip(models, descriptions, strict=True):
         check_agreement(models[0], descriptions[0], path, description)
     scorers = [
-        LstmScorer(model, reverse_source=description.facts.reverse_source)
-        for model, description in loaded
+        LstmScorer(
+            model,
+            reverse_source=description.facts.reverse_source,
+            precision=precision,
+            origin=str(path),
+        )
+        for path, (model, description) in zip(models, loaded, strict=True)
     ]
     return scorers[0] if len(scorers) == 1 else Ensemble(scorers), descriptions[0]
 

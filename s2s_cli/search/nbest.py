@@ -50,8 +50,7 @@ class Rescorer:
                 pending.append((index, entries))
                 yield self.ids(index, entries)
 
-        vocabulary = len(self.sentences.description.target_vocabulary)
-        for scores in score_lists(self.scorer, lists(), vocabulary):
+        for scores in score_lists(self.scorer, lists()):
             index, entries = pending.pop(0)
             yield index, entries, scores
 

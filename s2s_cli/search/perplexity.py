@@ -44,7 +44,7 @@ def reference_perplexity(
                 words += len(target) + 1
                 yield ids, [target]
 
-    scored = score_lists(scorer, lists(), len(description.target_vocabulary))
+    scored = score_lists(scorer, lists())
     total = sum(score for scores in scored for score in scores)
     if not words:
         raise UserError(f"{reference}: nothing to score")

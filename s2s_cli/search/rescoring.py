@@ -8,19 +8,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from s2s_cli.search.distribution import Distribution
 from s2s_cli.search.scorer import Scorer
 from s2s_cli.text.vocabulary import EOS
 
-# Log probabilities of all words after all prefixes of a level may take so many numbers.
-STEP_ELEMENTS = 1 << 26
-# And where the vocabulary is small, states and trees are what takes memory.
+# Hypotheses scored together: states and trees are what takes memory.
 MOST_HYPOTHESES = 4096
 
 # A source and its hypotheses, as ids.
 List = tuple[Sequence[int], Sequence[Sequence[int]]]
 
 
-def score_lists(scorer: Scorer, lists: Iterable[List], vocabulary: int) -> Iterator[list[float]]:
+def score_lists(scorer: Scorer, lists: Iterable[List]) -> Iterator[list[float]]:
     """The log probabilities of each list's hypotheses given its source, list by list.
 
     Lists are scored together, and long ones in pieces, so that memory is bounded whatever their
@@ -29,22 +28,20 @@ def score_lists(scorer: Scorer, lists: Iterable[List], vocabulary: int) -> Itera
     Args:
         scorer: model or ensemble.
         lists: may be endless; read a little ahead.
-        vocabulary: words of the target vocabulary.
     """
-    limit = max(1, min(MOST_HYPOTHESES, STEP_ELEMENTS // vocabulary // scorer.members))
     group: list[List] = []
     size = 0
     for each in lists:
         group.append(each)
         size += len(each[1])
-        if size >= limit:
-            yield from score_group(scorer, group, limit)
+        if size >= MOST_HYPOTHESES:
+            yield from score_group(scorer, group)
             group, size = [], 0
-    yield from score_group(scorer, group, limit)
+    yield from score_group(scorer, group)
 
 
-def score_group(scorer: Scorer, group: Sequence[List], limit: int) -> Iterator[list[float]]:
-    """Score a few lists, of which only the last may be long, in pieces of ``limit`` hypotheses."""
+def score_group(scorer: Scorer, group: Sequence[List]) -> Iterator[list[float]]:
+    """Score a few lists, of which only the last may be long, in pieces."""
     flat = sorted(
         (index, tuple(hypothesis), place)
         for index, (_, hypotheses) in enumerate(group)
@@ -52,8 +49,8 @@ def score_group(scorer: Scorer, group: Sequence[List], limit: int) -> Iterator[l
     )
     scores = [[0.0] * len(hypotheses) for _, hypotheses in group]
     # In sorted order, hypotheses that share a prefix stay together when a list is cut.
-    for start in range(0, len(flat), limit):
-        piece = flat[start : start + limit]
+    for start in range(0, len(flat), MOST_HYPOTHESES):
+        piece = flat[start : start + MOST_HYPOTHESES]
         pieces = [
             (group[index][0], [hypothesis for _, hypothesis, _ in members])
             for index, members in groupby(piece, key=lambda item: item[0])
@@ -79,6 +76,7 @@ class Level:
     ends: list[tuple[int, int]] = field(default_factory=list)
 
 
+@torch.inference_mode()
 def log_probabilities(scorer: Scorer, lists: Sequence[List]) -> Tensor:
     """Log probability of every hypothesis given its source, `EOS` included.
 
@@ -96,12 +94,11 @@ def log_probabilities(scorer: Scorer, lists: Sequence[List]) -> Tensor:
     so_far = torch.zeros(len(lists), 1 + scorer.members, dtype=torch.float64, device=scorer.device)
     for level, after in zip(levels, [*levels[1:], Level()], strict=True):
         state = scorer.select(state, as_tensor(level.parents, scorer))
-        tokens = as_tensor(level.tokens, scorer)
+        state = scorer.step(state, as_tensor(level.tokens, scorer))
         # What has to be known at this level: the next tokens of its prefixes, and EOS.
-        rows = [*after.parents, *(prefix for _, prefix in level.ends)]
-        wanted = [*after.tokens, *(EOS for _ in level.ends)]
-        added, state = step_and_pick(scorer, state, tokens, rows, wanted)
-        totals = so_far[as_tensor(rows, scorer)] + added
+        rows = as_tensor([*after.parents, *(prefix for _, prefix in level.ends)], scorer)
+        wanted = as_tensor([*after.tokens, *(EOS for _ in level.ends)], scorer)
+        totals = so_far[rows] + next_log_probs(scorer, state, rows, wanted)
         so_far, complete = totals[: len(after.parents)], totals[len(after.parents) :]
         result[as_tensor([hypothesis for hypothesis, _ in level.ends], scorer)] = complete
     return result
@@ -145,15 +142,14 @@ def child(
     return children[key]
 
 
-def step_and_pick(
-    scorer: Scorer, state: Any, tokens: Tensor, rows: list[int], wanted: list[int]
-) -> tuple[Tensor, Any]:
-    """Read ``tokens``; log probabilities of token ``wanted[i]`` after row ``rows[i]``.
-
-    Returns:
-        [wanted, 1 + members] in float64; the state after ``tokens``.
-    """
-    log_probs, members, state = scorer.step(state, tokens)
-    at = as_tensor(rows, scorer), as_tensor(wanted, scorer)
-    picked = [each[at] for each in (log_probs, *members)]
-    return torch.stack(picked, 1).double(), state
+def next_log_probs(scorer: Scorer, state: Any, rows: Tensor, wanted: Tensor) -> Tensor:
+    """Log probabilities of token ``wanted[i]`` after row ``rows[i]``: [wanted, 1 + members]."""
+    result = torch.empty(len(rows), 1 + scorer.members, dtype=torch.float64, device=scorer.device)
+    order = rows.argsort()
+    cuts = scorer.blocks(state)
+    stops = as_tensor([block.stop for block in cuts], scorer)
+    counts = torch.searchsorted(rows[order], stops).diff(prepend=stops.new_zeros(1)).tolist()
+    for block, places in zip(cuts, order.split(counts), strict=True):
+        following = Distribution(scorer.logits(state, block))
+        result[places] = following.log_probs(rows[places] - block.start, wanted[places])
+    return result

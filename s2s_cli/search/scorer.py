@@ -1,23 +1,25 @@
 """What search knows of a model: start from sources, step with tokens, select states.
 
-One LSTM, an ensemble and a scripted fake in a test are the same thing to beam search and to
-rescoring.
+One LSTM, an ensemble, and a scripted fake in a test are the same thing to beam search and to
+rescoring. The distribution of the next word comes block of rows by block of rows: that of all rows
+and all words never exists.
 """
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, Protocol
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from s2s_cli.model.seq2seq import Seq2Seq
+from s2s_cli.model.work import lstm_flops, softmax_flops
+from s2s_cli.search.blocks import Product, blocks
+from s2s_cli.search.cells import DeepLstm, LstmState
+from s2s_cli.search.distribution import GROUP
 
-# Matrix products run on blocks of exactly so many rows, the last one filled up. A library's
-# result for a row may depend, in its last bits, on how many rows share the product; with the
-# number fixed it depends on the row alone, so a sentence gets the same translation and the same
-# score in any company.
-BLOCK_ROWS = 64
+Precision = Literal["fp32", "bf16"]
 
 
 class Scorer(Protocol):
@@ -34,113 +36,111 @@ class Scorer(Protocol):
     def device(self) -> torch.device:
         """Where its tensors live."""
 
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of the products that its work so far needed (`model.work`)."""
+
     def start(self, sources: Sequence[Sequence[int]]) -> Any:
         """Encode sources, ids in the order of the text; one row each."""
 
-    def step(self, state: Any, tokens: Tensor) -> tuple[Tensor, list[Tensor], Any]:
-        """Read one token in every row.
+    def step(self, state: Any, tokens: Tensor) -> Any:
+        """The state after reading one token [rows] in every row."""
 
-        Args:
-            state: of ``rows`` rows.
-            tokens: [rows] ids.
+    def blocks(self, state: Any) -> list[slice]:
+        """How its rows are cut for `logits`."""
 
-        Returns:
-            Log probabilities of the next token [rows, vocabulary]; the same of each member;
-            the new state.
-        """
+    def logits(self, state: Any, block: slice) -> Iterator[Tensor]:
+        """Each member's logits of the next token, [rows of the block, at least vocabulary]."""
 
     def select(self, state: Any, rows: Tensor) -> Any:
         """The state whose row i is row ``rows[i]`` of ``state``."""
 
 
-LstmState = tuple[list[Tensor], list[Tensor]]
-
-
 class LstmScorer:
-    """One trained model as a scorer. States are (hidden, cell), a tensor [rows, cells] a layer."""
+    """One trained model as a scorer."""
 
     members = 1
 
-    def __init__(self, model: Seq2Seq, *, reverse_source: bool = False) -> None:
-        """Score with ``model``, whose encoder reads sources last word first on request (§3.3)."""
-        self.model, self.reverse_source = model, reverse_source
+    def __init__(
+        self,
+        model: Seq2Seq,
+        *,
+        reverse_source: bool = False,
+        precision: Precision = "fp32",
+        origin: str = "model",
+    ) -> None:
+        """Lay out the weights of ``model``, which later changes do not reach.
+
+        Args:
+            model: of which the embeddings go on being used.
+            reverse_source: its encoder reads sources last word first (§3.3).
+            precision: bf16: weights and inputs of products are rounded to bfloat16.
+            origin: where the model came from.
+        """
+        keep_memory()
+        self.reverse_source = reverse_source
+        weight = model.softmax.weight.detach()
+        self.device = weight.device
+        dtype = torch.bfloat16 if precision == "bf16" else weight.dtype
+        self.exact = weight.dtype
+        self.shape, self.words_read, self.words_asked = model.shape, 0, 0
+        with torch.inference_mode():
+            tables = model.source_embedding.weight.detach(), model.target_embedding.weight.detach()
+            self.encoder = DeepLstm(model.encoder, tables[0], dtype, origin)
+            self.decoder = DeepLstm(model.decoder, tables[1], dtype, origin)
+            self.output = Product(*whole_groups(weight.to(dtype), model.softmax.bias.detach()))
 
     @property
-    def device(self) -> torch.device:
-        return self.model.softmax.weight.device
+    def flops(self) -> int:
+        read = lstm_flops(self.shape, self.words_read + self.words_asked)
+        return read + softmax_flops(self.shape, self.words_asked)
 
     @torch.inference_mode()
     def start(self, sources: Sequence[Sequence[int]]) -> LstmState:
-        """Encode ``sources``; those of one length are read together, without padding."""
-        if not sources:
-            return self._zeros(0)
-        if self.reverse_source:
-            sources = [source[::-1] for source in sources]
-        lengths = [len(source) for source in sources]
-        order = sorted(range(len(sources)), key=lambda index: lengths[index])
-        parts: list[LstmState] = []
-        begin = 0
-        for end in range(1, len(order) + 1):
-            if end == len(order) or lengths[order[end]] != lengths[order[begin]]:
-                parts.append(self._encode([sources[index] for index in order[begin:end]]))
-                begin = end
-        merged = (
-            [torch.cat(layer) for layer in zip(*(part[0] for part in parts), strict=True)],
-            [torch.cat(layer) for layer in zip(*(part[1] for part in parts), strict=True)],
-        )
-        back = torch.tensor(order, device=self.device).argsort()
-        return self.select(merged, back)
-
-    def _encode(self, sources: list[Sequence[int]]) -> LstmState:
-        state = self._zeros(len(sources))
-        for tokens in zip(*sources, strict=True):
-            inputs = self.model.source_embedding(torch.tensor(tokens, device=self.device))
-            state = lstm_step(self.model.encoder, inputs, state)
-        return state
-
-    def _zeros(self, rows: int) -> LstmState:
-        weight = self.model.softmax.weight
-        layers, cells = self.model.shape.layers, self.model.shape.hidden_size
-        return (
-            [weight.new_zeros(rows, cells) for _ in range(layers)],
-            [weight.new_zeros(rows, cells) for _ in range(layers)],
-        )
+        """Encode ``sources``, the longest first: those that have ended drop out, none is padded."""
+        self.words_read += sum(map(len, sources))
+        order = sorted(range(len(sources)), key=lambda index: -len(sources[index]))
+        step = -1 if self.reverse_source else 1
+        ordered = [torch.tensor(sources[index][::step], dtype=torch.long) for index in order]
+        reading, state = self.encoder.zeros(len(order)), self.encoder.zeros(0)
+        for time, words in enumerate(pad_sequence(ordered) if ordered else ()):
+            going_on = sum(len(each) > time for each in ordered)
+            state = reading.after(going_on).followed_by(state)
+            words = words[:going_on].to(self.device)
+            reading = self.encoder.step(words, reading.first(going_on))
+        state = reading.followed_by(state)
+        return state.select(torch.tensor(order, dtype=torch.long, device=self.device).argsort())
 
     @torch.inference_mode()
-    def step(self, state: LstmState, tokens: Tensor) -> tuple[Tensor, list[Tensor], LstmState]:
-        state = lstm_step(self.model.decoder, self.model.target_embedding(tokens), state)
-        softmax = self.model.softmax
-        log_probs = linear(state[0][-1], softmax.weight, softmax.bias).log_softmax(1)
-        return log_probs, [log_probs], state
+    def step(self, state: LstmState, tokens: Tensor) -> LstmState:
+        self.words_asked += len(tokens)
+        return self.decoder.step(tokens, state)
+
+    def blocks(self, state: LstmState) -> list[slice]:
+        return blocks(len(state.hidden[-1]), self.output)
+
+    @torch.inference_mode()
+    def logits(self, state: LstmState, block: slice) -> Iterator[Tensor]:
+        yield self.output(state.hidden[-1][block]).to(self.exact)
 
     @torch.inference_mode()
     def select(self, state: LstmState, rows: Tensor) -> LstmState:
-        hidden, cell = state
-        return [each[rows] for each in hidden], [each[rows] for each in cell]
+        return state.select(rows)
 
 
-def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """``inputs · weightᵀ + bias`` for [rows, n] inputs, in blocks of `BLOCK_ROWS`."""
-    rows = len(inputs)
-    padded = F.pad(inputs, (0, 0, 0, -rows % BLOCK_ROWS))
-    result = inputs.new_empty(len(padded), len(weight))
-    for start in range(0, rows, BLOCK_ROWS):
-        block = slice(start, start + BLOCK_ROWS)
-        torch.addmm(bias, padded[block], weight.T, out=result[block])
-    return result[:rows]
+def whole_groups(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """The output layer with words of probability 0 at its end, so that `top` finds whole groups."""
+    missing = -len(weight) % GROUP
+    if not missing:
+        return weight, bias
+    return F.pad(weight, (0, 0, 0, missing)), F.pad(bias, (0, missing), value=float("-inf"))
 
 
-def lstm_step(lstm: nn.LSTM, inputs: Tensor, state: LstmState) -> LstmState:
-    """One time step of all layers: [rows, size] inputs, states [rows, cells] a layer."""
-    hidden: list[Tensor] = []
-    cell: list[Tensor] = []
-    for weights, before, memory in zip(lstm.all_weights, *state, strict=True):
-        from_input, from_hidden, input_bias, hidden_bias = weights
-        gates = linear(inputs, from_input, input_bias)
-        gates += linear(before, from_hidden, hidden_bias)
-        enter, forget, candidate, leave = gates.chunk(4, 1)
-        memory = forget.sigmoid() * memory + enter.sigmoid() * candidate.tanh()
-        inputs = leave.sigmoid() * memory.tanh()
-        hidden.append(inputs)
-        cell.append(memory)
-    return hidden, cell
+def keep_memory() -> None:
+    """Have the C library keep the memory of blocks for the next block.
+
+    That of Linux gives a large tensor's memory back to the system at its end and fetches pages
+    for the next one, which costs a fifth of a product's time. It stops doing so, for twice the
+    size of the largest one under 32 MiB that it saw come and go.
+    """
+    torch.empty(30 << 20, dtype=torch.uint8)

@@ -11,10 +11,11 @@ from s2s_cli.search.scorer import Scorer
 from s2s_cli.search.sentences import Sentences
 from s2s_cli.text.nbest import format_entry
 
-# Lines read ahead, in batches: enough to find sentences of like length for every batch.
+# Lines read ahead: enough to find sentences of like length for every batch.
 LOOKAHEAD_BATCHES = 16
-# Log probabilities of all words for all hypotheses of a step may take so many numbers.
-STEP_ELEMENTS = 1 << 26
+MOST_LOOKAHEAD = 2048
+# Hypotheses searched together: enough for full blocks of rows, few enough for small states.
+ROWS = 1024
 
 
 @dataclass
@@ -35,17 +36,15 @@ class Decoder:
     def __init__(
         self, scorer: Scorer, sentences: Sentences, config: BeamConfig, batch_size: int = 0
     ) -> None:
-        """Decode up to ``batch_size`` sentences together; 0: as many as keep memory small."""
+        """Decode up to ``batch_size`` sentences together; 0: as many as fill the processor."""
         self.scorer, self.sentences, self.config = scorer, sentences, config
-        vocabulary = len(sentences.description.target_vocabulary)
-        rows = STEP_ELEMENTS // vocabulary // scorer.members
-        self.batch_size = batch_size or max(1, min(128, rows // config.beam))
+        self.batch_size = batch_size or max(1, ROWS // config.beam)
         self.counts = Counts()
 
     @property
     def lookahead(self) -> int:
         """Lines worth having before decoding starts."""
-        return LOOKAHEAD_BATCHES * self.batch_size
+        return max(self.batch_size, min(LOOKAHEAD_BATCHES * self.batch_size, MOST_LOOKAHEAD))
 
     def decode(self, lines: Sequence[str]) -> Iterator[str]:
         """For each of ``lines`` the translation, or its n-best list; blank lines stay blank.
@@ -65,10 +64,10 @@ class Decoder:
         assert len(found) == len(lines)
 
     def search(self, sources: list[list[int]]) -> list[list[Hypothesis]]:
-        """Hypotheses of each source; sentences of like length share a batch."""
+        """Hypotheses of each source; sentences of like length share a batch, the longest first."""
         order = sorted(
             (index for index, source in enumerate(sources) if source),
-            key=lambda index: len(sources[index]),
+            key=lambda index: -len(sources[index]),
         )
         found: list[list[Hypothesis]] = [[] for _ in sources]
         for start in range(0, len(order), self.batch_size):

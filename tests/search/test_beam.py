@@ -2,18 +2,23 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from s2s_cli.model.config import Shape
+from s2s_cli.model.packed import Packed
 from s2s_cli.model.seq2seq import Seq2Seq
-from s2s_cli.search.beam import Hypothesis, search, top
+from s2s_cli.search.beam import Hypothesis, search
+from s2s_cli.search.blocks import SIZES
 from s2s_cli.search.config import BeamConfig
 from s2s_cli.search.ensemble import Ensemble
-from s2s_cli.search.scorer import LstmScorer
+from s2s_cli.search.scorer import LstmScorer, Precision
 from s2s_cli.text.vocabulary import EOS, UNK
 
 WORDS = 4  # EOS, UNK and two words
@@ -29,6 +34,7 @@ def log_prob(network: Seq2Seq, source: Sequence[int], target: Sequence[int]) -> 
     """Log probability by one plain teacher-forced pass in float64."""
     state = network.encode(torch.tensor(source)[:, None])
     hidden = network.decode(torch.tensor([EOS, *target])[:, None], state)
+    assert isinstance(hidden, Tensor)
     log_probs = network.softmax(hidden[:, 0]).log_softmax(1)
     return float(log_probs[range(len(target) + 1), [*target, EOS]].sum())
 
@@ -71,6 +77,7 @@ def test_an_ensemble_averages_probabilities_at_each_step(seed: int) -> None:
             for network in networks:
                 state = network.encode(torch.tensor(source)[:, None])
                 hidden = network.decode(torch.tensor([EOS, *target[:length]])[:, None], state)
+                assert isinstance(hidden, Tensor)
                 probabilities.append(float(network.softmax(hidden[-1, 0]).softmax(0)[word]))
             total += math.log(sum(probabilities) / len(probabilities))
         return total
@@ -91,6 +98,7 @@ class Script:
 
     members = 1
     device = torch.device("cpu")
+    flops = 0
 
     def __init__(self, script: dict[tuple[int, ...], dict[int, float]], vocabulary: int) -> None:
         self.script, self.vocabulary = script, vocabulary
@@ -99,16 +107,20 @@ class Script:
     def start(self, sources: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
         return [() for _ in sources]
 
-    def step(
-        self, state: list[tuple[int, ...]], tokens: Tensor
-    ) -> tuple[Tensor, list[Tensor], list[tuple[int, ...]]]:
+    def step(self, state: list[tuple[int, ...]], tokens: Tensor) -> list[tuple[int, ...]]:
         after = [(*prefix, token) for prefix, token in zip(state, tokens.tolist(), strict=True)]
         self.asked += after
-        log_probs = torch.full((len(after), self.vocabulary), float("-inf"), dtype=torch.float64)
-        for row, prefix in enumerate(after):
-            for token, probability in self.script[prefix[1:]].items():
-                log_probs[row, token] = math.log(probability)
-        return log_probs, [log_probs], after
+        return after
+
+    def blocks(self, state: list[tuple[int, ...]]) -> list[slice]:
+        return [slice(row, row + 1) for row in range(len(state))]
+
+    def logits(self, state: list[tuple[int, ...]], block: slice) -> Iterator[Tensor]:
+        log_probs = torch.full((1, self.vocabulary), float("-inf"), dtype=torch.float64)
+        [prefix] = state[block]
+        for token, probability in self.script[prefix[1:]].items():
+            log_probs[0, token] = math.log(probability)
+        yield log_probs
 
     def select(self, state: list[tuple[int, ...]], rows: Tensor) -> list[tuple[int, ...]]:
         return [state[row] for row in rows.tolist()]
@@ -183,32 +195,62 @@ def test_ties_go_to_the_lower_id() -> None:
     assert [each.tokens for each in found] == [[2], [3], [4], [5], [6]]
 
 
-@pytest.mark.parametrize("width", [1, 3, 7, 50])
-def test_top_is_the_start_of_a_full_ranking(width: int) -> None:
-    generator = torch.Generator().manual_seed(6)
-    values = torch.randint(0, 6, (40, 50), generator=generator).double()  # full of ties
-    got, ids = top(values, width)
-    for row, line in enumerate(values.tolist()):
-        ranked = sorted(range(50), key=lambda index: (-line[index], index))[:width]
-        assert ids[row].tolist() == ranked
-        assert got[row].tolist() == [line[index] for index in ranked]
-
-
 def random_sources(count: int) -> list[list[int]]:
     generator = torch.Generator().manual_seed(7)
     lengths = torch.randint(1, 9, (count,), generator=generator).tolist()
     return [torch.randint(1, 7, (n,), generator=generator).tolist() for n in lengths]
 
 
-def test_company_and_order_change_no_bit() -> None:
-    """In float32, where the order of a sum could show."""
-    shape = Shape(7, 300, layers=2, hidden_size=48, embedding_size=40)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_company_and_order_change_no_bit(precision: Precision) -> None:
+    """Where the order of a sum could show; enough rows for large blocks and for small ones."""
+    shape = Shape(7, 300, layers=2, hidden_size=45, embedding_size=40)
     network = Seq2Seq(shape).eval().requires_grad_(False)
     network.initialise(0.5, torch.Generator().manual_seed(8))
-    scorer, config = LstmScorer(network), BeamConfig(beam=5, nbest=3, max_length=12)
+    scorer, config = LstmScorer(network, precision=precision), BeamConfig(5, nbest=3, max_length=12)
     sources = random_sources(60)
     together = search(scorer, sources, config)
     backwards = search(scorer, sources[::-1], config)[::-1]
     alone = [search(scorer, [source], config)[0] for source in sources]
     assert together == backwards
     assert together == alone
+
+
+class Largest(TorchFunctionMode):
+    """Notes the largest number of elements of a tensor that torch made."""
+
+    elements = 0
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        result = function(*args, **(kwargs or {}))
+        if isinstance(result, Tensor):
+            self.elements = max(self.elements, result.numel())
+        return result
+
+
+def test_the_distribution_of_all_rows_never_exists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guard on memory and on arithmetic, counted: blocks of logits, and rows in products."""
+    shape = Shape(7, 2000, layers=2, hidden_size=8, embedding_size=8)
+    network = Seq2Seq(shape).eval().requires_grad_(False)
+    network.initialise(0.1, torch.Generator().manual_seed(8))
+    scorer, steps, beam, sentences = LstmScorer(network), 5, 8, 128
+    sources = [[1, 2, 3]] * sentences
+    search(scorer, sources, BeamConfig(beam, max_length=1))  # sizes of blocks are tried, once
+    rows: dict[int, int] = defaultdict(int)
+    call = Packed.__call__
+
+    def counting(packed: Packed, block: Tensor) -> Tensor:
+        rows[packed.size] += len(block)
+        return call(packed, block)
+
+    monkeypatch.setattr(Packed, "__call__", counting)
+    with Largest() as seen:
+        search(scorer, sources, BeamConfig(beam, nbest=8, max_length=steps))
+    assert seen.elements <= SIZES[0] * 2016  # whole groups of words
+    # A step from each sentence's start, then the beam's; the last one can only end.
+    live = sentences * (1 + steps * beam)
+    assert rows[2016] <= live
+    # Two layers: the encoder's three words, and the same rows as above; no product of words anew.
+    assert rows[32] <= 2 * (3 * sentences + live)

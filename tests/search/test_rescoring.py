@@ -14,7 +14,7 @@ from s2s_cli.search.beam import search
 from s2s_cli.search.config import BeamConfig
 from s2s_cli.search.ensemble import Ensemble
 from s2s_cli.search.rescoring import log_probabilities, score_lists
-from s2s_cli.search.scorer import LstmScorer
+from s2s_cli.search.scorer import LstmScorer, Precision
 from s2s_cli.text.vocabulary import EOS
 
 VOCABULARY = 9
@@ -29,6 +29,7 @@ def network(seed: int, dtype: torch.dtype = torch.float64) -> Seq2Seq:
 def plain(model: Seq2Seq, source: Sequence[int], target: Sequence[int]) -> float:
     state = model.encode(torch.tensor(source)[:, None])
     hidden = model.decode(torch.tensor([EOS, *target])[:, None], state)
+    assert isinstance(hidden, Tensor)
     log_probs = model.softmax(hidden[:, 0]).log_softmax(1)
     return float(log_probs[range(len(target) + 1), [*target, EOS]].sum())
 
@@ -53,7 +54,7 @@ class Counting(LstmScorer):
 
 def test_every_hypothesis_gets_the_score_it_has_alone() -> None:
     model = network(1)
-    scores = list(score_lists(LstmScorer(model), LISTS, VOCABULARY))
+    scores = list(score_lists(LstmScorer(model), LISTS))
     assert [len(each) for each in scores] == [6, 2, 0, 2]
     for (source, hypotheses), got in zip(LISTS, scores, strict=True):
         expected = [plain(model, source, hypothesis) for hypothesis in hypotheses]
@@ -62,7 +63,7 @@ def test_every_hypothesis_gets_the_score_it_has_alone() -> None:
 
 def test_each_distinct_prefix_is_computed_once() -> None:
     scorer = Counting(network(1))
-    list(score_lists(scorer, LISTS, VOCABULARY))
+    list(score_lists(scorer, LISTS))
     prefixes = {
         (index, tuple(hypothesis[:length]))
         for index, (_, hypotheses) in enumerate(LISTS)
@@ -76,13 +77,13 @@ def test_each_distinct_prefix_is_computed_once() -> None:
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
 def test_cutting_into_pieces_changes_no_score(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
     scorer = LstmScorer(network(2))
-    whole = list(score_lists(scorer, LISTS, VOCABULARY))
-    monkeypatch.setattr(rescoring, "STEP_ELEMENTS", limit * VOCABULARY)
-    assert list(score_lists(scorer, iter(LISTS), VOCABULARY)) == whole
+    whole = list(score_lists(scorer, LISTS))
+    monkeypatch.setattr(rescoring, "MOST_HYPOTHESES", limit)
+    assert list(score_lists(scorer, iter(LISTS))) == whole
 
 
 def test_lists_are_not_read_far_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rescoring, "STEP_ELEMENTS", 4 * VOCABULARY)
+    monkeypatch.setattr(rescoring, "MOST_HYPOTHESES", 4)
     taken = 0
 
     def endless() -> Any:
@@ -91,7 +92,7 @@ def test_lists_are_not_read_far_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
             taken += 1
             yield [2, 3], [[4, 5], [4]]
 
-    scores = score_lists(LstmScorer(network(3)), endless(), VOCABULARY)
+    scores = score_lists(LstmScorer(network(3)), endless())
     for _ in range(6):
         next(scores)
     assert taken <= 8
@@ -109,9 +110,11 @@ def test_an_ensemble_reports_the_mean_and_its_members() -> None:
     assert float(both[empty, 0].exp()) == pytest.approx(float(mean), rel=1e-12)
 
 
-def test_decode_and_rescore_agree_to_the_bit() -> None:
-    """In float32, where the order of a sum could show."""
-    scorers = [LstmScorer(network(seed, torch.float32)) for seed in (6, 7)]
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_decode_and_rescore_agree_to_the_bit(precision: Precision) -> None:
+    """Where the order of a sum could show."""
+    models = [network(seed, torch.float32) for seed in (6, 7)]
+    scorers = [LstmScorer(each, precision=precision) for each in models]
     scorer = Ensemble(scorers)
     sources = [[2, 5, 1], [3], [6, 6, 2, 4, 4]]
     found = search(scorer, sources, BeamConfig(beam=6, nbest=6, max_length=8))
@@ -131,7 +134,7 @@ def test_a_small_vocabulary_does_not_unbound_what_is_scored_together() -> None:
             taken += 1
             yield [2, 3], [[4]] * 500
 
-    next(score_lists(LstmScorer(network(3)), endless(), VOCABULARY))
+    next(score_lists(LstmScorer(network(3)), endless()))
     assert taken <= 20
 
 

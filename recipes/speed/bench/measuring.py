@@ -1,0 +1,172 @@
+"""Rounds of runs: every program once, then every program again, so that a slow minute hits all."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.corpora import Corpora
+from bench.records import FAILED, MISSING, Record, Records
+from bench.settings import HOME, Settings
+from bench.timing import Failed, Timing, run
+from bench.tools.fairseq import Fairseq
+from bench.tools.joeynmt import JoeyNMT
+from bench.tools.opennmt import OpenNMT
+from bench.tools.ours import Ours, OursInBf16, Plain
+from bench.tools.tool import Tool, Values
+
+MACHINE = "this machine"
+Measure = Callable[[int], Values]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One program in one case.
+
+    Attributes:
+        name: as the tables call it.
+        measure: run number ``round``, and what it gave.
+        version: of the program.
+        missing: why it is not run.
+        ours: it is ours, so that its failure is an error.
+    """
+
+    name: str
+    measure: Measure
+    version: str = ""
+    missing: str | None = None
+    ours: bool = False
+
+
+class Bench:
+    """What all sections share: settings, texts, programs, and the records."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.sizes = settings, settings.sizes
+        self.corpora = Corpora(settings)
+        self.records = Records(settings.work / f"records{settings.suffix}.tsv")
+        given = (settings, self.corpora)
+        self.ours, self.bf16, self.plain = Ours(*given), OursInBf16(*given), Plain(*given)
+        self.fairseq = Fairseq(*given)
+        self.peers: list[Tool] = [self.plain, OpenNMT(*given), self.fairseq, JoeyNMT(*given)]
+        self.tools: list[Tool] = [self.ours, self.bf16, *self.peers]
+        self.commit, self.processor = commit(), processor()
+        self.wanted: str | None = None
+        self.refuse_others()
+
+    def refuse_others(self) -> None:
+        """Numbers of another machine, or of other threads, must not be mixed with these.
+
+        Raises:
+            SystemExit: there are some.
+        """
+        now = self.processor, self.settings.threads
+        for each in self.records.all:
+            if (each.machine, each.threads) != now:
+                sys.exit(
+                    f"run.sh: {self.records.path} was measured on {each.machine} with THREADS="
+                    f"{each.threads}; set that, or remove the file to begin anew"
+                )
+
+    def rounds(self, section: str, case: str, entries: Sequence[Entry]) -> None:
+        """Run each entry in turn, again and again; what is on record is not run."""
+        if self.wanted not in (None, case):
+            return
+        for entry in entries:
+            self.records.forget_reasons(section, case, entry.name)
+        for round in range(1, self.settings.rounds + 1):
+            for entry in entries:
+                if entry.missing:
+                    if round == 1:
+                        self.keep(section, case, entry, 0, {MISSING: entry.missing})
+                elif not self.records.has(section, case, entry.name, round):
+                    self.attempt(section, case, entry, round)
+
+    def attempt(self, section: str, case: str, entry: Entry, round: int) -> None:
+        print(f"{section}, {case}, {entry.name}, round {round}", file=sys.stderr, flush=True)
+        try:
+            values = entry.measure(round)
+        except Failed as error:
+            if entry.ours:
+                raise
+            print(f"  failed: {error}", file=sys.stderr)
+            values = {FAILED: str(error)}
+        self.keep(section, case, entry, round, values)
+
+    def keep(self, section: str, case: str, entry: Entry, round: int, values: Values) -> None:
+        record = Record(
+            section,
+            case,
+            entry.name,
+            round,
+            measure="",
+            value="",
+            threads=self.settings.threads,
+            device=self.settings.device,
+            version=entry.version,
+            commit=self.commit,
+            date="",
+            machine=self.processor,
+        )
+        self.records.add(record, values)
+
+    def entry(self, tool: Tool, measure: Measure) -> Entry:
+        missing = tool.missing()
+        version = "" if missing else tool.version()
+        return Entry(tool.name, measure, version, missing, ours=not tool.peer)
+
+    def start_up(self, once: Callable[[], Timing]) -> Timing:
+        """The faster of two runs over next to nothing, to be taken off a run over much."""
+        times = [once() for _ in range(1 if self.settings.quick else 2)]
+        return min(times, key=lambda timing: timing.seconds)
+
+    def peak(self) -> Entry:
+        """What the machine can do, measured in each round beside the others."""
+        return Entry(MACHINE, lambda round: self.measured_peak(), ours=True)
+
+    def measured_peak(self) -> Values:
+        settings = self.settings
+        given = [settings.threads, settings.device]
+        environment = settings.environment() | {"PYTHONPATH": str(HOME)}
+        timing = run([sys.executable, "-m", "bench.peak", *given], environment=environment)
+        found: Values = json.loads(timing.talk[-1][1])
+        return found
+
+
+def measured(timing: Timing, **values: float | str) -> Values:
+    """``values``, and what any run tells."""
+    told = {"seconds": timing.seconds, "cpu_seconds": timing.cpu_seconds}
+    return values | told | {"memory_mib": timing.memory_mib}
+
+
+def commit() -> str:
+    """The short commit, with a word where the code differs from it."""
+    head = output_of("git", "rev-parse", "--short", "HEAD")
+    others = [f":(top,exclude,glob)recipes/*/{name}" for name in ("RESULTS*.md", "results*.tsv")]
+    return (
+        f"{head} changed"
+        if head and output_of("git", "status", "-s", "--", ":/", *others)
+        else head
+    )
+
+
+def output_of(*command: str) -> str:
+    """What the command prints; nothing where there is no such command, or it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=HOME)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()
+
+
+def processor() -> str:
+    """The processor's model where the system tells it, and how many cores there are."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(errors="replace").split("\n") if cpuinfo.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    name = models[0] if models else platform.processor() or platform.machine()
+    return f"{name}, {os.cpu_count()} cores"

@@ -1,0 +1,259 @@
+"""RESULTS.md out of the records: medians with the range of the runs, and what follows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.measuring import MACHINE
+from bench.records import Record, Records, unique
+
+OURS = ("s2s", "s2s bf16")
+PEERS = ("plain nn.LSTM", "OpenNMT-py", "fairseq", "JoeyNMT")
+Row = list[str]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A number of each program in a case.
+
+    Attributes:
+        measure: its name in the records.
+        title: the head of the column.
+        digits: decimals, or None for three significant figures.
+        spread: show the smallest and the largest run too.
+    """
+
+    measure: str
+    title: str
+    digits: int | None = 0
+    spread: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the page: a table for each case, or one whose rows are cases."""
+
+    name: str
+    title: str
+    note: str
+    columns: Sequence[Column]
+    ratio: str = ""  # the measure that is compared with the fastest peer
+    share: bool = False  # of the machine's peak
+    by_case: bool = False
+
+
+MEMORY = Column("memory_mib", "MiB")
+SECTIONS = (
+    Section(
+        "train",
+        "Training",
+        "Updates alone, after a warm-up; words of both languages without padding and ends of"
+        " sentences. The share of the peak counts the multiply-adds that the model needs.",
+        [Column("words_per_second", "words/s", spread=True), Column("gflops", "GFLOP/s"), MEMORY],
+        ratio="words_per_second",
+        share=True,
+    ),
+    Section(
+        "decode",
+        "Decoding",
+        "Without start-up: a run over the text less a run over one line. All but JoeyNMT have the"
+        " same weights; it has weights of its own, attention, and an output of fixed length. The"
+        " share of the peak counts a full beam up to the end of the best translation, and no more."
+        ' "Same": lines that are those of s2s in fp32.',
+        [
+            Column("sentences_per_second", "sentences/s", 1, spread=True),
+            Column("gflops", "GFLOP/s"),
+            Column("bleu", "BLEU", 2),
+            Column("same_percent", "same %", 1),
+            MEMORY,
+        ],
+        ratio="sentences_per_second",
+        share=True,
+    ),
+    Section(
+        "rescore",
+        "Rescoring",
+        "Without start-up. The peers score a sample of the same hypotheses, as pairs. The share of"
+        ' the peak counts every distinct prefix once. "Difference": mean distance of a log'
+        " probability from that of s2s in fp32.",
+        [
+            Column("hypotheses_per_second", "hypotheses/s", spread=True),
+            Column("gflops", "GFLOP/s"),
+            Column("difference", "difference", None),
+            MEMORY,
+        ],
+        ratio="hypotheses_per_second",
+        share=True,
+    ),
+    Section(
+        "prep",
+        "Tokenising",
+        "Both languages, start-up included. `s2s prep` also normalises, filters and reports."
+        " Memory: of all processes together.",
+        [Column("lines_per_second", "lines/s", spread=True), MEMORY],
+    ),
+    Section(
+        "vocab",
+        "Vocabulary and ids",
+        "Without start-up: a run over the text less a run over two pairs.",
+        [
+            Column("words_per_second", "words/s", spread=True),
+            Column("words_per_cpu_second", "words/s a core"),
+            MEMORY,
+        ],
+    ),
+    Section(
+        "start",
+        "Start-up",
+        "Seconds from the command to its end; files are in the system's cache.",
+        [Column("seconds", "seconds", 2, spread=True), MEMORY],
+    ),
+    Section(
+        "softmax",
+        "Large vocabularies",
+        "A random text, one layer under wide embeddings: only the products with the output layer"
+        " grow with its rows, and the tables of the embeddings cost what the touched rows cost.",
+        [
+            Column("seconds_per_update", "s/update", 3, spread=True),
+            Column("gflops", "GFLOP/s"),
+            MEMORY,
+        ],
+        by_case=True,
+    ),
+    Section(
+        "growth",
+        "Growth",
+        "One thing grows, the rest stays. What must not fall is the rate: multiply-adds a second,"
+        " or pairs a second.",
+        [
+            Column("gflops", "GFLOP/s", 1),
+            Column("pairs_per_second", "pairs/s"),
+            MEMORY,
+        ],
+        by_case=True,
+    ),
+)
+
+
+def page(records: Records) -> str:
+    """The whole page."""
+    head = "# Speed\n\nWritten by `run.sh`, not by hand. README.md says how it is measured.\n"
+    parts = [head, origin(records.all)]
+    for section in SECTIONS:
+        if cases := records.cases(section.name):
+            parts.append(f"## {section.title}\n\n{section.note}\n")
+            parts += tables(section, cases, records)
+    return "\n".join(parts)
+
+
+def origin(records: Sequence[Record]) -> str:
+    """How the numbers were made, said once where all are of one kind."""
+    versions = unique(f"{each.tool} {each.version}" for each in records if each.version)
+    counts = unique(str(each.threads) for each in records)
+    dates = sorted(each.date[:10] for each in records)
+    facts = {
+        "command": "`recipes/speed/run.sh`; the tables show medians, with the range in brackets",
+        "hardware": "; ".join(unique(each.machine for each in records)),
+        "threads": ", ".join(counts),
+        "device": ", ".join(unique(each.device for each in records)),
+        "commit": ", ".join(unique(each.commit or "unknown" for each in records)),
+        "dates": " to ".join(unique([*dates[:1], *dates[-1:]])),
+        "versions": ", ".join(versions),
+    }
+    return "\n".join(f"- {name}: {value}" for name, value in facts.items()) + "\n"
+
+
+def tables(section: Section, cases: Sequence[str], records: Records) -> list[str]:
+    if section.by_case:
+        rows = [
+            [case, tool, *cells(section, case, tool, records)]
+            for case in cases
+            for tool in records.tools(section.name, case)
+        ]
+        return [table(["", "", *heads(section)], rows)]
+    parts = []
+    for case in cases:
+        tools = [each for each in records.tools(section.name, case) if each != MACHINE]
+        rows = [[tool, *cells(section, case, tool, records)] for tool in tools]
+        found = table(["", *heads(section)], rows)
+        runs = max(len(records.values(section.name, case, each, "seconds")) for each in tools)
+        parts.append(f"### {case}\n\n{found}\n{peaks(section, case, records)}Runs: {runs}.\n")
+    return parts
+
+
+def heads(section: Section) -> Row:
+    titles = [column.title for column in section.columns]
+    if section.ratio:
+        titles.insert(1, "× fastest peer")
+    if section.share:
+        titles.insert(2 + bool(section.ratio), "% of peak")
+    return [*titles, "runs"] if section.by_case else titles
+
+
+def cells(section: Section, case: str, tool: str, records: Records) -> Row:
+    """The numbers of one program, or why there are none."""
+    named = (section.name, case, tool)
+    shown = [number(column, records.values(*named, column.measure)) for column in section.columns]
+    if section.ratio:
+        shown.insert(1, against_peers(section, case, tool, records))
+    if section.share:
+        shown.insert(2 + bool(section.ratio), share(section, case, tool, records))
+    if section.by_case:
+        shown.append(str(len(records.values(*named, "seconds"))))
+    if (reason := records.reason(*named)) and not any(records.values(*named, "seconds")):
+        shown[0] = reason if len(reason) < 40 else f"{reason[:40]}…"
+    return shown
+
+
+def number(column: Column, values: Sequence[float]) -> str:
+    """The median, with the range where the column shows it."""
+    if not values:
+        return ""
+    ordered = sorted(values)
+    half = len(ordered) // 2
+    median = (ordered[half] + ordered[~half]) / 2
+    text = written(column, median)
+    if column.spread and len(values) > 1:
+        text += f" [{written(column, ordered[0])}, {written(column, ordered[-1])}]"
+    return text
+
+
+def written(column: Column, value: float) -> str:
+    return f"{value:.2g}" if column.digits is None else f"{value:,.{column.digits}f}"
+
+
+def against_peers(section: Section, case: str, tool: str, records: Records) -> str:
+    """The median over that of the fastest peer; for a peer, over the fastest of the others."""
+    mine = records.median(section.name, case, tool, section.ratio)
+    others = [records.median(section.name, case, each, section.ratio) for each in PEERS]
+    fastest = max((each for each in others if each), default=None)
+    return f"{mine / fastest:.2f}" if mine and fastest else ""
+
+
+def share(section: Section, case: str, tool: str, records: Records) -> str:
+    """Of the rate of large matrix products in the same precision, measured in the same rounds."""
+    precision = "bf16" if tool.endswith("bf16") else "fp32"
+    rate = records.median(section.name, case, tool, "gflops")
+    peak = records.median(section.name, case, MACHINE, f"peak_{precision}")
+    return f"{100 * rate / peak:.0f}" if rate and peak else ""
+
+
+def peaks(section: Section, case: str, records: Records) -> str:
+    found = {
+        name: records.median(section.name, case, MACHINE, f"peak_{name}")
+        for name in ("fp32", "bf16")
+    }
+    told = [f"{name} {value:,.0f} GFLOP/s" for name, value in found.items() if value]
+    return f"Peak of matrix products: {', '.join(told)}. " if told else ""
+
+
+def table(head: Row, rows: Sequence[Row]) -> str:
+    """A Markdown table, even for reading as plain text; columns without a number are left out."""
+    kept = [i for i in range(len(head)) if i == 0 or any(row[i] for row in rows)]
+    lines = [[row[i] for i in kept] for row in [head, *rows]]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    shown = []
+    for first, *others in lines:
+        right = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
+        shown.append("| " + " | ".join([first.ljust(widths[0]), *right]) + " |")
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    return "\n".join([shown[0], "| " + " | ".join(rule) + " |", *shown[1:]]) + "\n"

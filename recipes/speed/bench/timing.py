@@ -1,0 +1,132 @@
+"""Run a program and measure it: seconds, processor seconds, memory."""
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SAMPLE_SECONDS = 0.1
+TOLD_LINES = 5
+NOWHERE = Path(os.devnull)
+Command = Sequence[object]  # words, paths and numbers
+Talk = list[tuple[float, str]]
+
+
+class Failed(Exception):
+    """A program that was measured came to a bad end."""
+
+
+@dataclass
+class Timing:
+    """What one run took.
+
+    Attributes:
+        seconds: wall time from start to end.
+        cpu_seconds: of the program and of its processes.
+        memory_mib: largest sum over the program and its processes, pages that they share counted
+            once, sampled; where the system does not tell, the largest process.
+        talk: lines of stderr, and of stdout unless it went to a file, each with the second (since
+            the start) at which it came.
+    """
+
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    memory_mib: float = 0.0
+    talk: Talk = field(default_factory=list)
+
+
+def run(
+    command: Command,
+    *,
+    environment: Mapping[str, str],
+    stdin: Path | None = None,
+    stdout: Path | None = None,
+    cwd: Path | None = None,
+) -> Timing:
+    """Run ``command`` to its end.
+
+    Raises:
+        Failed: it cannot be started, or its exit status is not 0; with its last words.
+    """
+    timing, start = Timing(), time.perf_counter()
+    with (
+        (stdin or NOWHERE).open("rb") as source,
+        (stdout or NOWHERE).open("wb") as sink,
+    ):
+        try:
+            process = subprocess.Popen(
+                list(map(str, command)),
+                stdin=source,
+                stdout=sink if stdout else subprocess.PIPE,
+                stderr=subprocess.PIPE if stdout else subprocess.STDOUT,
+                env=dict(environment),
+                cwd=cwd,
+            )
+        except OSError as error:
+            raise Failed(f"{command[0]}: {error.strerror}") from None
+        memory = Memory(process.pid)
+        with process, memory:
+            for line in (process.stderr if stdout else process.stdout) or ():
+                told = line.decode(errors="replace").rstrip("\n")
+                timing.talk.append((time.perf_counter() - start, told))
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            timing.seconds = time.perf_counter() - start
+    timing.cpu_seconds = usage.ru_utime + usage.ru_stime
+    timing.memory_mib = max(usage.ru_maxrss / 1024, memory.most / 2**20)
+    if process.returncode:
+        last = " / ".join(line for _, line in timing.talk[-TOLD_LINES:])
+        raise Failed(f"{Path(str(command[0])).name} ended with {process.returncode}: {last}")
+    return timing
+
+
+class Memory:
+    """Samples the memory of a process and its descendants, ``most`` bytes, where /proc tells."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid, self.most = pid, 0
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+
+    def watch(self) -> None:
+        while not self.over.wait(SAMPLE_SECONDS):
+            family = descendants(self.pid)
+            # A process by itself: its largest size is told at its end, and sampling costs time.
+            if len(family) > 1:
+                self.most = max(self.most, sum(map(proportional_bytes, family)))
+
+    def __enter__(self) -> "Memory":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.over.set()
+        self.thread.join()
+
+
+def descendants(pid: int) -> list[int]:
+    """The process and all below it."""
+    found = [pid]
+    for each in found:
+        for children in Path(f"/proc/{each}/task").glob("*/children"):
+            found += map(int, readable(children).split())
+    return found
+
+
+def proportional_bytes(pid: int) -> int:
+    """Memory of a process; a page that n processes share counts as its n-th part."""
+    for line in readable(Path(f"/proc/{pid}/smaps_rollup")).split("\n"):
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def readable(path: Path) -> str:
+    """A file of a process, which may be gone."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

@@ -1,0 +1,101 @@
+"""The next word's distribution for a block of rows: used at once, and forgotten."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+# In place of the probability of a word that must not follow.
+RULED_OUT = -1.0
+# The bits that a float64 has beyond those of a float32.
+SPARE_BITS = (1 << 29) - 1
+# Words that stand for each other in the first round of `top`.
+GROUP = 32
+
+
+class Distribution:
+    """Probabilities of the next word after each of a block of rows.
+
+    Attributes:
+        ranking: [rows, vocabulary] the sum of the members' probabilities. Words whose probability
+            is below what the type can hold are equal here, and only here.
+    """
+
+    def __init__(self, logits: Iterable[Tensor]) -> None:
+        """Of one member's logits [rows, vocabulary], or of several members' (consumed)."""
+        self.members: list[tuple[Tensor, Tensor, Tensor]] = []
+        for each in logits:
+            probabilities = each.softmax(1)
+            # The largest probability is 1 / Σ exp(logit - largest logit).
+            self.members.append((each, each.amax(1), probabilities.amax(1).log_()))
+            if len(self.members) == 1:
+                self.ranking = probabilities
+            else:
+                self.ranking += probabilities
+
+    def log_probs(self, rows: Tensor, words: Tensor) -> Tensor:
+        """Log probability of ``words`` after ``rows`` of the block, which may be broadcast.
+
+        Returns:
+            [..., 1 + members] in float64: of the mean of the members' probabilities, and of each
+            member.
+        """
+        members = [
+            (logits[rows, words] - largest[rows]).double() + log_share[rows].double()
+            for logits, largest, log_share in self.members
+        ]
+        return torch.stack([log_mean(members), *members], -1)
+
+
+def log_mean(log_probs: list[Tensor]) -> Tensor:
+    """Log of the mean of probabilities, one tensor a member."""
+    if len(log_probs) == 1:
+        return log_probs[0]
+    largest = log_probs[0]
+    for each in log_probs[1:]:
+        largest = largest.maximum(each)
+    # Of words that are impossible to all, the difference would not be a number.
+    largest = largest.clamp(min=-1e300)
+    total = (log_probs[0] - largest).exp()
+    for each in log_probs[1:]:
+        total += (each - largest).exp()
+    return total.log_().add_(largest).sub_(math.log(len(log_probs)))
+
+
+def top(values: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """The best ``width`` of each row, best first, of equal ones the lower id first.
+
+    Of groups of neighbours, only those can hold one of them whose own best are among the best
+    ``width``, equal groups ranked likewise.
+
+    Args:
+        values: [rows, vocabulary] probabilities; `RULED_OUT` comes last.
+        width: at most the vocabulary.
+
+    Returns:
+        Values and ids, both [rows, width].
+    """
+    rows, vocabulary = values.shape
+    groups = vocabulary // GROUP
+    if vocabulary % GROUP or groups <= 2 * width:
+        return ranked(values, width)
+    grouped = values.view(rows, groups, GROUP)
+    chosen = ranked(grouped.amax(2), width)[1].sort(1).values
+    ids = (chosen[:, :, None] * GROUP + torch.arange(GROUP, device=values.device)).flatten(1)
+    best, places = ranked(values.gather(1, ids), width)
+    return best, ids.gather(1, places)
+
+
+def ranked(values: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """The best ``width`` of each row and their places, best first, of equal ones the first."""
+    if values.dtype != torch.float32:
+        whole = values.sort(dim=1, descending=True, stable=True)
+        return whole.values[:, :width], whole.indices[:, :width]
+    # ``topk`` leaves open which of equal numbers it takes, so no two may be equal. The bits of
+    # positive numbers order like the numbers, and made float64, a number has bits to spare.
+    last = values.shape[1] - 1
+    keys = values.double().view(torch.int64)
+    keys += torch.arange(last, -1, -1, device=values.device)
+    places = last - (keys.topk(width, dim=1).values & SPARE_BITS)
+    return values.gather(1, places), places
