@@ -37,8 +37,9 @@ def set_threads(threads: int) -> None:
 def keep_memory() -> None:
     """Have freed memory used again rather than given back to the system and fetched anew.
 
-    The C library gives large blocks back at once. An update would fetch all of its tensors page by
-    page, zeroed, and does so for a tenth of its time. Only glibc is asked; others do as they do.
+    The C library gives large blocks back at once. An update, or a step of search, would fetch all
+    of its tensors page by page, zeroed, and spend a tenth of its time on that or more. Only glibc
+    is asked; others do as they do.
     """
     trim_threshold, top_pad, mmap_max = -1, -2, -4  # M_… of glibc's malloc.h
     try:

@@ -30,6 +30,11 @@ class Product:
         self.dtype, self.device = weight.dtype, weight.device
         self._suits = {SMALL: True}
 
+    @property
+    def adds_exactly(self) -> bool:
+        """Whether the bias is added before a result is rounded to the type of the weights."""
+        return self.packed.plain is None
+
     def suits(self, rows: int) -> bool:
         """Whether blocks of ``rows``, a multiple of `SMALL`, give the bits of small ones: tried."""
         if rows not in self._suits:

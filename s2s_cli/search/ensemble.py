@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from s2s_cli.errors import UserError
+from s2s_cli.model.device import keep_memory
 from s2s_cli.model.directory import Description, load_model
 from s2s_cli.search.cells import LstmState
 from s2s_cli.search.scorer import LstmScorer, Precision, Scorer
@@ -58,6 +59,7 @@ def load_scorer(
     Raises:
         UserError: not a model directory; members that differ in vocabularies or tokenising.
     """
+    keep_memory()
     loaded = [load_model(path, device, tables_checked=False) for path in models]
     descriptions = [description for _, description in loaded]
     for path, description in zip(models, descriptions, strict=True):

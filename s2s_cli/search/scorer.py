@@ -20,6 +20,7 @@ from s2s_cli.search.cells import DeepLstm, LstmState
 from s2s_cli.search.distribution import GROUP
 
 Precision = Literal["fp32", "bf16"]
+USUAL_WORDS = 16  # from which it is seen how large logits are
 
 
 class Scorer(Protocol):
@@ -77,7 +78,6 @@ class LstmScorer:
             precision: bf16: weights and inputs of products are rounded to bfloat16.
             origin: where the model came from.
         """
-        keep_memory()
         self.reverse_source = reverse_source
         weight = model.softmax.weight.detach()
         self.device = weight.device
@@ -88,7 +88,19 @@ class LstmScorer:
             tables = model.source_embedding.weight.detach(), model.target_embedding.weight.detach()
             self.encoder = DeepLstm(model.encoder, tables[0], dtype, origin)
             self.decoder = DeepLstm(model.decoder, tables[1], dtype, origin)
-            self.output = Product(*whole_groups(weight.to(dtype), model.softmax.bias.detach()))
+            bias = model.softmax.bias.detach()
+            self.output = Product(*whole_groups(weight.to(dtype), bias))
+            if dtype != self.exact and self.output.adds_exactly:
+                # bf16 keeps more digits of small numbers: the likely words' logits are moved near
+                # zero before they are rounded, which changes no probability.
+                bias = bias - self.usual_largest_logit()
+                self.output = Product(*whole_groups(weight.to(dtype), bias))
+
+    def usual_largest_logit(self) -> float:
+        """The mean over a few words, read at the start, of the largest logit of the next word."""
+        words = torch.arange(min(USUAL_WORDS, self.shape.target_vocabulary), device=self.device)
+        state = self.decoder.step(words, self.decoder.zeros(len(words)))
+        return float(self.output(state.hidden[-1]).to(self.exact).amax(1).mean())
 
     @property
     def flops(self) -> int:
@@ -134,13 +146,3 @@ def whole_groups(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     if not missing:
         return weight, bias
     return F.pad(weight, (0, 0, 0, missing)), F.pad(bias, (0, missing), value=float("-inf"))
-
-
-def keep_memory() -> None:
-    """Have the C library keep the memory of blocks for the next block.
-
-    That of Linux gives a large tensor's memory back to the system at its end and fetches pages
-    for the next one, which costs a fifth of a product's time. It stops doing so, for twice the
-    size of the largest one under 32 MiB that it saw come and go.
-    """
-    torch.empty(30 << 20, dtype=torch.uint8)

@@ -35,8 +35,9 @@ def memory_estimate(
 ) -> int:
     """Bytes that training needs at its largest batch, roughly; ``model`` may be on meta.
 
-    Weights, gradients and optimiser state; what the backward pass needs of every time step (four
-    gates, cell and hidden state a layer, with the products they came from); one block of logits.
+    Weights, gradients and optimiser state; what the backward pass keeps and makes of every time step
+    (four gates and their gradients, four numbers a cell, what is read and written); one block of
+    logits.
     """
     shape = model.shape
     everything = count(model.parameters())
@@ -48,7 +49,7 @@ def memory_estimate(
         case "adam":
             weights = 4 * everything
     steps = (source_length + target_length + 1) * config.batch_size
-    activations = steps * (shape.layers * 14 * shape.hidden_size + 4 * shape.embedding_size)
+    activations = steps * (shape.layers * 16 * shape.hidden_size + 4 * shape.embedding_size)
     block = block_rows(shape.target_vocabulary) * shape.target_vocabulary
     return RUNTIME_BYTES + BYTES * (weights + activations + 3 * block)
 

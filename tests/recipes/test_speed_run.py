@@ -1,6 +1,7 @@
 """The recipe of speed from the raw text to the results, tiny, with no peer installed."""
 
 import csv
+import fcntl
 import hashlib
 import os
 import shutil
@@ -111,6 +112,14 @@ def test_what_was_measured_is_not_measured_again(recipe: tuple[Path, Any]) -> No
     assert "round" not in done.stderr
     measured = [row for row in before if row["measure"] != "missing"]
     assert [row for row in records(path) if row["measure"] != "missing"] == measured
+
+
+def test_a_second_run_at_the_same_time_is_refused(recipe: tuple[Path, Any]) -> None:
+    with (recipe[0] / "work/quick/lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        done = run(recipe[0], "vocab")
+    assert done.returncode != 0
+    assert "another run is under way" in done.stderr
 
 
 @pytest.mark.parametrize(

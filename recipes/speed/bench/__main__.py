@@ -1,8 +1,12 @@
 """Measure sections, then write RESULTS.md and results.tsv. usage: python3 -m bench --help"""
 
 import argparse
+import fcntl
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from bench import growth, models, texts
 from bench.measuring import Bench
@@ -53,7 +57,28 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     given = arguments()
     settings = Settings.read(given.quick)
-    bench = Bench(settings)
+    with alone(settings.work):
+        measure(Bench(settings), given)
+
+
+@contextmanager
+def alone(work: Path) -> Iterator[None]:
+    """Two runs at a time would slow each other down, and write over each other's records.
+
+    Raises:
+        SystemExit: another run is under way.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            sys.exit(f"run.sh: another run is under way in {work}; wait for its end")
+        yield
+
+
+def measure(bench: Bench, given: argparse.Namespace) -> None:
+    """The sections that were asked for; what was measured is written in any case."""
     try:
         for each in [] if given.results else given.sections or list(SECTIONS):
             section, _, case = each.partition("/")
