@@ -38,7 +38,7 @@ def decode(
     output: Annotated[Path, typer.Option(help="Translations; -: stdout.")] = STDIO,
     tokenised: Tokenised = False,
     batch_size: Annotated[
-        int, typer.Option(min=0, help="Sentences decoded together; 0: as memory allows.")
+        int, typer.Option(min=0, help="Sentences decoded together; 0: 1024 divided by the beam.")
     ] = 0,
     precision: Precision = "fp32",
     device: Device = "auto",

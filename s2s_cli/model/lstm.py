@@ -16,8 +16,8 @@ State = tuple[Tensor, Tensor]
 Form = TypeVar("Form", Tensor, PackedSequence)
 
 
-# Rows of a product over the distinct words of a batch are filled up to a multiple of this: kernels
-# are prepared for each number of rows.
+# Rows of a product over a whole batch, or over its distinct words, are filled up to a multiple of
+# this: kernels are prepared for each number of rows.
 ROWS_MULTIPLE = 64
 
 
@@ -42,8 +42,11 @@ class Lstm(nn.LSTM):
             all layers after each sequence's last step.
         """
         if inputs.data.device.type != "cpu":
-            return super().forward(inputs, state)
-        return self._read(inputs, inputs.data.flatten(0, -2), None, state)
+            # Under autocast torch would compute in fp16, cell states included.
+            with torch.autocast("cuda", enabled=False):
+                return super().forward(inputs, state)
+        rows = inputs.data if isinstance(inputs, PackedSequence) else inputs.flatten(0, 1)
+        return self._read(inputs, rows, None, state)
 
     def read_words(
         self, words: Form, table: nn.Embedding, state: State | None = None
@@ -120,17 +123,20 @@ class _Layer(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         rows, cells = sum(sizes), from_hidden.shape[1]
         bias = candidate_times(2, input_bias + hidden_bias)
+        words: Tensor | None = None
         if index is None:
             weight, size = side_by_side(from_input, from_hidden, low), inputs.shape[1]
             product = Packed(candidate_times(2, weight), bias)
         else:
             weight, size = from_hidden.to(low, copy=True), 0
             product = Packed(candidate_times(2, weight))
+            words = rounded_up(inputs.to(low))
             from_words = Packed(candidate_times(2, from_input.to(low, copy=True)), bias)
-            of_words = from_words(rounded_up(inputs.to(low)))
-            step_words = index.split(sizes)
+            of_words, step_words = from_words(words), index.split(sizes)
         # What each step reads: x (unless by index), and the hidden state before.
-        reads = inputs.new_empty(rows, size + cells, dtype=low)
+        all_reads = inputs.new_empty(rows + -rows % ROWS_MULTIPLE, size + cells, dtype=low)
+        all_reads[rows:] = 0
+        reads = all_reads[:rows]
         if index is None:
             reads[:, :size] = inputs
         reads[: sizes[0], size:] = hidden_before
@@ -152,8 +158,8 @@ class _Layer(torch.autograd.Function):
                 last_cell[len(after) : len(gate)] = cell[len(after) :]
             gates.append(gate)
             memory = cell
-        ctx.sizes, ctx.gates, ctx.index = sizes, gates, index
-        ctx.save_for_backward(weight, reads, inputs, from_input, cell_before, *saved)
+        ctx.sizes, ctx.gates, ctx.index, ctx.inputs = sizes, gates, index, len(inputs)
+        ctx.save_for_backward(weight, all_reads, words, from_input, cell_before, *saved)
         ctx.set_materialize_grads(False)
         return hidden, last_hidden, last_cell
 
@@ -162,16 +168,17 @@ class _Layer(torch.autograd.Function):
     def backward(
         ctx: Any, d_hidden: Tensor | None, d_last_hidden: Tensor | None, d_last_cell: Tensor | None
     ) -> tuple[Any, ...]:
-        weight, reads, inputs, from_input, cell_before, *saved = ctx.saved_tensors
-        size = reads.shape[1] - cell_before.shape[1]
+        weight, reads, words, from_input, cell_before, *saved = ctx.saved_tensors
+        rows, size = sum(ctx.sizes), reads.shape[1] - cell_before.shape[1]
         # tanh' z = 4 σ'(2 z); with this factor in the weights, all gates have the derivatives of σ.
         product = Packed(candidate_times(2, weight).T)
         # What reaches each sequence's state from the steps after; at first, from behind its last.
         onto_hidden = zeros_or_copy(d_last_hidden, cell_before)
         onto_cell = zeros_or_copy(d_last_cell, cell_before)
         d_gates = reads.new_empty(len(reads), weight.shape[0])
-        d_inputs = onto_cell.new_empty(len(reads), size)
-        views = [each.split(ctx.sizes) for each in (d_gates, d_inputs, *saved)]
+        d_gates[rows:] = 0
+        d_inputs = onto_cell.new_empty(rows, size)
+        views = [each.split(ctx.sizes) for each in (d_gates[:rows], d_inputs, *saved)]
         d_tops = d_hidden.split(ctx.sizes) if d_hidden is not None else None
         for number in reversed(range(len(ctx.sizes))):
             d_gate, d_input, candidate, _, squashed, onward = (each[number] for each in views)
@@ -189,9 +196,9 @@ class _Layer(torch.autograd.Function):
             d_top.copy_(d_read[:, size:])
         of_gates, read = d_gates, reads[:, :size]
         if ctx.index is not None:
-            of_gates, read = sums(d_gates, ctx.index, len(inputs)), inputs.to(d_gates.dtype)
+            of_gates, read = sums(d_gates[:rows], ctx.index, len(words)), words
             low_weight = candidate_times(4, from_input.to(d_gates.dtype, copy=True))
-            d_inputs = (of_gates @ low_weight).to(onto_cell.dtype)
+            d_inputs = (of_gates @ low_weight)[: ctx.inputs].to(onto_cell.dtype)
         d_from_input, d_from_hidden, d_bias = (
             candidate_times(4, (one.T @ other).to(onto_cell.dtype))
             for one, other in (

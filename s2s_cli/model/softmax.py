@@ -78,7 +78,7 @@ class _BlockwiseLoss(torch.autograd.Function):
     def backward(ctx: Any, scale: Tensor) -> tuple[Tensor | None, ...]:
         hidden, weight, bias = ctx.saved_tensors
         return (
-            hidden.mul_(scale.to(hidden.dtype)),
+            hidden.mul_(scale),
             weight.mul_(scale),
             bias.mul_(scale),
             None,

@@ -31,8 +31,8 @@ class Product:
         self._suits = {SMALL: True}
 
     @property
-    def adds_exactly(self) -> bool:
-        """Whether the bias is added before a result is rounded to the type of the weights."""
+    def is_packed(self) -> bool:
+        """Whether the weights are; then the bias is added before a result is rounded to bf16."""
         return self.packed.plain is None
 
     def suits(self, rows: int) -> bool:

@@ -9,15 +9,17 @@ from torch import Tensor
 from s2s_cli.errors import UserError
 from s2s_cli.model.device import keep_memory
 from s2s_cli.model.directory import Description, load_model
+from s2s_cli.model.work import Precision
+from s2s_cli.search.blocks import blocks
 from s2s_cli.search.cells import LstmState
-from s2s_cli.search.scorer import LstmScorer, Precision, Scorer
+from s2s_cli.search.scorer import LstmScorer, Scorer
 from s2s_cli.text.facts import Facts
 
 
 class Ensemble:
     """The arithmetic mean of the members' probabilities of the next word."""
 
-    def __init__(self, scorers: Sequence[Scorer]) -> None:
+    def __init__(self, scorers: Sequence[LstmScorer]) -> None:
         self.scorers = list(scorers)
 
     @property
@@ -39,9 +41,7 @@ class Ensemble:
         return [each.step(part, tokens) for each, part in zip(self.scorers, state, strict=True)]
 
     def blocks(self, state: list[LstmState]) -> list[slice]:
-        """The finest of the members' cuts, which suits all: their vocabularies are of one size."""
-        cuts = [each.blocks(part) for each, part in zip(self.scorers, state, strict=True)]
-        return max(cuts, key=len)
+        return blocks(len(state[0].hidden[-1]), *(each.output for each in self.scorers))
 
     def logits(self, state: list[LstmState], block: slice) -> Iterator[Tensor]:
         for each, part in zip(self.scorers, state, strict=True):

@@ -6,7 +6,7 @@ and all words never exists.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -14,12 +14,11 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from s2s_cli.model.seq2seq import Seq2Seq
-from s2s_cli.model.work import lstm_flops, softmax_flops
+from s2s_cli.model.work import Precision, lstm_flops, softmax_flops
 from s2s_cli.search.blocks import Product, blocks
 from s2s_cli.search.cells import DeepLstm, LstmState
 from s2s_cli.search.distribution import GROUP
 
-Precision = Literal["fp32", "bf16"]
 USUAL_WORDS = 16  # from which it is seen how large logits are
 
 
@@ -90,7 +89,7 @@ class LstmScorer:
             self.decoder = DeepLstm(model.decoder, tables[1], dtype, origin)
             bias = model.softmax.bias.detach()
             self.output = Product(*whole_groups(weight.to(dtype), bias))
-            if dtype != self.exact and self.output.adds_exactly:
+            if dtype != self.exact and self.output.is_packed:
                 # bf16 keeps more digits of small numbers: the likely words' logits are moved near
                 # zero before they are rounded, which changes no probability.
                 bias = bias - self.usual_largest_logit()

@@ -79,10 +79,10 @@ class Chunk:
     def _decode_side(self, raw: bytes) -> str:
         if self.first == 1:
             raw = raw.removeprefix(BOM)
-        if not raw.endswith(b"\n"):
-            raw = raw.removesuffix(b"\r") + b"\n"
         text = raw.decode()
-        return text.replace("\r\n", "\n") if "\r" in text else text
+        if "\r" in text:
+            text = text.replace("\r\n", "\n")
+        return text if text.endswith("\n") else text.removesuffix("\r") + "\n"
 
     def _refuse(self, sides: tuple[bytes, ...]) -> None:
         """Raise for the first line that is no UTF-8."""
@@ -119,9 +119,11 @@ def chunk_starts(path: Path) -> tuple[int, list[int]]:
     starts = [0]
     with reading(path) as stream:
         while block := stream.read(BLOCK):
-            count = block.count(b"\n")
+            count, passed, rest = block.count(b"\n"), 0, block
             while (ends := len(starts) * CHUNK - lines) <= count:
-                starts.append(size + len(block) - len(block.split(b"\n", ends)[ends]))
+                rest = rest.split(b"\n", ends - passed)[-1]
+                passed = ends
+                starts.append(size + len(block) - len(rest))
             lines += count
             size += len(block)
             last = block[-1:]

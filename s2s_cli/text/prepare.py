@@ -99,7 +99,7 @@ def prepare(config: PrepConfig) -> PrepReport:
 
 
 def filter_stdin(language: str, tokenised: bool) -> None:
-    """Tokenise stdin to stdout line by line, as `prepare` and decoding do."""
+    """Tokenise stdin to stdout, a line for each line, as `prepare` and decoding do."""
     check_language(language)
     tokeniser = Tokeniser(language, tokenised)
     number = 1

@@ -35,9 +35,9 @@ def memory_estimate(
 ) -> int:
     """Bytes that training needs at its largest batch, roughly; ``model`` may be on meta.
 
-    Weights, gradients and optimiser state; what the backward pass keeps and makes of every time step
-    (four gates and their gradients, four numbers a cell, what is read and written); one block of
-    logits.
+    Weights, gradients and optimiser state; what the backward pass keeps and makes of every time
+    step (four gates and their gradients, four numbers a cell, what is read and written); one block
+    of logits.
     """
     shape = model.shape
     everything = count(model.parameters())

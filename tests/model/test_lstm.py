@@ -55,14 +55,16 @@ def test_results_and_gradients_are_those_of_torch(
     torch.testing.assert_close(found[1], found[0], rtol=near, atol=near)
 
 
-@pytest.mark.parametrize("packs", [True, False])
+@pytest.mark.parametrize(
+    ("dtype", "packs"), [(torch.float64, True), (torch.float32, True), (torch.float32, False)]
+)
 @pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS)
 def test_words_read_once_are_words_read_at_every_place(
-    lengths: list[int], packs: bool, monkeypatch: pytest.MonkeyPatch
+    lengths: list[int], dtype: torch.dtype, packs: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not packs:
         monkeypatch.setattr(packed, "packs", lambda *_: False)
-    plain, own = both(2, torch.float64 if packs else torch.float32)
+    plain, own = both(2, dtype)
     table = nn.Embedding(6, 7).to(next(own.parameters()).dtype)
     words = pack_sequence([torch.randint(6, (n,)) for n in lengths], enforce_sorted=False)
     state = start(2, len(lengths), table.weight.dtype)
@@ -79,9 +81,13 @@ def test_words_read_once_are_words_read_at_every_place(
 
 def test_a_rectangle_is_read_as_torch_reads_it() -> None:
     plain, own = both(2, torch.float64)
-    inputs = torch.randn(4, 3, 7, dtype=torch.float64)
+    inputs = torch.randn(4, 3, 7, dtype=torch.float64, requires_grad=True)
     (one, (hidden, cell)), (other, state) = plain(inputs), own(inputs)
     torch.testing.assert_close([other, *state], [one, hidden, cell], rtol=1e-12, atol=1e-14)
+    gradients = [
+        torch.autograd.grad(loss(*each), inputs) for each in ((one, (hidden, cell)), (other, state))
+    ]
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-12, atol=1e-14)
 
 
 def test_bf16_comes_near_fp32_with_states_in_fp32() -> None:

@@ -14,11 +14,12 @@ from torch.overrides import TorchFunctionMode
 from s2s_cli.model.config import Shape
 from s2s_cli.model.packed import Packed
 from s2s_cli.model.seq2seq import Seq2Seq
+from s2s_cli.model.work import Precision
 from s2s_cli.search.beam import Hypothesis, search
 from s2s_cli.search.blocks import SIZES
 from s2s_cli.search.config import BeamConfig
 from s2s_cli.search.ensemble import Ensemble
-from s2s_cli.search.scorer import LstmScorer, Precision
+from s2s_cli.search.scorer import LstmScorer
 from s2s_cli.text.vocabulary import EOS, UNK
 
 WORDS = 4  # EOS, UNK and two words

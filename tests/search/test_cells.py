@@ -55,6 +55,23 @@ def test_gates_may_be_as_large_as_numbers_are() -> None:
     torch.testing.assert_close(hidden, torch.tensor([[1.0], [0.0]]).tanh())
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_where_threads_divide_the_work_changes_no_bit(threads: int) -> None:
+    """Torch hands out pieces of 32,768 numbers and more, which end in the middle of a row."""
+    generator = torch.Generator().manual_seed(5)
+    gates = 3 * torch.randn(195, 4 * 1000, generator=generator)
+    before = torch.randn(195, 1000, generator=generator)
+    usual = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        together = cells.memorise(gates.clone(), before)
+        alone = [cells.memorise(gates[row, None].clone(), before[row, None]) for row in range(195)]
+    finally:
+        torch.set_num_threads(usual)
+    for one, other in zip(together, zip(*alone, strict=True), strict=True):
+        assert torch.equal(one, torch.cat(other))
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_neighbours_change_no_bit(dtype: torch.dtype) -> None:
     lstm, embedding = trained()

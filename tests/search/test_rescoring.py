@@ -9,12 +9,13 @@ from torch import Tensor
 
 from s2s_cli.model.config import Shape
 from s2s_cli.model.seq2seq import Seq2Seq
+from s2s_cli.model.work import Precision
 from s2s_cli.search import rescoring
 from s2s_cli.search.beam import search
 from s2s_cli.search.config import BeamConfig
 from s2s_cli.search.ensemble import Ensemble
 from s2s_cli.search.rescoring import log_probabilities, score_lists
-from s2s_cli.search.scorer import LstmScorer, Precision
+from s2s_cli.search.scorer import LstmScorer
 from s2s_cli.text.vocabulary import EOS
 
 VOCABULARY = 9
