@@ -1,5 +1,6 @@
 """``s2s train``."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,9 @@ def train(
     The same command resumes a training that was stopped. SIGTERM, SIGINT and SIGUSR1 end it after
     the present update with a checkpoint (exit code 128 + signal).
     """
+    # Read by torch when it is loaded: kernels are kept for each number of rows of a product, and
+    # without a bound they would take a gigabyte.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     from s2s_cli.model.device import choose_device, keep_memory, set_threads
     from s2s_cli.training.loop import train as run
 
