@@ -69,7 +69,7 @@ class LstmScorer:
         precision: Precision = "fp32",
         origin: str = "model",
     ) -> None:
-        """Lay out the weights of ``model``, which later changes do not reach.
+        """Lay out the weights of ``model``, which must not change afterwards.
 
         Args:
             model: of which the embeddings go on being used.
