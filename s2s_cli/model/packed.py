@@ -24,7 +24,7 @@ class Packed:
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
         """Lay out ``weight`` [n, k]; the products are for as long as it does not change."""
-        self.bias = bias
+        self.size, self.bias = len(weight), bias
         self.plain: Tensor | None = None
         if packs(weight.dtype, weight.device.type):
             self.layout = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), ROWS)
