@@ -14,6 +14,11 @@ from torch import Tensor
 
 # A layout is chosen for about so many rows; it is right for any number.
 ROWS = 64
+# Sums of exponentials that can be relied on: no summand is so large that σ is not an exponential
+# any more (to 1e-6), and what is too small for fp32 is nothing beside them.
+LEAST, MOST = 1e-26, 1e-6
+# Below the logarithm of what is expected, so that sums are usually near the middle of that range.
+MARGIN = 26.0
 
 
 class Packed:
@@ -50,6 +55,25 @@ class Packed:
         )
         return total
 
+    def exponentials(self, rows: Tensor, offset: float) -> Tensor:
+        """exp(``rows`` · weightᵀ + bias - ``offset``), [rows, n], where these are small.
+
+        Only where `squashes`, and with a bias. The product squashes its results while they are in
+        registers, which costs next to nothing, by σ(z) = exp(z) / (1 + exp(z)). Where the sum of
+        a row is `reliable`, that is the exponential. Below exp(-86) it is 0. In bf16 exponentials
+        are rounded, which is less harm than rounding logits.
+        """
+        assert self.bias is not None
+        powers: Tensor = torch.ops.mkldnn._linear_pointwise(
+            rows, self.layout, self.bias - offset, "sigmoid", [], ""
+        )
+        return powers
+
+
+def reliable(sums: Tensor) -> Tensor:
+    """Which sums of exponentials lie between `LEAST` and `MOST`; none that is not a number."""
+    return (sums > LEAST) & (sums < MOST)
+
 
 @cache
 def packs(dtype: torch.dtype, device_type: str) -> bool:
@@ -65,6 +89,22 @@ def packs(dtype: torch.dtype, device_type: str) -> bool:
         except (AttributeError, NotImplementedError, RuntimeError):
             return False
     return torch.equal(product, rows) and torch.equal(total, 2 * rows)
+
+
+@cache
+def squashes(dtype: torch.dtype, device_type: str) -> bool:
+    """Whether the product of packed weights can squash its results, and does so exactly: tried."""
+    if not packs(dtype, device_type):
+        return False
+    with torch.no_grad():
+        rows, bias = torch.zeros(4, 32, dtype=dtype), torch.linspace(-80, -20, 32)
+        layout = torch.ops.mkldnn._reorder_linear_weight(torch.eye(32, dtype=dtype), ROWS)
+        try:
+            powers = torch.ops.mkldnn._linear_pointwise(rows, layout, bias, "sigmoid", [], "")
+        except (AttributeError, NotImplementedError, RuntimeError):
+            return False
+    exact = bias.double().exp().expand(4, 32)
+    return torch.allclose(powers.double(), exact, rtol=8 * torch.finfo(dtype).eps, atol=0)
 
 
 def lowered(rows: Tensor) -> torch.dtype:

@@ -117,8 +117,8 @@ class Beams:
         """
         tokens, log_probs = [], []
         for block in self.scorer.blocks(self.state):
-            following = Distribution(self.scorer.logits(self.state, block))
-            ranking = following.ranking
+            following = Distribution(self.scorer.softmaxes(self.state, block))
+            ranking = following.ranking()
             self.rule_out(ranking, block)
             best, ids = top(ranking, min(self.config.beam, ranking.shape[1]))
             rows = torch.arange(len(ranking), device=self.device)[:, None]

@@ -30,11 +30,6 @@ class Product:
         self.dtype, self.device = weight.dtype, weight.device
         self._suits = {SMALL: True}
 
-    @property
-    def is_packed(self) -> bool:
-        """Whether the weights are; then the bias is added before a result is rounded to bf16."""
-        return self.packed.plain is None
-
     def suits(self, rows: int) -> bool:
         """Whether blocks of ``rows``, a multiple of `SMALL`, give the bits of small ones: tried."""
         if rows not in self._suits:
@@ -44,16 +39,42 @@ class Product:
     def _agrees(self, rows: int) -> bool:
         generator = torch.Generator().manual_seed(0)
         block = torch.randn(rows, self.width, generator=generator).to(self.device, self.dtype)
-        parts = [self.packed(part) for part in block.split(SMALL)]
-        return torch.equal(self.packed(block), torch.cat(parts))
+        parts = [self.compute(part) for part in block.split(SMALL)]
+        return torch.equal(self.compute(block), torch.cat(parts))
 
     def __call__(self, block: Tensor) -> Tensor:
         """The product for one of `blocks`: [rows, n]."""
+        return self.compute(self.filled_up(block))[: len(block)]
+
+    def filled_up(self, block: Tensor) -> Tensor:
+        """One of `blocks`, with rows of zeros up to one of the sizes."""
         rows = len(block)
         size = min(size for size in SIZES if size >= rows and self.suits(size))
-        if size == rows:
-            return self.packed(block)
-        return self.packed(F.pad(block, (0, 0, 0, size - rows)))[:rows]
+        return block if size == rows else F.pad(block, (0, 0, 0, size - rows))
+
+    def compute(self, rows: Tensor) -> Tensor:
+        """The product for any number of rows."""
+        return self.packed(rows)
+
+
+class Exponentials(Product):
+    """exp(``rows`` · weightᵀ + bias - offset) for blocks of rows."""
+
+    def __init__(self, logits: Product, offset: float) -> None:
+        """With the weights that ``logits`` has laid out."""
+        self.packed, self.offset = logits.packed, offset
+        self.size, self.width = logits.size, logits.width
+        self.dtype, self.device = logits.dtype, logits.device
+        self._suits = {SMALL: True}
+
+    def compute(self, rows: Tensor) -> Tensor:
+        return self.packed.exponentials(rows, self.offset)
+
+    def with_sums(self, block: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """The exponentials [rows, n] of one of `blocks`, and the sum of each row in ``dtype``."""
+        powers = self.compute(self.filled_up(block))
+        # Sums of one row alone would be added up in another order.
+        return powers[: len(block)], powers.sum(1, dtype=dtype)[: len(block)]
 
 
 def blocks(rows: int, *products: Product) -> list[slice]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -14,25 +15,60 @@ SPARE_BITS = (1 << 29) - 1
 GROUP = 32
 
 
+class Softmax(Protocol):
+    """One model's distribution of the next word after each of a block of rows."""
+
+    def ranking(self) -> Tensor:
+        """[rows, vocabulary], in the order of probabilities within a row; not negative.
+
+        May be overwritten, but then `probabilities` are no longer to be had.
+        """
+
+    def probabilities(self) -> Tensor:
+        """[rows, vocabulary], which may be overwritten."""
+
+    def log_probs(self, rows: Tensor, words: Tensor) -> Tensor:
+        """Of ``words`` after ``rows``, which may be broadcast: [...] in float64."""
+
+
+class OfLogits:
+    """The softmax of logits."""
+
+    def __init__(self, logits: Tensor) -> None:
+        """Of ``logits`` [rows, vocabulary]."""
+        self.logits, self._probabilities = logits, logits.softmax(1)
+        # The largest probability is 1 / Σ exp(logit - largest logit).
+        self.largest, self.log_share = logits.amax(1), self._probabilities.amax(1).log_()
+
+    def ranking(self) -> Tensor:
+        return self._probabilities
+
+    def probabilities(self) -> Tensor:
+        return self._probabilities
+
+    def log_probs(self, rows: Tensor, words: Tensor) -> Tensor:
+        above = (self.logits[rows, words] - self.largest[rows]).double()
+        return above + self.log_share[rows].double()
+
+
 class Distribution:
-    """Probabilities of the next word after each of a block of rows.
+    """Probabilities of the next word after each of a block of rows: the mean of its members'."""
 
-    Attributes:
-        ranking: [rows, vocabulary] the sum of the members' probabilities. Words whose probability
-            is below what the type can hold are equal here, and only here.
-    """
+    def __init__(self, members: Iterable[Softmax]) -> None:
+        self.members = list(members)
 
-    def __init__(self, logits: Iterable[Tensor]) -> None:
-        """Of one member's logits [rows, vocabulary], or of several members' (consumed)."""
-        self.members: list[tuple[Tensor, Tensor, Tensor]] = []
-        for each in logits:
-            probabilities = each.softmax(1)
-            # The largest probability is 1 / Σ exp(logit - largest logit).
-            self.members.append((each, each.amax(1), probabilities.amax(1).log_()))
-            if len(self.members) == 1:
-                self.ranking = probabilities
-            else:
-                self.ranking += probabilities
+    def ranking(self) -> Tensor:
+        """[rows, vocabulary], ordered as the mean probabilities; not negative; once.
+
+        Words whose probability is below what the type can hold are equal here, and only here.
+        """
+        first, *others = self.members
+        if not others:
+            return first.ranking()
+        total = first.probabilities()
+        for each in others:
+            total += each.probabilities()
+        return total
 
     def log_probs(self, rows: Tensor, words: Tensor) -> Tensor:
         """Log probability of ``words`` after ``rows`` of the block, which may be broadcast.
@@ -41,10 +77,7 @@ class Distribution:
             [..., 1 + members] in float64: of the mean of the members' probabilities, and of each
             member.
         """
-        members = [
-            (logits[rows, words] - largest[rows]).double() + log_share[rows].double()
-            for logits, largest, log_share in self.members
-        ]
+        members = [each.log_probs(rows, words) for each in self.members]
         return torch.stack([log_mean(members), *members], -1)
 
 
@@ -70,7 +103,7 @@ def top(values: Tensor, width: int) -> tuple[Tensor, Tensor]:
     ``width``, equal groups ranked likewise.
 
     Args:
-        values: [rows, vocabulary] probabilities; `RULED_OUT` comes last.
+        values: [rows, vocabulary], none negative but `RULED_OUT`, which comes last.
         width: at most the vocabulary.
 
     Returns:

@@ -12,6 +12,7 @@ from s2s_cli.model.directory import Description, load_model
 from s2s_cli.model.work import Precision
 from s2s_cli.search.blocks import blocks
 from s2s_cli.search.cells import LstmState
+from s2s_cli.search.distribution import Softmax
 from s2s_cli.search.scorer import LstmScorer, Scorer
 from s2s_cli.text.facts import Facts
 
@@ -41,11 +42,11 @@ class Ensemble:
         return [each.step(part, tokens) for each, part in zip(self.scorers, state, strict=True)]
 
     def blocks(self, state: list[LstmState]) -> list[slice]:
-        return blocks(len(state[0].hidden[-1]), *(each.output for each in self.scorers))
+        return blocks(len(state[0].hidden[-1]), *(each.output.product for each in self.scorers))
 
-    def logits(self, state: list[LstmState], block: slice) -> Iterator[Tensor]:
+    def softmaxes(self, state: list[LstmState], block: slice) -> Iterator[Softmax]:
         for each, part in zip(self.scorers, state, strict=True):
-            yield from each.logits(part, block)
+            yield from each.softmaxes(part, block)
 
     def select(self, state: list[LstmState], rows: Tensor) -> list[LstmState]:
         return [each.select(part, rows) for each, part in zip(self.scorers, state, strict=True)]

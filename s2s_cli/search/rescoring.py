@@ -150,6 +150,6 @@ def next_log_probs(scorer: Scorer, state: Any, rows: Tensor, wanted: Tensor) -> 
     stops = as_tensor([block.stop for block in cuts], scorer)
     counts = torch.searchsorted(rows[order], stops).diff(prepend=stops.new_zeros(1)).tolist()
     for block, places in zip(cuts, order.split(counts), strict=True):
-        following = Distribution(scorer.logits(state, block))
+        following = Distribution(scorer.softmaxes(state, block))
         result[places] = following.log_probs(rows[places] - block.start, wanted[places])
     return result

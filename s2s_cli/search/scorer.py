@@ -9,15 +9,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.work import Precision, lstm_flops, softmax_flops
-from s2s_cli.search.blocks import Product, blocks
+from s2s_cli.search.blocks import blocks
 from s2s_cli.search.cells import DeepLstm, LstmState
-from s2s_cli.search.distribution import GROUP
+from s2s_cli.search.distribution import Softmax
+from s2s_cli.search.output import OutputLayer
 
 USUAL_WORDS = 16  # from which it is seen how large logits are
 
@@ -47,10 +47,10 @@ class Scorer(Protocol):
         """The state after reading one token [rows] in every row."""
 
     def blocks(self, state: Any) -> list[slice]:
-        """How its rows are cut for `logits`."""
+        """How its rows are cut for `softmaxes`."""
 
-    def logits(self, state: Any, block: slice) -> Iterator[Tensor]:
-        """Each member's logits of the next token, [rows of the block, at least vocabulary]."""
+    def softmaxes(self, state: Any, block: slice) -> Iterator[Softmax]:
+        """Each member's distribution of the next token after the rows of ``block``."""
 
     def select(self, state: Any, rows: Tensor) -> Any:
         """The state whose row i is row ``rows[i]`` of ``state``."""
@@ -81,25 +81,18 @@ class LstmScorer:
         weight = model.softmax.weight.detach()
         self.device = weight.device
         dtype = torch.bfloat16 if precision == "bf16" else weight.dtype
-        self.exact = weight.dtype
         self.shape, self.words_read, self.words_asked = model.shape, 0, 0
         with torch.inference_mode():
             tables = model.source_embedding.weight.detach(), model.target_embedding.weight.detach()
             self.encoder = DeepLstm(model.encoder, tables[0], dtype, origin)
             self.decoder = DeepLstm(model.decoder, tables[1], dtype, origin)
-            bias = model.softmax.bias.detach()
-            self.output = Product(*whole_groups(weight.to(dtype), bias))
-            if dtype != self.exact and self.output.is_packed:
-                # bf16 keeps more digits of small numbers: the likely words' logits are moved near
-                # zero before they are rounded, which changes no probability.
-                bias = bias - self.usual_largest_logit()
-                self.output = Product(*whole_groups(weight.to(dtype), bias))
+            self.output = OutputLayer(weight, model.softmax.bias.detach(), dtype)
+            self.output.centre(self.usual_hidden())
 
-    def usual_largest_logit(self) -> float:
-        """The mean over a few words, read at the start, of the largest logit of the next word."""
+    def usual_hidden(self) -> Tensor:
+        """The decoder's top hidden states after a few words, each read at the start."""
         words = torch.arange(min(USUAL_WORDS, self.shape.target_vocabulary), device=self.device)
-        state = self.decoder.step(words, self.decoder.zeros(len(words)))
-        return float(self.output(state.hidden[-1]).to(self.exact).amax(1).mean())
+        return self.decoder.step(words, self.decoder.zeros(len(words))).hidden[-1]
 
     @property
     def flops(self) -> int:
@@ -128,20 +121,12 @@ class LstmScorer:
         return self.decoder.step(tokens, state)
 
     def blocks(self, state: LstmState) -> list[slice]:
-        return blocks(len(state.hidden[-1]), self.output)
+        return blocks(len(state.hidden[-1]), self.output.product)
 
     @torch.inference_mode()
-    def logits(self, state: LstmState, block: slice) -> Iterator[Tensor]:
-        yield self.output(state.hidden[-1][block]).to(self.exact)
+    def softmaxes(self, state: LstmState, block: slice) -> Iterator[Softmax]:
+        yield self.output.softmax(state.hidden[-1][block])
 
     @torch.inference_mode()
     def select(self, state: LstmState, rows: Tensor) -> LstmState:
         return state.select(rows)
-
-
-def whole_groups(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """The output layer with words of probability 0 at its end, so that `top` finds whole groups."""
-    missing = -len(weight) % GROUP
-    if not missing:
-        return weight, bias
-    return F.pad(weight, (0, 0, 0, missing)), F.pad(bias, (0, missing), value=float("-inf"))

@@ -41,3 +41,26 @@ def test_products_are_those_of_plain_matrices(
 
 def exact(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+SQUASHED = [
+    (dtype, near)
+    for dtype, near in ((torch.float32, 1e-5), (torch.bfloat16, 8e-3))
+    if packed.squashes(dtype, "cpu")  # on other processors nobody asks for exponentials
+]
+
+
+@pytest.mark.parametrize(("dtype", "near"), SQUASHED)
+def test_exponentials_come_from_the_product(dtype: torch.dtype, near: float) -> None:
+    generator = torch.Generator().manual_seed(1)
+    weight = torch.randn(130, 64, generator=generator).to(dtype) / 4
+    bias, rows = torch.linspace(-30, 8, 130), torch.randn(33, 64, generator=generator).to(dtype)
+    bias[5] = -torch.inf
+    powers = Packed(weight, bias).exponentials(rows, 30.0).double()
+    logits = rows.double() @ weight.double().T + bias.double() - 30
+    torch.testing.assert_close(powers, logits.exp(), rtol=near, atol=0)
+
+
+def test_sums_are_reliable_where_every_summand_is() -> None:
+    sums = torch.tensor([0.0, 1e-30, 1e-20, 1e-7, 1e-3, 1.0, torch.inf, torch.nan])
+    assert packed.reliable(sums).tolist() == [False, False, True, True] + 4 * [False]

@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from s2s_cli.model.work import Precision
 from s2s_cli.search.beam import Hypothesis, search
 from s2s_cli.search.blocks import SIZES
 from s2s_cli.search.config import BeamConfig
+from s2s_cli.search.distribution import OfLogits, Softmax
 from s2s_cli.search.ensemble import Ensemble
 from s2s_cli.search.scorer import LstmScorer
 from s2s_cli.text.vocabulary import EOS, UNK
@@ -116,12 +117,12 @@ class Script:
     def blocks(self, state: list[tuple[int, ...]]) -> list[slice]:
         return [slice(row, row + 1) for row in range(len(state))]
 
-    def logits(self, state: list[tuple[int, ...]], block: slice) -> Iterator[Tensor]:
+    def softmaxes(self, state: list[tuple[int, ...]], block: slice) -> Iterator[Softmax]:
         log_probs = torch.full((1, self.vocabulary), float("-inf"), dtype=torch.float64)
         [prefix] = state[block]
         for token, probability in self.script[prefix[1:]].items():
             log_probs[0, token] = math.log(probability)
-        yield log_probs
+        yield OfLogits(log_probs)
 
     def select(self, state: list[tuple[int, ...]], rows: Tensor) -> list[tuple[int, ...]]:
         return [state[row] for row in rows.tolist()]
@@ -231,6 +232,16 @@ class Largest(TorchFunctionMode):
         return result
 
 
+def counted(product: Callable[..., Tensor], rows: dict[int, int]) -> Callable[..., Tensor]:
+    """``product``, which counts its rows for each size of weights."""
+
+    def counting(packed: Packed, block: Tensor, *others: float) -> Tensor:
+        rows[packed.size] += len(block)
+        return product(packed, block, *others)
+
+    return counting
+
+
 def test_the_distribution_of_all_rows_never_exists(monkeypatch: pytest.MonkeyPatch) -> None:
     """A guard on memory and on arithmetic, counted: blocks of logits, and rows in products."""
     shape = Shape(7, 2000, layers=2, hidden_size=8, embedding_size=8)
@@ -240,13 +251,8 @@ def test_the_distribution_of_all_rows_never_exists(monkeypatch: pytest.MonkeyPat
     sources = [[1, 2, 3]] * sentences
     search(scorer, sources, BeamConfig(beam, max_length=1))  # sizes of blocks are tried, once
     rows: dict[int, int] = defaultdict(int)
-    call = Packed.__call__
-
-    def counting(packed: Packed, block: Tensor) -> Tensor:
-        rows[packed.size] += len(block)
-        return call(packed, block)
-
-    monkeypatch.setattr(Packed, "__call__", counting)
+    for name in ("__call__", "exponentials"):
+        monkeypatch.setattr(Packed, name, counted(getattr(Packed, name), rows))
     with Largest() as seen:
         search(scorer, sources, BeamConfig(beam, nbest=8, max_length=steps))
     assert seen.elements <= SIZES[0] * 2016  # whole groups of words

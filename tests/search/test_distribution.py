@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from s2s_cli.search.distribution import RULED_OUT, Distribution, top
+from s2s_cli.search.distribution import RULED_OUT, Distribution, OfLogits, top
 
 
 def drawn(kind: str, vocabulary: int, dtype: torch.dtype) -> Tensor:
@@ -43,7 +43,7 @@ def test_log_probabilities_are_those_of_the_softmax(members: int) -> None:
     logits = [torch.randn(9, 50, generator=generator).double() * 4 for _ in range(members)]
     probabilities = torch.stack([each.softmax(1) for each in logits])
     rows, words = torch.arange(9)[:, None], torch.arange(50)
-    got = Distribution([each.clone() for each in logits]).log_probs(rows, words)
+    got = Distribution([OfLogits(each) for each in logits]).log_probs(rows, words)
     torch.testing.assert_close(got[..., 0], probabilities.mean(0).log())
     torch.testing.assert_close(got[..., 1:].movedim(2, 0), probabilities.log())
 
@@ -52,14 +52,16 @@ def test_the_ranking_is_that_of_the_mean_probability() -> None:
     generator = torch.Generator().manual_seed(5)
     logits = [torch.randn(9, 50, generator=generator) * 4 for _ in range(3)]
     mean = torch.stack([each.double().softmax(1) for each in logits]).mean(0)
-    following = Distribution([each.clone() for each in logits])
-    assert torch.equal(following.ranking.argsort(1), mean.argsort(1))
+    following = Distribution([OfLogits(each) for each in logits])
+    assert torch.equal(following.ranking().argsort(1), mean.argsort(1))
 
 
 def test_the_improbable_keeps_its_logarithm() -> None:
     """Below what a probability in fp32 can be; -inf stays that, for all members or for some."""
     one = torch.tensor([[0.0, -300.0, -500.0, -math.inf]])
     other = torch.tensor([[0.0, -300.0, -math.inf, -math.inf]])
-    got = Distribution([one, other]).log_probs(torch.zeros(4, dtype=torch.long), torch.arange(4))
+    got = Distribution([OfLogits(one), OfLogits(other)]).log_probs(
+        torch.zeros(4, dtype=torch.long), torch.arange(4)
+    )
     assert got[:, 0].tolist() == [0.0, -300.0, -500.0 - math.log(2), -math.inf]
     assert got[:, 2].tolist() == [0.0, -300.0, -math.inf, -math.inf]

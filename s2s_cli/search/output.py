@@ -1,0 +1,93 @@
+"""The output layer as search needs it: exponentials straight from the product, sums, logarithms."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from s2s_cli.model.packed import MARGIN, reliable, squashes
+from s2s_cli.search.blocks import Exponentials, Product, blocks
+from s2s_cli.search.distribution import GROUP, OfLogits, Softmax
+
+
+class OutputLayer:
+    """From hidden states to distributions of the next word.
+
+    Where the processor's library can, the product gives exponentials in place of logits, so that
+    the usual passes of a softmax over as many numbers as rows times words are not needed; only
+    the sum is.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> None:
+        """Lay out ``weight`` [vocabulary, cells] and ``bias``; products are of type ``dtype``."""
+        self.weight, self.bias = whole_groups(weight.to(dtype), bias)
+        self.exact, self.width = bias.dtype, len(weight)
+        self.logits = Product(self.weight, self.bias)
+        self.powers: Exponentials | None = None
+
+    def centre(self, hidden: Tensor) -> None:
+        """Make ready for exponentials, given a few hidden states [rows, cells] of the usual kind.
+
+        Until this is called, logits are computed.
+        """
+        if squashes(self.weight.dtype, self.weight.device.type):
+            usual = self.logits(hidden).to(self.exact).logsumexp(1).mean()
+            self.powers = Exponentials(self.logits, float(usual) + MARGIN)
+
+    @property
+    def product(self) -> Product:
+        """What `blocks` are cut for."""
+        return self.powers or self.logits
+
+    def softmax(self, hidden: Tensor) -> Softmax:
+        """The distribution after ``hidden``, [rows, cells] of one of `blocks`."""
+        if self.powers is None:
+            return OfLogits(self.logits(hidden).to(self.exact))
+        return OfPowers(self, self.powers, hidden)
+
+
+class OfPowers:
+    """Of exponentials of logits, each row's divided by the same number."""
+
+    def __init__(self, layer: OutputLayer, powers: Exponentials, hidden: Tensor) -> None:
+        self.layer, self.hidden = layer, hidden
+        self.powers, self.sums = powers.with_sums(hidden, layer.exact)
+        # The logarithm of the sum of a row's exponentials, undivided.
+        self.normaliser = self.sums.double().log() + powers.offset
+        unreliable = (~reliable(self.sums)).nonzero().squeeze(1)
+        if len(unreliable):
+            self.repair(unreliable)
+
+    def repair(self, rows: Tensor) -> None:
+        """Compute the softmax of ``rows`` from their logits."""
+        for block in blocks(len(rows), self.layer.logits):
+            of_block = rows[block]
+            logits = self.layer.logits(self.hidden[of_block]).to(self.layer.exact)
+            self.powers[of_block] = logits.softmax(1).to(self.powers.dtype)
+            self.sums[of_block] = 1
+            self.normaliser[of_block] = logits.double().logsumexp(1)
+
+    def ranking(self) -> Tensor:
+        return self.powers.to(self.layer.exact)
+
+    def probabilities(self) -> Tensor:
+        return self.ranking() / self.sums[:, None]
+
+    def log_probs(self, rows: Tensor, words: Tensor) -> Tensor:
+        powers = self.powers[rows, words].double()
+        result = powers.log() - self.sums.double().log()[rows]
+        lost = powers == 0  # too small for the type
+        return torch.where(lost, self.of_lost(rows, words), result) if lost.any() else result
+
+    def of_lost(self, rows: Tensor, words: Tensor) -> Tensor:
+        """As `log_probs`, from a logit each."""
+        weight = self.layer.weight[words].double()
+        logits = (self.hidden[rows].double() * weight).sum(-1) + self.layer.bias[words].double()
+        return logits - self.normaliser[rows]
+
+
+def whole_groups(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """The output layer with words of probability 0 at its end, so that `top` finds whole groups."""
+    missing = -len(weight) % GROUP
+    if not missing:
+        return weight, bias
+    return F.pad(weight, (0, 0, 0, missing)), F.pad(bias, (0, missing), value=float("-inf"))
