@@ -1,6 +1,7 @@
 """The recipe of speed: its arithmetic, its records, its page, and that all decode one model."""
 
 import importlib
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -27,8 +28,8 @@ def module(name: str) -> Any:
         sys.path.remove(str(SPEED))
 
 
-arithmetic, page, records, settings, timing = map(
-    module, ("arithmetic", "page", "records", "settings", "timing")
+arithmetic, curve, page, records, settings, timing = map(
+    module, ("arithmetic", "curve", "page", "records", "settings", "timing")
 )
 
 
@@ -117,6 +118,66 @@ def test_the_page_shows_medians_ratios_and_shares(tmp_path: Path) -> None:
     assert "- hardware: a machine\n- threads: 2\n" in text
 
 
+@pytest.mark.parametrize(
+    ("runs", "column", "below"),
+    [((2, 2), None, "Runs: 2.\n"), ((2, 1), ["2", "1", ""], "fp32 200 GFLOP/s.\n")],
+)
+def test_the_page_says_how_many_runs_are_behind_each_row(
+    tmp_path: Path, runs: tuple[int, int], column: list[str] | None, below: str
+) -> None:
+    kept = records.Records(tmp_path / "records.tsv")
+    kept.add(record("train", "small", page.MACHINE, 1), {"peak_fp32": 200.0})
+    for tool, count in zip(("s2s", "fairseq"), runs, strict=True):
+        for round in range(count):
+            values = {"words_per_second": 9.0, "seconds": 1.0}
+            kept.add(record("train", "small", tool, round), values)
+    kept.add(record("train", "small", "JoeyNMT", 0), {"missing": "not run"})
+    text = page.page(kept)
+    rows = rows_of(text)
+    shown = [rows[name][-1] for name in ("s2s", "fairseq", "JoeyNMT")]
+    assert (shown if rows[""][-1] == "runs" else None) == column
+    assert text.endswith(below)
+
+
+def test_a_run_that_was_stopped_after_the_peak_has_a_page(tmp_path: Path) -> None:
+    kept = records.Records(tmp_path / "records.tsv")
+    kept.add(record("train", "small", page.MACHINE, 1), {"peak_fp32": 200.0})
+    assert "Peak of matrix products: fp32 200 GFLOP/s. Runs: 0." in page.page(kept)
+
+
+def test_the_distances_of_learning_curves_are_told(tmp_path: Path) -> None:
+    """In powers of e, so that the distances can be read off."""
+    kept = records.Records(tmp_path / "records.tsv")
+    logs = {
+        ("seed 1", "s2s"): (5.0, 4.0),
+        ("seed 1", "s2s bf16"): (5.1, 3.9, 3.0),  # further than the others
+        ("seed 2", "s2s"): (5.5, 4.1),
+    }
+    for (case, tool), values in logs.items():
+        found = {f"perplexity_at_{50 * i}": math.exp(log) for i, log in enumerate(values, 1)}
+        kept.add(record("curve", case, tool, 1), found | {"seconds": 1.0})
+    text = page.page(kept)
+    rows = rows_of(text)
+    assert rows["update"] == ["fp32 seed 1", "fp32 seed 2", "bf16 seed 1"]
+    assert rows["50"] == ["148.41", "244.69", "164.02"]
+    assert rows["150"] == ["", "", "20.09"]
+    told = [line for line in text.split("\n") if line.startswith("- fp32")]
+    assert told == ["- fp32 seed 1 and bf16 seed 1: 0.1", "- fp32 seed 1 and fp32 seed 2: 0.3"]
+
+
+def test_a_peer_that_is_not_given_is_not_called_missing(tmp_path: Path) -> None:
+    def missing(peers: Path | None) -> Any:
+        given = settings.Settings(peers=peers)
+        return module("tools.opennmt").OpenNMT(given, None).missing()
+
+    assert missing(None) == "not run"
+    assert missing(tmp_path) == "not installed"
+    python = tmp_path / "venv-onmt/bin/python"
+    python.parent.mkdir(parents=True)
+    python.touch()
+    assert missing(tmp_path) is None
+
+
 def test_the_words_of_the_peers_are_counted_from_their_reports() -> None:
     """Two updates warm up; two are measured, of 2 s each, with 40 source and 30 target words."""
     opennmt = "[INFO] Step {}/ 4; acc: 0.1; xent: 9.1; sents: 10; bsz: 40/ 40/10; 20/20 tok/s"
@@ -130,6 +191,9 @@ def test_the_words_of_the_peers_are_counted_from_their_reports() -> None:
         found[name] = (partial(speed, batch=10) if name == "joeynmt" else speed), talk
     speeds = {name: speed(talk, 2) for name, (speed, talk) in found.items()}
     assert speeds == {"opennmt": (40 + 30) / 2, "fairseq": 30 / 2, "joeynmt": 30 / 2}
+    for speed, talk in found.values():
+        with pytest.raises(timing.Failed, match="3 updates reported, not 4"):
+            speed(talk[:-1], 2)
 
 
 def test_a_run_is_timed_with_what_it_said(tmp_path: Path) -> None:
@@ -141,6 +205,13 @@ def test_a_run_is_timed_with_what_it_said(tmp_path: Path) -> None:
     assert [line for _, line in taken.talk] == ["talk"]
     assert 0 < taken.cpu_seconds < 10 * taken.seconds
     assert taken.memory_mib > 1
+
+
+def test_the_memory_of_a_run_is_its_own() -> None:
+    """What the system tells of an ended process counts what it was before it was a program."""
+    ballast = b"x" * (200 << 20)
+    taken = timing.run([sys.executable, "-c", "import time; time.sleep(1)"], environment={})
+    assert 1 < taken.memory_mib < len(ballast) / 2**20 / 2
 
 
 def test_a_run_that_fails_says_why() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import growth, models, texts
+from bench import curve, growth, models, texts
 from bench.measuring import Bench
 from bench.page import page
 from bench.settings import Settings
@@ -16,6 +16,7 @@ from bench.timing import Failed
 
 SECTIONS = {
     "train": models.train,
+    "curve": curve.curve,
     "decode": models.decode,
     "rescore": models.rescore,
     "prep": texts.prep,

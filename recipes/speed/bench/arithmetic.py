@@ -1,29 +1,38 @@
 """How many multiply-adds the model needs, whatever computes it: the floor under every time.
 
-A multiply-add counts as two operations. What is not a product with a weight matrix is not counted.
+Counted as `s2s train --measure` counts: a multiply-add is two operations, and what is not a product
+with a weight matrix is none.
 """
 
 from collections.abc import Iterable, Sequence
 
 from bench.settings import Shape
+from s2s_cli.model import config
+from s2s_cli.model.work import lstm_flops, softmax_flops
 
 # Forward, and backward for the gradients of what a product reads and of its weights.
 FORWARD_AND_BACKWARD = 3
 
 
 def lstm_word(shape: Shape) -> int:
-    """Operations to read one word: four gates of each cell, from the input and the state."""
-    layers = [shape.embedding, *[shape.cells] * (shape.layers - 1)]
-    return sum(2 * 4 * shape.cells * (size + shape.cells) for size in layers)
-
-
-def softmax_word(shape: Shape, vocabulary: int) -> int:
-    """Operations for the distribution of one word."""
-    return 2 * shape.cells * vocabulary
+    """Operations to read one word."""
+    return lstm_flops(model(shape, 0), 1)
 
 
 def target_word(shape: Shape, vocabulary: int) -> int:
-    return lstm_word(shape) + softmax_word(shape, vocabulary)
+    """Operations to read one word and for the distribution of the next."""
+    return lstm_word(shape) + softmax_flops(model(shape, vocabulary), 1)
+
+
+def model(shape: Shape, vocabulary: int) -> config.Shape:
+    """The shape as s2s has it; the rows of the source table cost no product."""
+    return config.Shape(
+        source_vocabulary=0,
+        target_vocabulary=vocabulary,
+        layers=shape.layers,
+        hidden_size=shape.cells,
+        embedding_size=shape.embedding,
+    )
 
 
 def training(

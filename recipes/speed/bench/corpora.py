@@ -32,25 +32,38 @@ class Corpora:
         self.make([S2S, *arguments])
 
     @property
+    def fetched(self) -> Path:
+        """Multi30k's {train,valid,test}.{en,fr} as it is published."""
+        folder = self.folder / "fetched"
+        if not (folder / "test.fr").exists():
+            self.make([sys.executable, HOME.parent / "multi30k_en_fr/fetch.py", folder])
+        return folder
+
+    @property
     def raw(self) -> Path:
-        """Multi30k's {train,test}.{en,fr} as it is published, or its head."""
+        """Its train and test, or their heads."""
         folder = self.folder / "raw"
-        if not folder.exists():
-            fetched = self.folder / "fetched"
-            self.make([sys.executable, HOME.parent / "multi30k_en_fr/fetch.py", fetched])
-            folder.mkdir()
-            for split, size in (("train", self.sizes.pairs), ("test", self.sizes.lines)):
-                for language in LANGUAGES:
-                    name = f"{split}.{language}"
-                    write(folder / name, head(lines_of(fetched / name), size))
+        if not (folder / "test.fr").exists():
+            write_heads(self.fetched, folder, train=self.sizes.pairs, test=self.sizes.lines)
         return folder
 
     @property
     def data(self) -> Path:
         """What prep and vocab make of it: text in words, vocabularies, ids."""
-        folder = self.folder / "data"
+        return self.numbered(self.raw, self.folder / "data")
+
+    @property
+    def validated(self) -> Path:
+        """The same training text with a validation text, whose time `data` must not cost."""
+        raw = self.folder / "validated-raw"
+        if not (raw / "valid.fr").exists():
+            write_heads(self.fetched, raw, train=self.sizes.pairs, valid=self.sizes.lines)
+        return self.numbered(raw, self.folder / "validated")
+
+    def numbered(self, raw: Path, folder: Path) -> Path:
+        """A data directory, ready for training, of the corpus ``raw``; made once."""
         if not (folder / "corpus.json").exists():
-            self.s2s("prep", "--corpus", self.raw, "--output", folder, "--reverse-source")
+            self.s2s("prep", "--corpus", raw, "--output", folder, "--reverse-source")
             size = str(self.sizes.words + 2)
             self.s2s("vocab", "--data", folder, "--source-size", size, "--target-size", size)
         return folder
@@ -109,29 +122,20 @@ class Corpora:
     def laws(self) -> Path:
         """A directory with much raw text, train.{en,fr}: of Canada's laws, or of Multi30k."""
         folder = self.folder / "laws"
-        if not folder.exists():
+        if not (folder / "train.fr").exists():
             data = self.settings.data
             source = data / "canada_laws" if data else None
             if source is None or not source.exists():
                 source = self.raw
-            temporary = folder.with_suffix(".tmp")
-            temporary.mkdir(exist_ok=True)
-            for language in LANGUAGES:
-                found = next(source.glob(f"train.{language}*"))
-                most = self.sizes.growth_pairs * 11 if self.settings.quick else 0
-                write(temporary / f"train.{language}", head(lines_of(found), most))
-            temporary.rename(folder)
+            most = self.sizes.growth_pairs * 11 if self.settings.quick else 0
+            write_heads(source, folder, train=most)
         return folder
 
     def laws_head(self, pairs: int) -> Path:
         """A directory with the first pairs of `laws`."""
         folder = self.folder / f"laws-{pairs}"
-        if not folder.exists():
-            laws = self.laws
-            folder.mkdir()
-            for language in LANGUAGES:
-                name = f"train.{language}"
-                write(folder / name, head(lines_of(laws / name), pairs))
+        if not (folder / "train.fr").exists():
+            write_heads(self.laws, folder, train=pairs)
         return folder
 
     @property
@@ -199,7 +203,20 @@ def lines_of(path: Path) -> Iterator[str]:
 
 
 def head(lines: Iterable[str], count: int) -> Iterator[str]:
+    """The first ``count`` lines; 0: all."""
     return itertools.islice(lines, count or None)
+
+
+def write_heads(corpus: Path, folder: Path, **pairs: int) -> None:
+    """The first pairs of each split of ``corpus``, compressed or not, as a corpus; 0: all.
+
+    The last file comes last: once it is there, all are.
+    """
+    folder.mkdir(exist_ok=True)
+    for split, count in pairs.items():
+        for language in LANGUAGES:
+            name = f"{split}.{language}"
+            write(folder / name, head(lines_of(next(corpus.glob(f"{name}*"))), count))
 
 
 def write(path: Path, lines: Iterable[str]) -> None:

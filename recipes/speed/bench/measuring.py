@@ -2,12 +2,11 @@
 
 import json
 import os
-import platform
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+
+from results import output_of, processor
 
 from bench.corpora import Corpora
 from bench.records import FAILED, MISSING, Record, Records
@@ -54,7 +53,7 @@ class Bench:
         self.fairseq = Fairseq(*given)
         self.peers: list[Tool] = [self.plain, OpenNMT(*given), self.fairseq, JoeyNMT(*given)]
         self.tools: list[Tool] = [self.ours, self.bf16, *self.peers]
-        self.commit, self.processor = commit(), processor()
+        self.commit, self.machine = commit(), f"{processor()}, {os.cpu_count()} cores"
         self.wanted: str | None = None
         self.refuse_others()
 
@@ -64,7 +63,7 @@ class Bench:
         Raises:
             SystemExit: there are some.
         """
-        now = self.processor, self.settings.threads
+        now = self.machine, self.settings.threads
         for each in self.records.all:
             if (each.machine, each.threads) != now:
                 sys.exit(
@@ -72,13 +71,15 @@ class Bench:
                     f"{each.threads}; set that, or remove the file to begin anew"
                 )
 
-    def rounds(self, section: str, case: str, entries: Sequence[Entry]) -> None:
-        """Run each entry in turn, again and again; what is on record is not run."""
+    def rounds(
+        self, section: str, case: str, entries: Sequence[Entry], runs: int | None = None
+    ) -> None:
+        """Run each entry in turn, ``runs`` times or RUNS times; what is on record is not run."""
         if self.wanted not in (None, case):
             return
         for entry in entries:
             self.records.forget_reasons(section, case, entry.name)
-        for round in range(1, self.settings.rounds + 1):
+        for round in range(1, (runs or self.settings.rounds) + 1):
             for entry in entries:
                 if entry.missing:
                     if round == 1:
@@ -110,7 +111,7 @@ class Bench:
             version=entry.version,
             commit=self.commit,
             date="",
-            machine=self.processor,
+            machine=self.machine,
         )
         self.records.add(record, values)
 
@@ -152,21 +153,3 @@ def commit() -> str:
         if head and output_of("git", "status", "-s", "--", ":/", *others)
         else head
     )
-
-
-def output_of(*command: str) -> str:
-    """What the command prints; nothing where there is no such command, or it fails."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=HOME)
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return done.stdout.strip()
-
-
-def processor() -> str:
-    """The processor's model where the system tells it, and how many cores there are."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(errors="replace").split("\n") if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    name = models[0] if models else platform.processor() or platform.machine()
-    return f"{name}, {os.cpu_count()} cores"

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from results import aligned
+
+from bench import curve
 from bench.measuring import MACHINE
 from bench.records import Record, Records, unique
 
-OURS = ("s2s", "s2s bf16")
 PEERS = ("plain nn.LSTM", "OpenNMT-py", "fairseq", "JoeyNMT")
 Row = list[str]
 
@@ -52,6 +54,7 @@ SECTIONS = (
         ratio="words_per_second",
         share=True,
     ),
+    Section(curve.SECTION, "Learning in bf16", curve.NOTE, []),
     Section(
         "decode",
         "Decoding",
@@ -163,21 +166,37 @@ def origin(records: Sequence[Record]) -> str:
 
 
 def tables(section: Section, cases: Sequence[str], records: Records) -> list[str]:
+    if section.name == curve.SECTION:
+        return [curve.table(records)]
+    named = {
+        case: [(case, tool) for tool in records.tools(section.name, case) if tool != MACHINE]
+        for case in cases
+    }
     if section.by_case:
-        rows = [
-            [case, tool, *cells(section, case, tool, records)]
-            for case in cases
-            for tool in records.tools(section.name, case)
-        ]
-        return [table(["", "", *heads(section)], rows)]
-    parts = []
-    for case in cases:
-        tools = [each for each in records.tools(section.name, case) if each != MACHINE]
-        rows = [[tool, *cells(section, case, tool, records)] for tool in tools]
-        found = table(["", *heads(section)], rows)
-        runs = max(len(records.values(section.name, case, each, "seconds")) for each in tools)
-        parts.append(f"### {case}\n\n{found}\n{peaks(section, case, records)}Runs: {runs}.\n")
-    return parts
+        of_all = [each for some in named.values() for each in some]
+        return [described(section, of_all, records)]
+    return [
+        f"### {case}\n\n{described(section, of_one, records, peaks(section, case, records))}"
+        for case, of_one in named.items()
+    ]
+
+
+def described(
+    section: Section, named: Sequence[tuple[str, str]], records: Records, below: str = ""
+) -> str:
+    """A table with a row for each case and program, and how many runs are behind each row."""
+    rows = [
+        [*([case] * section.by_case), tool, *cells(section, case, tool, records)]
+        for case, tool in named
+    ]
+    head = [*([""] * section.by_case), "", *heads(section)]
+    counts = [len(records.values(section.name, *each, "seconds")) for each in named]
+    if len(set(filter(None, counts))) > 1:
+        head.append("runs")
+        rows = [[*row, str(count or "")] for row, count in zip(rows, counts, strict=True)]
+    else:
+        below += f"Runs: {max(counts, default=0)}."
+    return table(head, rows) + (f"\n{below.strip()}\n" if below else "")
 
 
 def heads(section: Section) -> Row:
@@ -186,7 +205,7 @@ def heads(section: Section) -> Row:
         titles.insert(1, "× fastest peer")
     if section.share:
         titles.insert(2 + bool(section.ratio), "% of peak")
-    return [*titles, "runs"] if section.by_case else titles
+    return titles
 
 
 def cells(section: Section, case: str, tool: str, records: Records) -> Row:
@@ -197,8 +216,6 @@ def cells(section: Section, case: str, tool: str, records: Records) -> Row:
         shown.insert(1, against_peers(section, case, tool, records))
     if section.share:
         shown.insert(2 + bool(section.ratio), share(section, case, tool, records))
-    if section.by_case:
-        shown.append(str(len(records.values(*named, "seconds"))))
     if (reason := records.reason(*named)) and not any(records.values(*named, "seconds")):
         shown[0] = reason if len(reason) < 40 else f"{reason[:40]}…"
     return shown
@@ -249,11 +266,4 @@ def peaks(section: Section, case: str, records: Records) -> str:
 def table(head: Row, rows: Sequence[Row]) -> str:
     """A Markdown table, even for reading as plain text; columns without a number are left out."""
     kept = [i for i in range(len(head)) if i == 0 or any(row[i] for row in rows)]
-    lines = [[row[i] for i in kept] for row in [head, *rows]]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    shown = []
-    for first, *others in lines:
-        right = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
-        shown.append("| " + " | ".join([first.ljust(widths[0]), *right]) + " |")
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    return "\n".join([shown[0], "| " + " | ".join(rule) + " |", *shown[1:]]) + "\n"
+    return "\n".join(aligned([[row[i] for i in kept] for row in [head, *rows]])) + "\n"

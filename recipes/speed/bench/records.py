@@ -96,6 +96,12 @@ class Records:
         named = (section, case)
         return unique(each.tool for each in self.all if (each.section, each.case) == named)
 
+    def measures(self, section: str, case: str, tool: str) -> list[str]:
+        named = (section, case, tool)
+        return unique(
+            each.measure for each in self.all if (each.section, each.case, each.tool) == named
+        )
+
     def values(self, section: str, case: str, tool: str, measure: str) -> list[float]:
         named = (section, case, tool, measure)
         return [

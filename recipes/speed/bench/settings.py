@@ -26,9 +26,11 @@ class Sizes:
         shapes: the models; "small" is also the one that decodes and rescores.
         words: words of each vocabulary, symbols not counted.
         pairs: training pairs of Multi30k; 0: all.
-        lines: lines of its test text to translate; 0: all.
+        lines: lines of its test text to translate, and of its validation text; 0: all.
         batch: sentence pairs an update.
         updates: for each shape, updates that warm up, and as many that are measured.
+        seeds: trainings whose learning curves are compared, in each precision.
+        validate_every: updates of these between validations.
         weights: updates that make the weights with which all decode.
         ensemble_lines: lines that an ensemble of five translates.
         segments: n-best lists that are rescored.
@@ -50,6 +52,8 @@ class Sizes:
     lines: int
     batch: int
     updates: dict[str, int]
+    seeds: tuple[int, ...]
+    validate_every: int
     weights: int
     ensemble_lines: int
     segments: int
@@ -74,7 +78,9 @@ FULL = Sizes(
     pairs=0,
     lines=0,
     batch=128,
-    updates={"small": 12, "paper": 4},
+    updates={"small": 12, "paper": 8},
+    seeds=(1, 2),
+    validate_every=50,
     weights=500,
     ensemble_lines=200,
     segments=20,
@@ -109,6 +115,8 @@ QUICK = Sizes(
     lines=6,
     batch=16,
     updates={"small": 2, "paper": 1},
+    seeds=(1, 2),
+    validate_every=2,
     weights=3,
     ensemble_lines=3,
     segments=2,

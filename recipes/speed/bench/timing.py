@@ -27,7 +27,7 @@ class Timing:
         seconds: wall time from start to end.
         cpu_seconds: of the program and of its processes.
         memory_mib: largest sum over the program and its processes, pages that they share counted
-            once, sampled; where the system does not tell, the largest process.
+            once, sampled; where that tells nothing, the largest process.
         talk: lines of stderr, and of stdout unless it went to a file, each with the second (since
             the start) at which it came.
     """
@@ -76,7 +76,9 @@ def run(
             process.returncode = os.waitstatus_to_exitcode(status)
             timing.seconds = time.perf_counter() - start
     timing.cpu_seconds = usage.ru_utime + usage.ru_stime
-    timing.memory_mib = max(usage.ru_maxrss / 1024, memory.most / 2**20)
+    # Not ru_maxrss where there is better: it is never below the size of the process that began the
+    # program, which has torch loaded.
+    timing.memory_mib = memory.most / 2**20 or usage.ru_maxrss / 1024
     if process.returncode:
         last = " / ".join(line for _, line in timing.talk[-TOLD_LINES:])
         raise Failed(f"{Path(str(command[0])).name} ended with {process.returncode}: {last}")
@@ -94,9 +96,10 @@ class Memory:
     def watch(self) -> None:
         while not self.over.wait(SAMPLE_SECONDS):
             family = descendants(self.pid)
-            # A process by itself: its largest size is told at its end, and sampling costs time.
-            if len(family) > 1:
-                self.most = max(self.most, sum(map(proportional_bytes, family)))
+            # Which pages are shared is dear to tell; a process by itself shares none.
+            alone = len(family) == 1
+            now = most_bytes(self.pid) if alone else sum(map(proportional_bytes, family))
+            self.most = max(self.most, now)
 
     def __enter__(self) -> "Memory":
         self.thread.start()
@@ -116,10 +119,20 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def most_bytes(pid: int) -> int:
+    """The most memory that a process has had so far."""
+    return told_bytes(Path(f"/proc/{pid}/status"), "VmHWM:")
+
+
 def proportional_bytes(pid: int) -> int:
     """Memory of a process; a page that n processes share counts as its n-th part."""
-    for line in readable(Path(f"/proc/{pid}/smaps_rollup")).split("\n"):
-        if line.startswith("Pss:"):
+    return told_bytes(Path(f"/proc/{pid}/smaps_rollup"), "Pss:")
+
+
+def told_bytes(path: Path, name: str) -> int:
+    """The line ``name`` of a file that tells sizes in kB; 0 where it is not there."""
+    for line in readable(path).split("\n"):
+        if line.startswith(name):
             return int(line.split()[1]) * 1024
     return 0
 

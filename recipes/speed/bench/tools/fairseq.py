@@ -10,7 +10,7 @@ from bench.corpora import lines_of, write
 from bench.settings import HOME, Shape
 from bench.timing import Command, Talk, Timing
 from bench.tools.opennmt import last_word_first
-from bench.tools.tool import LONGEST, PEER_BATCH, Peer, Values
+from bench.tools.tool import LONGEST, PEER_BATCH, Peer, Values, check_updates
 
 LANGUAGES = ("-s", "en", "-t", "fr")
 UPDATE = re.compile(r"\| train_inner \| (\{.*\})")
@@ -139,5 +139,6 @@ def speed(talk: Talk, warm: int) -> float:
     wpb are the words of an update with their ends, of which there are bsz.
     """
     steps = [(at, json.loads(found[1])) for at, line in talk if (found := UPDATE.search(line))]
+    check_updates(len(steps), warm)
     words = sum(float(each["wpb"]) - float(each["bsz"]) for _, each in steps[warm:])
     return words / (steps[-1][0] - steps[warm - 1][0])

@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.corpora import lines_of, write
 from bench.settings import Shape
 from bench.timing import Command, Talk, Timing
-from bench.tools.tool import PEER_BATCH, Peer, Values
+from bench.tools.tool import PEER_BATCH, Peer, Values, check_updates
 
 REPORT = re.compile(r"Tokens per Sec: +(\d+)")
 TALK = re.compile(r"^\d{4}-\d\d-\d\d ")
@@ -186,6 +186,7 @@ def speed(talk: Talk, warm: int, batch: int) -> float:
     A report tells the words a second since the one before, ends of sentences among them.
     """
     reports = [(at, int(found[1])) for at, line in talk if (found := REPORT.search(line))]
+    check_updates(len(reports), warm)
     words = 0.0
     for (before, _), (at, rate) in zip(reports[warm - 1 :], reports[warm:], strict=False):
         words += rate * (at - before) - batch

@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.corpora import lines_of, write
 from bench.settings import HOME, Shape
 from bench.timing import Command, Talk, Timing
-from bench.tools.tool import LONGEST, PEER_BATCH, Peer, Values
+from bench.tools.tool import LONGEST, PEER_BATCH, Peer, Values, check_updates
 
 STEP = re.compile(r"Step +\d+/.*bsz: +(\d+)/ *(\d+)/ *(\d+)")
 
@@ -98,6 +98,7 @@ def speed(talk: Talk, warm: int) -> float:
     A report tells words of the source, words of the target with their ends, and sentences.
     """
     steps = [(at, found) for at, line in talk if (found := STEP.search(line))]
+    check_updates(len(steps), warm)
     words = sum(int(found[1]) + int(found[2]) - int(found[3]) for _, found in steps[warm:])
     return words / (steps[-1][0] - steps[warm - 1][0])
 

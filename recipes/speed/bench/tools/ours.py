@@ -27,22 +27,29 @@ class Ours(Tool):
     def train_on(
         self, data: Path, shape: Shape, updates: int, seed: int, batch: int = 0
     ) -> tuple[Values, Timing]:
+        counts = ["--max-updates", 2 * updates, "--log-every", updates, "--epochs", 1_000_000]
+        batch = batch or self.settings.sizes.batch
+        told, timing = self.told(data, shape, seed, [*counts, "--batch-size", batch])
+        windows = [line for line in told if "loss" in line]
+        return {"words_per_second": windows[-1]["words_per_second"]}, timing
+
+    def told(
+        self, data: Path, shape: Shape, seed: int, options: Command
+    ) -> tuple[list[dict[str, float]], Timing]:
+        """Train from the start; the lines of the metrics file. The model is forgotten."""
         model = self.folder / "trained"
         shutil.rmtree(model, ignore_errors=True)
-        batch = batch or self.settings.sizes.batch
         timing = self.run(
             [
-                *(S2S, "train", "--data", data, "--model", model, "--seed", str(seed)),
-                *("--layers", str(shape.layers), "--hidden-size", str(shape.cells)),
-                *("--embedding-size", str(shape.embedding), "--batch-size", str(batch)),
-                *("--max-updates", str(2 * updates), "--log-every", str(updates)),
-                *("--epochs", "1000000", *self.places(), "--precision", self.precision),
+                *(S2S, "train", "--data", data, "--model", model, "--seed", seed, *options),
+                *("--layers", shape.layers, "--hidden-size", shape.cells),
+                *("--embedding-size", shape.embedding, "--precision", self.precision),
+                *self.places(),
             ]
         )
         lines = (model / "metrics.jsonl").read_text().split("\n")[:-1]
         shutil.rmtree(model)
-        windows = [line for line in map(json.loads, lines) if "loss" in line]
-        return {"words_per_second": windows[-1]["words_per_second"]}, timing
+        return list(map(json.loads, lines)), timing
 
     def prepare_decoding(self) -> None:
         self.corpora.five_models()

@@ -7,11 +7,21 @@ from pathlib import Path
 
 from bench.corpora import Corpora
 from bench.settings import Settings, Shape
-from bench.timing import Command, Timing, run
+from bench.timing import Command, Failed, Timing, run
 
 PEER_BATCH = 200  # sentences that a peer translates or scores together: the best of a few sizes
 LONGEST = 50
 Values = dict[str, float | str]
+
+
+def check_updates(reports: int, updates: int) -> None:
+    """A peer must have reported every update: as many that warm up as are measured.
+
+    Raises:
+        Failed: it reported more or fewer.
+    """
+    if reports != 2 * updates:
+        raise Failed(f"{reports} updates reported, not {2 * updates}")
 
 
 class Tool:
@@ -93,9 +103,9 @@ class Peer(Tool):
         return (self.settings.peers or Path("/nonexistent")) / self.venv / "bin"
 
     def missing(self) -> str | None:
-        if self.settings.peers is None or not (self.bin / "python").exists():
-            return "not installed"
-        return None
+        if self.settings.peers is None:
+            return "not run"
+        return None if (self.bin / "python").exists() else "not installed"
 
     def environment(self) -> Mapping[str, str]:
         # Their checkpoints hold objects of their own, which torch refuses by default since 2.6.
