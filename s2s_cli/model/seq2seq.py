@@ -16,25 +16,28 @@ class Seq2Seq(nn.Module):
     rows of the first time step, then those of the second: nothing is computed for padding.
     """
 
-    def __init__(self, shape: Shape, *, dropout: float = 0.0, sparse: bool = False) -> None:
+    def __init__(self, shape: Shape, *, dropout: float = 0.0) -> None:
         """Allocate the model.
 
         Args:
             shape: sizes of all tensors.
             dropout: probability on every connection that does not run through time (Zaremba et
                 al. 2014): into, between and out of the LSTM layers. The paper uses none.
-            sparse: embedding gradients hold only the rows that a batch touched.
         """
         super().__init__()
         self.shape = shape
         size, cells = shape.embedding_size, shape.hidden_size
-        self.source_embedding = embedding(shape.source_vocabulary, size, sparse)
-        self.target_embedding = embedding(shape.target_vocabulary, size, sparse)
+        self.source_embedding = embedding(shape.source_vocabulary, size)
+        self.target_embedding = embedding(shape.target_vocabulary, size)
         between = dropout if shape.layers > 1 else 0.0
         self.encoder = Lstm(size, cells, shape.layers, dropout=between)
         self.decoder = Lstm(size, cells, shape.layers, dropout=between)
         self.softmax = nn.Linear(cells, shape.target_vocabulary)
         self.dropout = nn.Dropout(dropout)
+
+    def tables(self) -> list[Tensor]:
+        """The embeddings of both languages, [words, size] each."""
+        return [self.source_embedding.weight, self.target_embedding.weight]
 
     @torch.no_grad()
     def initialise(self, bound: float, generator: torch.Generator) -> None:
@@ -85,9 +88,12 @@ class Seq2Seq(nn.Module):
         return lstm.read_words(words, table, state)
 
 
-def embedding(words: int, size: int, sparse: bool) -> nn.Embedding:
-    """A table of vectors, not yet drawn: `initialise` draws them, or a file has them."""
+def embedding(words: int, size: int) -> nn.Embedding:
+    """A table of vectors, not yet drawn: `initialise` draws them, or a file has them.
+
+    Its gradient is sparse: it holds only the rows that a batch touched.
+    """
     table: nn.Embedding = nn.Embedding.from_pretrained(
-        torch.empty(words, size), freeze=False, sparse=sparse
+        torch.empty(words, size), freeze=False, sparse=True
     )
     return table

@@ -12,8 +12,10 @@ from s2s_cli.model.directory import BEST, LAST, load_tensors, save_tensors
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.training.config import MAY_CHANGE, TrainingConfig
 
-# Changes whenever the same seed gives other batches: a training does not go on with those.
+# Change whenever the same seed gives other batches, or batches other updates: a training does not
+# go on with those.
 BATCHES = 2
+UPDATES = 2
 
 
 @dataclass
@@ -64,7 +66,8 @@ class Identity:
 
     @classmethod
     def of(cls, config: TrainingConfig, shape: Shape, data: str) -> "Identity":
-        settings = {**asdict(shape), **asdict(config), "data": data, "batches": BATCHES}
+        versions = {"batches": BATCHES, "updates": UPDATES}
+        settings = {**asdict(shape), **asdict(config), "data": data, **versions}
         return cls({key: value for key, value in settings.items() if key not in MAY_CHANGE})
 
     def check(self, saved: dict[str, Any], directory: Path) -> None:
@@ -85,15 +88,15 @@ class Identity:
     def difference(self, name: str, before: Any) -> str:
         if name == "data":
             return "the data (prep or vocab was run again)"
-        if name == "batches":
-            return "how batches are made (it was begun with another version of s2s)"
+        if name in ("batches", "updates"):
+            return f"how {name} are made (it was begun with another version of s2s)"
         return f"{name.replace('_', '-')} was {before}, now {self.settings.get(name)}"
 
 
 def save(
     directory: Path,
     model: Seq2Seq,
-    optimiser: torch.optim.Optimizer,
+    optimisers: list[torch.optim.Optimizer],
     progress: Progress,
     identity: Identity,
     device: torch.device,
@@ -105,7 +108,7 @@ def save(
         directory / LAST,
         {
             "model": model.state_dict(),
-            "optimiser": optimiser.state_dict(),
+            "optimisers": [each.state_dict() for each in optimisers],
             "progress": asdict(progress),
             "settings": identity.settings,
             "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
@@ -121,7 +124,7 @@ def save_best(directory: Path, model: Seq2Seq) -> None:
 def restore(
     directory: Path,
     model: Seq2Seq,
-    optimiser: torch.optim.Optimizer,
+    optimisers: list[torch.optim.Optimizer],
     identity: Identity,
     device: torch.device,
 ) -> Progress | None:
@@ -143,7 +146,8 @@ def restore(
     try:
         identity.check(content["settings"], directory)
         model.load_state_dict(content["model"])
-        optimiser.load_state_dict(content["optimiser"])
+        for optimiser, state in zip(optimisers, content["optimisers"], strict=True):
+            optimiser.load_state_dict(state)
         torch.set_rng_state(content["random"]["cpu"])
         if device.type == "cuda" and content["random"]["cuda"]:
             torch.cuda.set_rng_state(content["random"]["cuda"][0], device)

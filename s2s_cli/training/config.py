@@ -21,7 +21,9 @@ class TrainingConfig:
         panel=UPDATE,
     )
     optimiser: Literal["sgd", "adam"] = setting(
-        "sgd", "SGD without momentum, as in the paper, or Adam.", panel=UPDATE
+        "sgd",
+        "SGD without momentum, as in the paper, or Adam; embeddings of words not in a batch rest.",
+        panel=UPDATE,
     )
     learning_rate: float = setting(0.7, "Learning rate at the start.", min=0, panel=UPDATE)
     halve_after: float = setting(

@@ -26,7 +26,7 @@ from s2s_cli.training.update import (
     clipping,
     gradient,
     gradient_norm,
-    make_optimiser,
+    make_optimisers,
     operations,
     step,
 )
@@ -101,7 +101,7 @@ class Trainer:
         self.corpus, self.directory, self.config, self.device = corpus, directory, config, device
         self.shape = Shape.of(shape, len(corpus.source_vocabulary), len(corpus.target_vocabulary))
         self.identity = checkpoint.Identity.of(config, self.shape, corpus.digest)
-        self.model = Seq2Seq(self.shape, dropout=config.dropout, sparse=config.optimiser == "sgd")
+        self.model = Seq2Seq(self.shape, dropout=config.dropout)
         self.updates_per_epoch = len(plan_in_order(corpus.train, config.batch_size))
         self.progress = Progress()
         self.operations = 0
@@ -112,9 +112,9 @@ class Trainer:
         self.model.initialise(self.config.initial_range, generator)
         torch.manual_seed(self.config.seed)
         self.model.to(self.device)
-        self.optimiser = make_optimiser(self.config.optimiser, self.model.parameters())
+        self.optimisers = make_optimisers(self.config.optimiser, self.model)
         saved = checkpoint.restore(
-            self.directory, self.model, self.optimiser, self.identity, self.device
+            self.directory, self.model, self.optimisers, self.identity, self.device
         )
         self.progress = saved or Progress()
         return saved is not None
@@ -178,12 +178,12 @@ class Trainer:
         batch = batch.to(self.device)
         rate = self.learning_rate()
         self.model.train()
-        self.optimiser.zero_grad()
+        self.model.zero_grad()
         loss = gradient(self.model, batch, config.batch_size, bf16=config.precision == "bf16")
         # Fetched together: the update's only wait for a GPU.
         total, norm = torch.stack([loss, gradient_norm(self.model.parameters())]).tolist()
         if math.isfinite(norm):
-            step(self.optimiser, rate, clipping(norm, config.clip_norm))
+            step(self.optimisers, rate, clipping(norm, config.clip_norm))
             progress.skipped_in_a_row = 0
             progress.window_loss += total
             progress.window_words += len(batch.words)
@@ -337,7 +337,7 @@ class Trainer:
             checkpoint.save(
                 self.directory,
                 self.model,
-                self.optimiser,
+                self.optimisers,
                 self.progress,
                 self.identity,
                 self.device,

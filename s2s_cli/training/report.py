@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from torch import nn
+from torch import Tensor
 
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.softmax import block_rows
@@ -13,7 +13,7 @@ BYTES = 4
 RUNTIME_BYTES = 300 << 20
 
 
-def count(tensors: Iterable[nn.Parameter]) -> int:
+def count(tensors: Iterable[Tensor]) -> int:
     return sum(each.numel() for each in tensors)
 
 
@@ -40,18 +40,13 @@ def memory_estimate(
     of logits.
     """
     shape = model.shape
-    everything = count(model.parameters())
-    embeddings = count(model.source_embedding.parameters())
-    embeddings += count(model.target_embedding.parameters())
-    match config.optimiser:
-        case "sgd":  # gradients of the embeddings are rows
-            weights = 2 * everything - embeddings
-        case "adam":
-            weights = 4 * everything
+    weights = count(model.parameters())
+    gradients = weights - count(model.tables())  # of the embeddings there are a few rows
+    moments = {"sgd": 0, "adam": 2}[config.optimiser] * weights
     steps = (source_length + target_length + 1) * config.batch_size
     activations = steps * (shape.layers * 16 * shape.hidden_size + 4 * shape.embedding_size)
     block = block_rows(shape.target_vocabulary) * shape.target_vocabulary
-    return RUNTIME_BYTES + BYTES * (weights + activations + 3 * block)
+    return RUNTIME_BYTES + BYTES * (weights + gradients + moments + activations + 3 * block)
 
 
 def gibibytes(size: int) -> str:

@@ -13,15 +13,24 @@ from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.work import lstm_flops, softmax_flops
 
 
-def make_optimiser(
-    kind: Literal["sgd", "adam"], parameters: Iterable[Parameter]
-) -> torch.optim.Optimizer:
-    """SGD without momentum (§3.4) or Adam; the learning rate is set at each update."""
+def make_optimisers(kind: Literal["sgd", "adam"], model: Seq2Seq) -> list[torch.optim.Optimizer]:
+    """SGD without momentum (§3.4) or Adam; the learning rate is set at each update.
+
+    Adam for embeddings is another one, which steps the rows that the batch touched. The others
+    rest, and so do their moments ("lazy" Adam): a table costs what the words of a batch cost.
+    Bias is corrected for the number of all updates. (Its epsilon is added to the root of the
+    second moment before that correction: Kingma and Ba 2015, end of §2.)
+    """
     match kind:
         case "sgd":
-            return torch.optim.SGD(parameters, lr=0.0)
+            return [torch.optim.SGD(model.parameters(), lr=0.0)]
         case "adam":
-            return torch.optim.Adam(parameters, lr=0.0, fused=True)
+            tables = model.tables()
+            others = [p for p in model.parameters() if all(p is not table for table in tables)]
+            return [
+                torch.optim.Adam(others, lr=0.0, fused=True),
+                torch.optim.SparseAdam(tables, lr=1.0),  # it would not take 0
+            ]
 
 
 def gradient(model: Seq2Seq, batch: Batch, batch_size: int, *, bf16: bool) -> Tensor:
@@ -48,18 +57,19 @@ def gradient_norm(parameters: Iterable[Parameter]) -> Tensor:
 
 
 @torch.no_grad()
-def step(optimiser: torch.optim.Optimizer, rate: float, factor: float) -> None:
+def step(optimisers: Iterable[torch.optim.Optimizer], rate: float, factor: float) -> None:
     """Step along ``factor`` times the gradient.
 
     For SGD the factor joins the learning rate, which saves a pass over the gradient.
     """
-    plain = isinstance(optimiser, torch.optim.SGD)
-    for group in optimiser.param_groups:
-        group["lr"] = rate * factor if plain else rate
-        for parameter in group["params"]:
-            if not plain and factor != 1 and parameter.grad is not None:
-                gradient_values(parameter).mul_(factor)
-    optimiser.step()
+    for optimiser in optimisers:
+        plain = isinstance(optimiser, torch.optim.SGD)
+        for group in optimiser.param_groups:
+            group["lr"] = rate * factor if plain else rate
+            for parameter in group["params"]:
+                if not plain and factor != 1 and parameter.grad is not None:
+                    gradient_values(parameter).mul_(factor)
+        optimiser.step()
 
 
 def clipping(norm: float, largest: float) -> float:

@@ -93,10 +93,9 @@ def loss(model: Seq2Seq, sources: list[list[int]], targets: list[list[int]]) -> 
     return total
 
 
-def gradients(
-    model: Seq2Seq, sources: list[list[int]], targets: list[list[int]]
-) -> tuple[Tensor, ...]:
-    return torch.autograd.grad(loss(model, sources, targets), list(model.parameters()))
+def gradients(model: Seq2Seq, sources: list[list[int]], targets: list[list[int]]) -> list[Tensor]:
+    found = torch.autograd.grad(loss(model, sources, targets), list(model.parameters()))
+    return [each.to_dense() for each in found]
 
 
 def pack(sentences: list[list[int]]) -> PackedSequence:

@@ -93,7 +93,7 @@ def test_in_two_runs_as_in_one(tmp_path: Path, settings: dict[str, Any], stop_at
     run(tmp_path / "whole", **settings)
     assert run(tmp_path / "parts", **settings, max_updates=stop_at).finished
     run(tmp_path / "parts", **settings)
-    for part in ("model", "optimiser", "random"):
+    for part in ("model", "optimisers", "random"):
         assert_same(final(tmp_path / "parts")[part], final(tmp_path / "whole")[part])
 
 
@@ -145,6 +145,22 @@ def test_other_data_are_another_training(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(Corpus, "open", classmethod(lambda cls, directory: other))
     with pytest.raises(UserError, match="the data"):
         run(tmp_path / "model", epochs=2)
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adam"])
+def test_an_older_version_s_training_is_refused_in_a_sentence(
+    tmp_path: Path, optimiser: str
+) -> None:
+    """One whose Adam moved all rows of the embeddings at each update, say."""
+    run(tmp_path / "model", epochs=1, optimiser=optimiser)
+    path = tmp_path / "model" / "last.pt"
+    content = torch.load(path, weights_only=True)
+    del content["settings"]["updates"]
+    content["optimiser"] = content.pop("optimisers")[0]
+    torch.save(content, path)
+    with pytest.raises(UserError, match="how updates are made") as refused:
+        run(tmp_path / "model", epochs=2, optimiser=optimiser)
+    assert str(refused.value).count("it was begun with another version of s2s") == 1
 
 
 def test_it_learns_and_keeps_the_best(tmp_path: Path) -> None:

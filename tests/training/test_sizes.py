@@ -1,6 +1,7 @@
 """What an update touches, counted: no tensor of all logits, no pass over whole embedding tables."""
 
-from typing import Any
+import dataclasses
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -14,7 +15,12 @@ from s2s_cli.model.config import Shape
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.softmax import block_rows
 from s2s_cli.text.vocabulary import EOS
-from s2s_cli.training.update import clipping, gradient, gradient_norm, make_optimiser, step
+from s2s_cli.training.config import TrainingConfig
+from s2s_cli.training.report import BYTES, memory_estimate
+from s2s_cli.training.update import clipping, gradient, gradient_norm, make_optimisers, step
+
+Kind = Literal["sgd", "adam"]
+Optimisers = list[torch.optim.Optimizer]
 
 SHAPE = Shape(
     source_vocabulary=90_000, target_vocabulary=20_000, layers=1, hidden_size=8, embedding_size=16
@@ -23,12 +29,12 @@ SENTENCES, LENGTH = 64, 20
 
 
 class Sizes(TorchDispatchMode):
-    """Notes the largest tensor that any operation makes, and what reads or writes ``watched``."""
+    """Notes the shapes that operations make, the largest, and what reads or writes ``watched``."""
 
     def __init__(self, watched: list[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.watched = {each.data_ptr() for each in watched}
-        self.largest, self.touching = 0, set[str]()
+        self.largest, self.made, self.touching = 0, set[torch.Size](), set[str]()
 
     def __torch_dispatch__(
         self, function: Any, types: Any, arguments: tuple[Any, ...] = (), options: Any = None
@@ -40,6 +46,8 @@ class Sizes(TorchDispatchMode):
         for each in tree_leaves(result):
             if isinstance(each, Tensor) and not any(each is other for other in given):
                 self.largest = max(self.largest, stored(each))
+                if plain(each) and each.data_ptr() not in self.watched:
+                    self.made.add(each.shape)
         return result
 
 
@@ -53,22 +61,65 @@ def stored(tensor: Tensor) -> int:
 
 
 @pytest.mark.parametrize("bf16", [False, True])
-def test_an_update_costs_what_its_words_cost(bf16: bool) -> None:
-    model = Seq2Seq(SHAPE, sparse=True)
-    model.initialise(0.08, torch.Generator().manual_seed(1))
-    tables = [model.source_embedding.weight, model.target_embedding.weight]
-    optimiser = make_optimiser("sgd", model.parameters())
-    with Sizes([each.detach() for each in tables]) as seen:
-        optimiser.zero_grad()
-        gradient(model, batch(), SENTENCES, bf16=bf16)
-        step(optimiser, 0.7, clipping(float(gradient_norm(model.parameters())), 5.0))
+@pytest.mark.parametrize("kind", ["sgd", "adam"])
+def test_an_update_costs_what_its_words_cost(kind: Kind, bf16: bool) -> None:
+    model, optimisers = trained(SHAPE, kind)
+    tables = model.tables()
+    moments = [
+        each
+        for optimiser in optimisers
+        for table in tables
+        for each in optimiser.state[table].values()
+        if isinstance(each, Tensor)
+    ]
+    assert len(moments) == {"sgd": 0, "adam": 4}[kind]
+    with Sizes([each.detach() for each in [*tables, *moments]]) as seen:
+        update(model, optimisers, bf16=bf16)
     # Every word of a target once: 27 million numbers, of which a block holds a fifth.
     assert SENTENCES * (LENGTH + 1) * SHAPE.target_vocabulary > 5 * seen.largest
     assert seen.largest == block_rows(SHAPE.target_vocabulary) * SHAPE.target_vocabulary
     # Looked up row by row, stepped row by row; views cost nothing.
     of_rows = {"aten.embedding.default", "aten.add_.Tensor", "aten.detach.default"}
+    of_rows |= {"aten.sparse_mask.default"} if kind == "adam" else set()
     assert seen.touching - {"aten.view.default", "aten.alias.default"} <= of_rows
+    assert model.softmax.weight.shape in seen.made  # its gradient
+    assert not seen.made & {each.shape for each in tables}
     assert all(each.grad is not None and each.grad.is_sparse for each in tables)
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adam"])
+def test_the_memory_told_grows_with_a_table_as_what_is_held(kind: Kind) -> None:
+    shapes = SHAPE, dataclasses.replace(SHAPE, source_vocabulary=2 * SHAPE.source_vocabulary)
+    config = TrainingConfig(optimiser=kind)
+    held, told = [], []
+    for shape in shapes:
+        model, optimisers = trained(shape, kind)
+        held.append(numbers(model, optimisers))
+        told.append(memory_estimate(model, config, LENGTH, LENGTH))
+    assert told[1] - told[0] == BYTES * (held[1] - held[0])
+
+
+def trained(shape: Shape, kind: Kind) -> tuple[Seq2Seq, Optimisers]:
+    """A model after its first update, with which Adam's moments come to be."""
+    model = Seq2Seq(shape)
+    model.initialise(0.08, torch.Generator().manual_seed(1))
+    optimisers = make_optimisers(kind, model)
+    update(model, optimisers, bf16=False)
+    return model, optimisers
+
+
+def update(model: Seq2Seq, optimisers: Optimisers, *, bf16: bool) -> None:
+    model.zero_grad()
+    gradient(model, batch(), SENTENCES, bf16=bf16)
+    step(optimisers, 0.7, clipping(float(gradient_norm(model.parameters())), 1e-3))
+
+
+def numbers(model: Seq2Seq, optimisers: Optimisers) -> int:
+    """What weights, gradients and optimisers hold."""
+    gradients = [each.grad for each in model.parameters() if each.grad is not None]
+    states = [state for each in optimisers for state in each.state.values()]
+    kept = [each for state in states for each in state.values() if isinstance(each, Tensor)]
+    return sum(map(stored, [*model.parameters(), *gradients, *kept]))
 
 
 def batch() -> Batch:

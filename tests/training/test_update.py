@@ -1,8 +1,9 @@
 """One update of the paper, beside the same update written out by hand."""
 
 import copy
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -17,36 +18,45 @@ from s2s_cli.training.update import (
     clipping,
     gradient,
     gradient_norm,
-    make_optimiser,
+    make_optimisers,
     operations,
     step,
 )
 
+Ids = list[list[int]]
+
 SOURCES = [[3, 5], [4, 3], [4, 6]]
 TARGETS = [[2, 4], [3], [2, 2]]
+# Among them every word of the vocabularies of `tiny`, some more than once.
+ALL_SOURCES = [[0, 1, 2], [3, 4, 5], [6, 3, 3]]
+ALL_TARGETS = [[2, 4], [3, 3], [1]]
 
 
-def pack(sentences: list[list[int]]) -> PackedSequence:
+def pack(sentences: Ids) -> PackedSequence:
     return pack_sequence([torch.tensor(each) for each in sentences], enforce_sorted=False)
 
 
-BATCH = Batch(
-    pack(SOURCES),
-    pack([[EOS, *target] for target in TARGETS]),
-    pack([[*target, EOS] for target in TARGETS]).data,
-)
+def batch_of(sources: Ids, targets: Ids) -> Batch:
+    return Batch(
+        pack(sources),
+        pack([[EOS, *target] for target in targets]),
+        pack([[*target, EOS] for target in targets]).data,
+    )
 
 
-def tiny(*, sparse: bool) -> Seq2Seq:
-    model = Seq2Seq(Shape(7, 5, 2, 4, 3), sparse=sparse).double()
+BATCH = batch_of(SOURCES, TARGETS)
+
+
+def tiny() -> Seq2Seq:
+    model = Seq2Seq(Shape(7, 5, 2, 4, 3)).double()
     model.initialise(0.5, torch.Generator().manual_seed(2))
     return model
 
 
-def plain_loss(model: Seq2Seq) -> Tensor:
+def plain_loss(model: Seq2Seq, sources: Ids = SOURCES, targets: Ids = TARGETS) -> Tensor:
     """Sum over all words of the negative log probability, through nothing of ours."""
     total = torch.zeros((), dtype=torch.float64)
-    for source, target in zip(SOURCES, TARGETS, strict=True):
+    for source, target in zip(sources, targets, strict=True):
         words = nn.functional.embedding(torch.tensor(source), model.source_embedding.weight)
         _, state = plain(model.encoder)(words[:, None])
         read = torch.tensor([EOS, *target])
@@ -74,75 +84,103 @@ def by_hand(
     return s, stepped
 
 
-@pytest.mark.parametrize("sparse", [True, False])
 @pytest.mark.parametrize(("divisor", "largest"), [(128, 5.0), (128, 1e-3), (3, 0.1), (3, 5.0)])
-def test_a_step_is_the_paper_s(sparse: bool, divisor: int, largest: float) -> None:
-    model = tiny(sparse=sparse)
+def test_a_step_is_the_paper_s(divisor: int, largest: float) -> None:
+    model = tiny()
     norm, expected = by_hand(copy.deepcopy(model), divisor, largest, 0.7)
-    optimiser = make_optimiser("sgd", model.parameters())
+    optimisers = make_optimisers("sgd", model)
     loss = gradient(model, BATCH, divisor, bf16=False)
     assert float(loss) == pytest.approx(float(plain_loss(model).detach()), rel=1e-12)
     found = float(gradient_norm(model.parameters()))
     assert found == pytest.approx(norm, rel=1e-12)
-    step(optimiser, 0.7, clipping(found, largest))
+    step(optimisers, 0.7, clipping(found, largest))
     for parameter, after in zip(model.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.detach(), after, rtol=1e-12, atol=1e-15)
 
 
 def test_both_cases_of_clipping_are_covered_above() -> None:
-    norm, _ = by_hand(tiny(sparse=False), 128, 5.0, 0.7)
+    norm, _ = by_hand(tiny(), 128, 5.0, 0.7)
     assert 1e-3 < norm < 5.0
-    norm, _ = by_hand(tiny(sparse=False), 3, 5.0, 0.7)
+    norm, _ = by_hand(tiny(), 3, 5.0, 0.7)
     assert 0.1 < norm < 5.0
 
 
 def test_the_norm_counts_a_word_that_stands_twice_once() -> None:
     """Rows of a sparse gradient are summed by word before they are squared."""
-    norms = []
-    for sparse in (True, False):
-        model = tiny(sparse=sparse)
-        gradient(model, BATCH, 1, bf16=False)
-        norms.append(float(gradient_norm(model.parameters())))
-    assert norms[0] == pytest.approx(norms[1], rel=1e-12)
+    table = nn.Embedding(3, 2, sparse=True)
+    table(torch.tensor([1, 2, 1])).sum().backward()
+    assert float(gradient_norm(table.parameters())) == pytest.approx(math.sqrt(2 * 2**2 + 2 * 1**2))
 
 
-def test_sgd_leaves_embeddings_of_absent_words_alone() -> None:
-    model = tiny(sparse=True)
-    before = model.source_embedding.weight.detach().clone()
-    optimiser = make_optimiser("sgd", model.parameters())
-    gradient(model, BATCH, 3, bf16=False)
-    step(optimiser, 0.7, 1.0)
-    changed = (model.source_embedding.weight != before).any(1).nonzero().flatten().tolist()
-    assert changed == [3, 4, 5, 6]
+@pytest.mark.parametrize("kind", ["sgd", "adam"])
+def test_embeddings_of_absent_words_rest(kind: Literal["sgd", "adam"]) -> None:
+    """And their moments, also those of words that were in an earlier batch."""
+    model = tiny()
+    optimisers = make_optimisers(kind, model)
+    update(model, optimisers, batch_of(ALL_SOURCES, ALL_TARGETS))
+    before = [copy.deepcopy(rows_of(table, optimisers)) for table in model.tables()]
+    assert [len(rows) for rows in before] == ([1, 1] if kind == "sgd" else [3, 3])
+    update(model, optimisers, BATCH)
+    for table, rows, touched in zip(
+        model.tables(), before, [[3, 4, 5, 6], [0, 2, 3, 4]], strict=True
+    ):
+        for was, now in zip(rows, rows_of(table, optimisers), strict=True):
+            assert (now != was).any(1).nonzero().flatten().tolist() == touched
+
+
+def update(model: Seq2Seq, optimisers: list[torch.optim.Optimizer], batch: Batch) -> None:
+    model.zero_grad()
+    gradient(model, batch, 3, bf16=False)
+    step(optimisers, 0.1, 0.5)
+
+
+def rows_of(table: Tensor, optimisers: list[torch.optim.Optimizer]) -> list[Tensor]:
+    """A table, and what optimisers keep for each number of it."""
+    states = [optimiser.state.get(table, {}) for optimiser in optimisers]
+    kept = [each for state in states for each in state.values()]
+    return [
+        table.detach(),
+        *(each for each in kept if isinstance(each, Tensor) and each.shape == table.shape),
+    ]
 
 
 def test_no_clipping_at_zero() -> None:
     assert clipping(1e9, 0.0) == 1.0
 
 
-def test_adam_steps_along_the_clipped_gradient() -> None:
-    """Its first step depends on signs alone, the second on how long the gradients were."""
-    models = [tiny(sparse=False) for _ in range(2)]
-    for model, by_us in zip(models, (True, False), strict=True):
-        optimiser = make_optimiser("adam", model.parameters())
-        for largest in (0.3, 0.01):
-            optimiser.zero_grad()
-            gradient(model, BATCH, 3, bf16=False)
-            factor = clipping(float(gradient_norm(model.parameters())), largest)
-            assert factor < 1
-            if by_us:
-                step(optimiser, 0.1, factor)
-            else:
-                nn.utils.clip_grad_norm_(model.parameters(), largest)
-                step(optimiser, 0.1, 1.0)
-    one, other = (list(model.parameters()) for model in models)
-    torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)
+def test_where_all_words_are_in_the_batch_adam_is_dense_adam() -> None:
+    """Along the clipped gradient: the first step has signs alone, later ones lengths as well."""
+    model = tiny()
+    dense = copy.deepcopy(model)
+    optimisers = make_optimisers("adam", model)
+    tables = {id(table) for table in dense.tables()}
+    groups = [[p for p in dense.parameters() if (id(p) in tables) is of] for of in (True, False)]
+    adam = torch.optim.Adam([{"params": each} for each in groups], lr=0.1)
+    for update, largest in enumerate((0.3, 0.01, 0.0, 0.02), 1):
+        model.zero_grad()
+        gradient(model, batch_of(ALL_SOURCES, ALL_TARGETS), 3, bf16=False)
+        step(optimisers, 0.1, clipping(float(gradient_norm(model.parameters())), largest))
+        adam.zero_grad()
+        (plain_loss(dense, ALL_SOURCES, ALL_TARGETS) / 3).backward()
+        if largest:
+            clip(list(dense.parameters()), largest)
+        # For tables epsilon is added before bias is corrected.
+        adam.param_groups[0]["eps"] = 1e-8 / math.sqrt(1 - 0.999**update)
+        adam.step()
+        for one, other in zip(model.parameters(), dense.parameters(), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+
+
+def clip(parameters: list[nn.Parameter], largest: float) -> None:
+    gradients = [each.grad for each in parameters if each.grad is not None]
+    norm = math.sqrt(sum(float((each**2).sum()) for each in gradients))
+    assert norm > largest
+    for each in gradients:
+        each *= largest / norm
 
 
 def test_operations_are_counted_word_by_word() -> None:
     # Encoder and decoder, two layers: 4 gates of 4 cells read x of 3, then of 4, and h of 4.
     lstm, softmax = 2 * 4 * 4 * (3 + 4 + 4 + 4), 2 * 4 * 5
     words = sum(map(len, SOURCES)) + len(BATCH.words)
-    assert operations(tiny(sparse=True).shape, BATCH) == 3 * (
-        words * lstm + len(BATCH.words) * softmax
-    )
+    assert operations(tiny().shape, BATCH) == 3 * (words * lstm + len(BATCH.words) * softmax)
