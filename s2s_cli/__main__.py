@@ -1,5 +1,16 @@
 """``python -m s2s_cli`` is the ``s2s`` command."""
 
-from s2s_cli.commands.app import main
+from typing import NoReturn
 
-main()
+
+def main() -> NoReturn:
+    """Entry point of the ``s2s`` command."""
+    # Each worker process imports the module that the program began with, this one, and has no
+    # use for the commands.
+    from s2s_cli.commands.app import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

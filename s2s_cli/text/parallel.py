@@ -5,12 +5,14 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from s2s_cli.errors import UserError
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from concurrent.futures import Future, ProcessPoolExecutor
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -25,15 +27,49 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def in_order(
-    function: Callable[[Task], Result], tasks: Iterable[Task], workers: int
-) -> Iterator[Result]:
-    """``map(function, tasks)`` in ``workers`` processes, a few tasks ahead of the reader.
+@dataclass(frozen=True)
+class Workers:
+    """Processes that work on the tasks of `in_order`.
 
-    An exception of ``function`` comes out at the place of its task and ends the rest.
+    Attributes:
+        count: how many.
+        pool: what hands them their tasks; None where the one worker is this process.
     """
-    if workers == 1:
-        yield from map(function, tasks)
+
+    count: int
+    pool: "ProcessPoolExecutor | None" = None
+
+    def in_order(
+        self, function: Callable[[Task], Result], tasks: Iterable[Task]
+    ) -> Iterator[Result]:
+        """``map(function, tasks)`` in the workers, a few tasks ahead of the reader.
+
+        An exception of ``function`` comes out at the place of its task and ends the rest.
+        """
+        if self.pool is None:
+            yield from map(function, tasks)
+            return
+        waiting: deque[Future[Result]] = deque()
+        for task in tasks:
+            waiting.append(self.pool.submit(function, task))
+            if len(waiting) > WAITING_PER_WORKER * self.count:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+@contextmanager
+def worker_processes(count: int, warm_up: Callable[[], object]) -> Iterator[Workers]:
+    """``count`` workers, gone when the block ends.
+
+    They start at once, and each begins with ``warm_up``, while the block goes on to find out what
+    there is to do. One worker is this process.
+
+    Raises:
+        UserError: a worker died.
+    """
+    if count == 1:
+        yield Workers(count)
         return
     # Not needed by one process, nor by --help.
     from concurrent.futures import ProcessPoolExecutor
@@ -41,15 +77,11 @@ def in_order(
     from multiprocessing import get_context
 
     # Spawned, not forked: the progress bar has a thread, and its lock could be copied held.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), follow_parent)
-    waiting: deque[Future[Result]] = deque()
+    pool = ProcessPoolExecutor(count, get_context("spawn"), follow_parent)
     try:
-        for task in tasks:
-            waiting.append(pool.submit(function, task))
-            if len(waiting) > WAITING_PER_WORKER * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        for _ in range(count):
+            pool.submit(warm_up)  # each starts a process; what fails here fails in a task again
+        yield Workers(count, pool)
     except BrokenProcessPool:
         raise UserError(
             "a worker process died, perhaps for lack of memory; try fewer --workers"

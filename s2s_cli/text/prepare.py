@@ -12,18 +12,19 @@ from typing import BinaryIO, Literal
 
 from s2s_cli.console import progress, say
 from s2s_cli.errors import UserError
-from s2s_cli.files import BOM, STDIO, decode_line, reading, replacing, write_json
+from s2s_cli.files import BOM, STDIO, decode_line, existing, reading, replacing, write_json
 from s2s_cli.settings import setting
 from s2s_cli.text.chunks import Chunk, Source, chunks, find_source
 from s2s_cli.text.facts import FILE_NAME, Facts
 from s2s_cli.text.layout import MANIFEST, SPLITS, text_file
 from s2s_cli.text.odd import FILE_START_MARK, LINE_END_RETURN
-from s2s_cli.text.parallel import available_cores, in_order
+from s2s_cli.text.parallel import Workers, available_cores, worker_processes
 from s2s_cli.text.preparation_report import PrepReport, SplitReport
 from s2s_cli.text.tokenise import Tokeniser, tokeniser_name
 
-# Fewer are done before a second process has started.
-PAIRS_PER_WORKER = 20_000
+# Less text is done before a second process has started.
+BYTES_PER_WORKER = 4 << 20
+TEXT_IN_GZIP = 4  # bytes of text that a byte of a .gz file may stand for
 FILTERED_TOGETHER = 1 << 16  # bytes
 REPORT = "prep.json"
 DROPPED = "dropped.tsv"
@@ -82,14 +83,19 @@ def prepare(config: PrepConfig) -> PrepReport:
         UserError: languages, files or their lines that cannot be used; no pair left.
     """
     check_languages(config)
-    sources = find_sources(config)
+    named = find_splits(config)
     facts = Facts(
         *config.languages, config.tokenised, config.reverse_source, tokeniser_name(config.tokenised)
     )
     report = PrepReport(config.languages, config.tokenised)
-    report.splits = {source.split: SplitReport() for source in sources}
-    with vanishing(config.output), ExitStack() as outputs:
-        write_pairs(config, sources, report, outputs)
+    report.splits = {split: SplitReport() for split in named}
+    with (
+        vanishing(config.output),
+        ExitStack() as outputs,
+        worker_processes(worker_count(config, named), partial(make_tokenisers, config)) as workers,
+    ):
+        sources = [find_source(split, paths) for split, paths in named.items()]
+        write_pairs(config, sources, report, outputs, workers)
         if report.splits["train"].kept == 0:
             raise UserError(f"{sources[0].paths[0]}: no pair fit for training in this text")
         retire(config.output, sources, config.languages)
@@ -99,15 +105,32 @@ def prepare(config: PrepConfig) -> PrepReport:
 
 
 def filter_stdin(language: str, tokenised: bool) -> None:
-    """Tokenise stdin to stdout, a line for each line, as `prepare` and decoding do."""
+    """Tokenise stdin to stdout, a line for each line, as `prepare` and decoding do.
+
+    Raises:
+        UserError: invalid UTF-8 (names the line), after the lines before it were written.
+    """
     check_language(language)
     tokeniser = Tokeniser(language, tokenised)
     number = 1
     with reading(STDIO) as stream, replacing(STDIO) as out:
         while lines := stream.readlines(FILTERED_TOGETHER):
-            text = [decode_line(raw, STDIO, each) for each, raw in enumerate(lines, number)]
+            text, error = decode_until_bad(lines, number)
             out.write(tokeniser.tokenise_block("\n".join([*text, ""]))[0].encode())
+            if error:
+                raise error
             number += len(lines)
+
+
+def decode_until_bad(lines: list[bytes], first: int) -> tuple[list[str], UserError | None]:
+    """Lines of stdin as text up to the first that is no UTF-8, and what is wrong with that."""
+    text: list[str] = []
+    try:
+        for number, raw in enumerate(lines, first):
+            text.append(decode_line(raw, STDIO, number))
+    except UserError as error:
+        return text, error
+    return text, None
 
 
 @contextmanager
@@ -140,14 +163,14 @@ def check_language(language: str) -> None:
         raise UserError(f"{language!r} is not a language code such as en or pt-BR", exit_code=2)
 
 
-def find_sources(config: PrepConfig) -> list[Source]:
+def find_splits(config: PrepConfig) -> dict[str, tuple[Path, Path]]:
     """The splits there are, in order; training text must be, test text may be missing."""
-    sources = []
+    found = {}
     for split in SPLITS:
         paths = input_files(config, split)
         if any(map(is_there, paths)) or getattr(config, split) is not None:
             refuse_same_files(config, paths)
-            sources.append(find_source(split, paths))
+            found[split] = paths
         elif split == "train":
             raise UserError(
                 f"{paths[0]}: no such file (nor {paths[0].name}.gz); name the directory of the "
@@ -155,7 +178,7 @@ def find_sources(config: PrepConfig) -> list[Source]:
             )
         elif split == "valid":
             say(f"no validation text ({paths[0]} and {paths[1]}): going on without")
-    return sources
+    return found
 
 
 def is_there(path: Path) -> bool:
@@ -180,7 +203,11 @@ def refuse_same_files(config: PrepConfig, paths: tuple[Path, Path]) -> None:
 
 
 def write_pairs(
-    config: PrepConfig, sources: list[Source], report: PrepReport, outputs: ExitStack
+    config: PrepConfig,
+    sources: list[Source],
+    report: PrepReport,
+    outputs: ExitStack,
+    workers: Workers,
 ) -> None:
     """Run every chunk through `prepare_chunk` and write what comes back, in order."""
     files: dict[str, list[BinaryIO]] = {
@@ -195,7 +222,7 @@ def write_pairs(
     total = sum(source.lines for source in sources)
     prepare_one = partial(prepare_chunk, config)
     with progress("preparing", total, "pairs") as advance:
-        for prepared in in_order(prepare_one, chunks(sources), workers(config, total)):
+        for prepared in workers.in_order(prepare_one, chunks(sources)):
             for stream, text in zip(files[prepared.split], prepared.text, strict=True):
                 stream.write(text)
             for number, reason in prepared.dropped:
@@ -204,10 +231,23 @@ def write_pairs(
             advance(prepared.read)
 
 
-def workers(config: PrepConfig, pairs: int) -> int:
+def worker_count(config: PrepConfig, named: dict[str, tuple[Path, Path]]) -> int:
     """As many processes as asked for, but none that would have next to nothing to do."""
     wanted = config.workers or available_cores()
-    return max(1, min(wanted, pairs // PAIRS_PER_WORKER))
+    size = sum(text_size(path) for paths in named.values() for path in paths)
+    return max(1, min(wanted, size // BYTES_PER_WORKER))
+
+
+def text_size(path: Path) -> int:
+    """Bytes of text in ``path``, roughly where it is compressed."""
+    found = existing(path)
+    return found.stat().st_size * (TEXT_IN_GZIP if found.suffix == ".gz" else 1)
+
+
+def make_tokenisers(config: PrepConfig) -> None:
+    """What takes a worker long that can be done before its first chunk is there."""
+    for language in config.languages:
+        tokeniser(language, config.tokenised).tokenise_block("a\n")
 
 
 def prepare_chunk(config: PrepConfig, chunk: Chunk) -> Prepared:

@@ -76,10 +76,11 @@ def test_filter_of_tokenised_text_only_tidies_spaces(s2s: Run) -> None:
     assert done.stdout.decode() == "C'est &amp; ça.\n"
 
 
-def test_filter_names_the_line_of_invalid_utf8(s2s: Run) -> None:
-    done = s2s("prep", "--filter", "fr", input=b"bon\n\xff\n")
+def test_filter_names_the_line_of_invalid_utf8_after_the_lines_before_it(s2s: Run) -> None:
+    done = s2s("prep", "--filter", "fr", input=b"bon\nl'an\n\xff\nfin\n")
     assert done.returncode == 1
-    assert b"stdin:2: invalid UTF-8" in done.stderr
+    assert done.stdout == b"bon\nl' an\n"
+    assert b"stdin:3: invalid UTF-8" in done.stderr
     assert b"Traceback" not in done.stderr
 
 
