@@ -71,10 +71,10 @@ class Exponentials(Product):
         return self.packed.exponentials(rows, self.offset)
 
     def with_sums(self, block: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """The exponentials [rows, n] of one of `blocks`, and the sum of each row in ``dtype``."""
-        powers = self.compute(self.filled_up(block))
-        # Sums of one row alone would be added up in another order.
-        return powers[: len(block)], powers.sum(1, dtype=dtype)[: len(block)]
+        """The exponentials of one of `blocks`, [rows, n], and the sum of each row, in ``dtype``."""
+        powers = self.compute(self.filled_up(block)).to(dtype)
+        # The sum of one row alone would be added up in another order.
+        return powers[: len(block)], powers.sum(1)[: len(block)]
 
 
 def blocks(rows: int, *products: Product) -> list[slice]:

@@ -11,6 +11,7 @@ Of the formulation that ``nn.LSTM`` has, with three things done beforehand:
   ``sigmoid`` of torch rounds otherwise at the end of one.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -33,17 +34,20 @@ class LstmState(NamedTuple):
         """Row i becomes row ``rows[i]``."""
         return LstmState(*([each.index_select(0, rows) for each in part] for part in self))
 
-    def first(self, rows: int) -> "LstmState":
-        return LstmState(*([each[:rows] for each in part] for part in self))
+    def cut(self, rows: int) -> "tuple[LstmState, LstmState]":
+        """The first ``rows``, and the others."""
+        first = LstmState(*([each[:rows] for each in part] for part in self))
+        return first, LstmState(*([each[rows:] for each in part] for part in self))
 
-    def followed_by(self, other: "LstmState") -> "LstmState":
-        """Its rows, then those of ``other``."""
-        pairs = [list(zip(*parts, strict=True)) for parts in zip(self, other, strict=True)]
-        return LstmState(*([torch.cat(pair) for pair in part] for part in pairs))
-
-    def after(self, rows: int) -> "LstmState":
-        """All but the first ``rows``."""
-        return LstmState(*([each[rows:] for each in part] for part in self))
+    @staticmethod
+    def joined(states: "Iterable[LstmState]") -> "LstmState":
+        """The rows of the first state, of the second, and so on; there is at least one."""
+        return LstmState(
+            *(
+                [torch.cat(layer) for layer in zip(*part, strict=True)]
+                for part in zip(*states, strict=True)
+            )
+        )
 
 
 class DeepLstm:
@@ -93,14 +97,7 @@ class DeepLstm:
             self._block(self.inputs.table.index_select(0, slots[block]), state, block)
             for block in blocks(len(words), *self.products)
         ]
-        if not parts:
-            return self.zeros(0)
-        return LstmState(
-            *(
-                [torch.cat(layer) for layer in zip(*part, strict=True)]
-                for part in zip(*parts, strict=True)
-            )
-        )
+        return LstmState.joined(parts) if parts else self.zeros(0)
 
     def _block(self, inputs: Tensor, state: LstmState, block: slice) -> LstmState:
         """All layers for the rows of ``block``; ``inputs`` is the product of their words."""

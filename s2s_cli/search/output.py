@@ -19,9 +19,8 @@ class OutputLayer:
 
     def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> None:
         """Lay out ``weight`` [vocabulary, cells] and ``bias``; products are of type ``dtype``."""
-        self.weight, self.bias = whole_groups(weight.to(dtype), bias)
-        self.exact, self.width = bias.dtype, len(weight)
-        self.logits = Product(self.weight, self.bias)
+        self.weight, self.bias, self.dtype, self.exact = weight, bias, dtype, bias.dtype
+        self.logits = Product(*whole_groups(weight.to(dtype), bias))
         self.powers: Exponentials | None = None
 
     def centre(self, hidden: Tensor) -> None:
@@ -29,7 +28,7 @@ class OutputLayer:
 
         Until this is called, logits are computed.
         """
-        if squashes(self.weight.dtype, self.weight.device.type):
+        if squashes(self.dtype, self.weight.device.type):
             usual = self.logits(hidden).to(self.exact).logsumexp(1).mean()
             self.powers = Exponentials(self.logits, float(usual) + MARGIN)
 
@@ -62,15 +61,15 @@ class OfPowers:
         for block in blocks(len(rows), self.layer.logits):
             of_block = rows[block]
             logits = self.layer.logits(self.hidden[of_block]).to(self.layer.exact)
-            self.powers[of_block] = logits.softmax(1).to(self.powers.dtype)
+            self.powers[of_block] = logits.softmax(1)
             self.sums[of_block] = 1
             self.normaliser[of_block] = logits.double().logsumexp(1)
 
     def ranking(self) -> Tensor:
-        return self.powers.to(self.layer.exact)
+        return self.powers
 
     def probabilities(self) -> Tensor:
-        return self.ranking() / self.sums[:, None]
+        return self.powers / self.sums[:, None]
 
     def log_probs(self, rows: Tensor, words: Tensor) -> Tensor:
         powers = self.powers[rows, words].double()
@@ -80,9 +79,12 @@ class OfPowers:
 
     def of_lost(self, rows: Tensor, words: Tensor) -> Tensor:
         """As `log_probs`, from a logit each."""
-        weight = self.layer.weight[words].double()
-        logits = (self.hidden[rows].double() * weight).sum(-1) + self.layer.bias[words].double()
-        return logits - self.normaliser[rows]
+        layer = self.layer
+        known = words.clamp(max=len(layer.weight) - 1)
+        weight = layer.weight[known].to(layer.dtype).double()
+        logits = (self.hidden[rows].double() * weight).sum(-1) + layer.bias[known].double()
+        # Behind the vocabulary stands what fills its last group up.
+        return torch.where(known == words, logits - self.normaliser[rows], float("-inf"))
 
 
 def whole_groups(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
+from torch.nn.utils.rnn import pack_sequence
 
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.work import Precision, lstm_flops, softmax_flops
@@ -102,18 +102,24 @@ class LstmScorer:
     @torch.inference_mode()
     def start(self, sources: Sequence[Sequence[int]]) -> LstmState:
         """Encode ``sources``, the longest first: those that have ended drop out, none is padded."""
-        self.words_read += sum(map(len, sources))
         order = sorted(range(len(sources)), key=lambda index: -len(sources[index]))
-        step = -1 if self.reverse_source else 1
-        ordered = [torch.tensor(sources[index][::step], dtype=torch.long) for index in order]
-        reading, state = self.encoder.zeros(len(order)), self.encoder.zeros(0)
-        for time, words in enumerate(pad_sequence(ordered) if ordered else ()):
-            going_on = sum(len(each) > time for each in ordered)
-            state = reading.after(going_on).followed_by(state)
-            words = words[:going_on].to(self.device)
-            reading = self.encoder.step(words, reading.first(going_on))
-        state = reading.followed_by(state)
+        reading, ended = self.encoder.zeros(len(order)), []
+        for words in self.time_steps([sources[index] for index in order]):
+            reading, others = reading.cut(len(words))
+            ended.append(LstmState.joined([others]))  # a copy: a view would keep all rows
+            reading = self.encoder.step(words.to(self.device), reading)
+        state = LstmState.joined([reading, *reversed(ended)])
         return state.select(torch.tensor(order, dtype=torch.long, device=self.device).argsort())
+
+    def time_steps(self, sources: Sequence[Sequence[int]]) -> Sequence[Tensor]:
+        """The words read at each time; ``sources`` come the longest first, and go as they end."""
+        self.words_read += sum(map(len, sources))
+        if not sources:
+            return []
+        step = -1 if self.reverse_source else 1
+        packed = pack_sequence([torch.tensor(each[::step], dtype=torch.long) for each in sources])
+        steps: Sequence[Tensor] = packed.data.split(packed.batch_sizes.tolist())
+        return steps
 
     @torch.inference_mode()
     def step(self, state: LstmState, tokens: Tensor) -> LstmState:
