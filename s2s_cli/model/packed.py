@@ -17,8 +17,9 @@ ROWS = 64
 # Sums of exponentials that can be relied on: no summand is so large that σ is not an exponential
 # any more (to 1e-6), and what is too small for fp32 is nothing beside them.
 LEAST, MOST = 1e-26, 1e-6
-# Below the logarithm of what is expected, so that sums are usually near the middle of that range.
-MARGIN = 26.0
+# How far above the usual logarithm of a sum the offset is: sums are usually 1e-14, in the middle of
+# that range.
+MARGIN = 32.0
 
 
 class Packed:

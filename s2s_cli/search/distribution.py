@@ -21,11 +21,11 @@ class Softmax(Protocol):
     def ranking(self) -> Tensor:
         """[rows, vocabulary], in the order of probabilities within a row; not negative.
 
-        May be overwritten, but then `probabilities` are no longer to be had.
+        This or `probabilities` can be had once, and overwritten.
         """
 
     def probabilities(self) -> Tensor:
-        """[rows, vocabulary], which may be overwritten."""
+        """[rows, vocabulary]."""
 
     def log_probs(self, rows: Tensor, words: Tensor) -> Tensor:
         """Of ``words`` after ``rows``, which may be broadcast: [...] in float64."""
@@ -36,15 +36,16 @@ class OfLogits:
 
     def __init__(self, logits: Tensor) -> None:
         """Of ``logits`` [rows, vocabulary]."""
-        self.logits, self._probabilities = logits, logits.softmax(1)
+        probabilities = logits.softmax(1)
+        self.logits, self._taken_once = logits, [probabilities]
         # The largest probability is 1 / Σ exp(logit - largest logit).
-        self.largest, self.log_share = logits.amax(1), self._probabilities.amax(1).log_()
+        self.largest, self.log_share = logits.amax(1), probabilities.amax(1).log_()
 
     def ranking(self) -> Tensor:
-        return self._probabilities
+        return self._taken_once.pop()
 
     def probabilities(self) -> Tensor:
-        return self._probabilities
+        return self._taken_once.pop()
 
     def log_probs(self, rows: Tensor, words: Tensor) -> Tensor:
         above = (self.logits[rows, words] - self.largest[rows]).double()
@@ -58,9 +59,10 @@ class Distribution:
         self.members = list(members)
 
     def ranking(self) -> Tensor:
-        """[rows, vocabulary], ordered as the mean probabilities; not negative; once.
+        """[rows, vocabulary], ordered as the mean probabilities; not negative. To be had once.
 
-        Words whose probability is below what the type can hold are equal here, and only here.
+        Words whose probability is below 1e-11, or what the type can hold, may be equal here, and
+        only here.
         """
         first, *others = self.members
         if not others:

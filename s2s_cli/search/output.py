@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from s2s_cli.model.packed import MARGIN, reliable, squashes
+from s2s_cli.model.packed import MARGIN, reliable
 from s2s_cli.search.blocks import Exponentials, Product, blocks
 from s2s_cli.search.distribution import GROUP, OfLogits, Softmax
 
@@ -24,13 +24,12 @@ class OutputLayer:
         self.powers: Exponentials | None = None
 
     def centre(self, hidden: Tensor) -> None:
-        """Make ready for exponentials, given a few hidden states [rows, cells] of the usual kind.
+        """Take exponentials from now on, given a few hidden states [rows, cells] of the usual kind.
 
-        Until this is called, logits are computed.
+        Only where products can squash their results (`packed.squashes`).
         """
-        if squashes(self.dtype, self.weight.device.type):
-            usual = self.logits(hidden).to(self.exact).logsumexp(1).mean()
-            self.powers = Exponentials(self.logits, float(usual) + MARGIN)
+        usual = self.logits(hidden).to(self.exact).logsumexp(1).mean()
+        self.powers = Exponentials(self.logits, float(usual) + MARGIN)
 
     @property
     def product(self) -> Product:
@@ -58,12 +57,14 @@ class OfPowers:
 
     def repair(self, rows: Tensor) -> None:
         """Compute the softmax of ``rows`` from their logits."""
-        for block in blocks(len(rows), self.layer.logits):
+        product = self.layer.logits
+        for block in blocks(len(rows), product):
             of_block = rows[block]
-            logits = self.layer.logits(self.hidden[of_block]).to(self.layer.exact)
-            self.powers[of_block] = logits.softmax(1)
+            logits = product.compute(product.filled_up(self.hidden[of_block])).to(self.layer.exact)
+            self.powers[of_block] = logits.softmax(1)[: len(of_block)]
             self.sums[of_block] = 1
-            self.normaliser[of_block] = logits.double().logsumexp(1)
+            # As with sums: of one row alone, it would be added up in another order.
+            self.normaliser[of_block] = logits.double().logsumexp(1)[: len(of_block)]
 
     def ranking(self) -> Tensor:
         return self.powers
@@ -74,11 +75,15 @@ class OfPowers:
     def log_probs(self, rows: Tensor, words: Tensor) -> Tensor:
         powers = self.powers[rows, words].double()
         result = powers.log() - self.sums.double().log()[rows]
-        lost = powers == 0  # too small for the type
-        return torch.where(lost, self.of_lost(rows, words), result) if lost.any() else result
+        # Too small for the type, or so small that digits are missing; not what is ruled out.
+        lost = (powers >= 0) & (powers < torch.finfo(self.powers.dtype).tiny)
+        if lost.any():
+            rows, words = torch.broadcast_tensors(rows, words)
+            result[lost] = self.of_lost(rows[lost], words[lost])
+        return result
 
     def of_lost(self, rows: Tensor, words: Tensor) -> Tensor:
-        """As `log_probs`, from a logit each."""
+        """As `log_probs`, from a logit each: [n]."""
         layer = self.layer
         known = words.clamp(max=len(layer.weight) - 1)
         weight = layer.weight[known].to(layer.dtype).double()

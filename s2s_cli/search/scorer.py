@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pack_sequence
 
+from s2s_cli.model.packed import squashes
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.work import Precision, lstm_flops, softmax_flops
 from s2s_cli.search.blocks import blocks
@@ -87,7 +88,8 @@ class LstmScorer:
             self.encoder = DeepLstm(model.encoder, tables[0], dtype, origin)
             self.decoder = DeepLstm(model.decoder, tables[1], dtype, origin)
             self.output = OutputLayer(weight, model.softmax.bias.detach(), dtype)
-            self.output.centre(self.usual_hidden())
+            if squashes(dtype, self.device.type):
+                self.output.centre(self.usual_hidden())
 
     def usual_hidden(self) -> Tensor:
         """The decoder's top hidden states after a few words, each read at the start."""
@@ -102,9 +104,10 @@ class LstmScorer:
     @torch.inference_mode()
     def start(self, sources: Sequence[Sequence[int]]) -> LstmState:
         """Encode ``sources``, the longest first: those that have ended drop out, none is padded."""
+        self.words_read += sum(map(len, sources))
         order = sorted(range(len(sources)), key=lambda index: -len(sources[index]))
         reading, ended = self.encoder.zeros(len(order)), []
-        for words in self.time_steps([sources[index] for index in order]):
+        for words in self.time_steps([sources[index] for index in order if sources[index]]):
             reading, others = reading.cut(len(words))
             ended.append(LstmState.joined([others]))  # a copy: a view would keep all rows
             reading = self.encoder.step(words.to(self.device), reading)
@@ -113,7 +116,6 @@ class LstmScorer:
 
     def time_steps(self, sources: Sequence[Sequence[int]]) -> Sequence[Tensor]:
         """The words read at each time; ``sources`` come the longest first, and go as they end."""
-        self.words_read += sum(map(len, sources))
         if not sources:
             return []
         step = -1 if self.reverse_source else 1

@@ -62,7 +62,7 @@ class Workers:
 def worker_processes(count: int, warm_up: Callable[[], object]) -> Iterator[Workers]:
     """``count`` workers, gone when the block ends.
 
-    They start at once, and each begins with ``warm_up``, while the block goes on to find out what
+    They start at once, ``warm_up`` being their first task, while the block goes on to find out what
     there is to do. One worker is this process.
 
     Raises:
@@ -79,8 +79,9 @@ def worker_processes(count: int, warm_up: Callable[[], object]) -> Iterator[Work
     # Spawned, not forked: the progress bar has a thread, and its lock could be copied held.
     pool = ProcessPoolExecutor(count, get_context("spawn"), follow_parent)
     try:
-        for _ in range(count):
-            pool.submit(warm_up)  # each starts a process; what fails here fails in a task again
+        with ignored(signal.SIGINT):
+            for _ in range(count):
+                pool.submit(warm_up)  # starts a process; what fails here fails in a task again
         yield Workers(count, pool)
     except BrokenProcessPool:
         raise UserError(
@@ -90,9 +91,18 @@ def worker_processes(count: int, warm_up: Callable[[], object]) -> Iterator[Work
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+@contextmanager
+def ignored(number: signal.Signals) -> Iterator[None]:
+    """Processes that start within ignore the signal, from their first instruction on."""
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 def follow_parent() -> None:
-    """In a worker: leave Ctrl-C to the parent, and end when the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In a worker, which leaves Ctrl-C to the parent: end when the parent is gone."""
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 

@@ -12,10 +12,9 @@ from s2s_cli.model.directory import BEST, LAST, load_tensors, save_tensors
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.training.config import MAY_CHANGE, TrainingConfig
 
-# Change whenever the same seed gives other batches, or batches other updates: a training does not
+# Changes whenever the same seed gives other batches, or batches other updates: a training does not
 # go on with those.
-BATCHES = 2
-UPDATES = 2
+VERSION = 2
 
 
 @dataclass
@@ -66,8 +65,7 @@ class Identity:
 
     @classmethod
     def of(cls, config: TrainingConfig, shape: Shape, data: str) -> "Identity":
-        versions = {"batches": BATCHES, "updates": UPDATES}
-        settings = {**asdict(shape), **asdict(config), "data": data, **versions}
+        settings = {**asdict(shape), **asdict(config), "data": data, "version": VERSION}
         return cls({key: value for key, value in settings.items() if key not in MAY_CHANGE})
 
     def check(self, saved: dict[str, Any], directory: Path) -> None:
@@ -76,6 +74,11 @@ class Identity:
         Raises:
             UserError: names every setting that differs, with both values.
         """
+        if saved.get("version") != VERSION:
+            raise UserError(
+                f"{directory}: holds a training that another version of s2s began; go on with that "
+                "one, or train into another directory with --model"
+            )
         names = sorted(set(self.settings) | set(saved))
         differing = [name for name in names if self.settings.get(name) != saved.get(name)]
         if differing:
@@ -88,8 +91,6 @@ class Identity:
     def difference(self, name: str, before: Any) -> str:
         if name == "data":
             return "the data (prep or vocab was run again)"
-        if name in ("batches", "updates"):
-            return f"how {name} are made (it was begun with another version of s2s)"
         return f"{name.replace('_', '-')} was {before}, now {self.settings.get(name)}"
 
 

@@ -28,7 +28,8 @@ def network(seed: int, dtype: torch.dtype = torch.float64) -> Seq2Seq:
 
 
 def plain(model: Seq2Seq, source: Sequence[int], target: Sequence[int]) -> float:
-    state = model.encode(torch.tensor(source)[:, None])
+    nothing = torch.zeros(2, 1, 6, dtype=model.softmax.weight.dtype)
+    state = model.encode(torch.tensor(source)[:, None]) if source else (nothing, nothing)
     hidden = model.decode(torch.tensor([EOS, *target])[:, None], state)
     assert isinstance(hidden, Tensor)
     log_probs = model.softmax(hidden[:, 0]).log_softmax(1)
@@ -40,6 +41,7 @@ LISTS = [
     ([5], [[2, 3, 4], [8, 8, 8, 8, 8, 8]]),
     ([6, 6, 6, 1], []),
     ([1, 2, 3], [[], [4]]),
+    ([], [[2], []]),
 ]
 
 
@@ -56,7 +58,7 @@ class Counting(LstmScorer):
 def test_every_hypothesis_gets_the_score_it_has_alone() -> None:
     model = network(1)
     scores = list(score_lists(LstmScorer(model), LISTS))
-    assert [len(each) for each in scores] == [6, 2, 0, 2]
+    assert [len(each) for each in scores] == [6, 2, 0, 2, 2]
     for (source, hypotheses), got in zip(LISTS, scores, strict=True):
         expected = [plain(model, source, hypothesis) for hypothesis in hypotheses]
         assert got == pytest.approx(expected, rel=1e-12)

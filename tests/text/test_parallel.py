@@ -105,8 +105,10 @@ def leave_a_mark(directory: Path) -> None:
 
 def test_workers_start_before_there_is_a_task(tmp_path: Path) -> None:
     with worker_processes(2, partial(leave_a_mark, tmp_path)):
-        while not any(tmp_path.iterdir()):
+        end = time.monotonic() + 60
+        while not any(tmp_path.iterdir()) and time.monotonic() < end:
             time.sleep(0.01)
+        assert any(tmp_path.iterdir())
     assert str(os.getpid()) not in {path.name for path in tmp_path.iterdir()}
 
 

@@ -155,12 +155,11 @@ def test_an_older_version_s_training_is_refused_in_a_sentence(
     run(tmp_path / "model", epochs=1, optimiser=optimiser)
     path = tmp_path / "model" / "last.pt"
     content = torch.load(path, weights_only=True)
-    del content["settings"]["updates"]
+    del content["settings"]["version"]
     content["optimiser"] = content.pop("optimisers")[0]
     torch.save(content, path)
-    with pytest.raises(UserError, match="how updates are made") as refused:
+    with pytest.raises(UserError, match="that another version of s2s began; go on with"):
         run(tmp_path / "model", epochs=2, optimiser=optimiser)
-    assert str(refused.value).count("it was begun with another version of s2s") == 1
 
 
 def test_it_learns_and_keeps_the_best(tmp_path: Path) -> None:
