@@ -19,15 +19,19 @@ class OutputLayer:
 
     def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> None:
         """Lay out ``weight`` [vocabulary, cells] and ``bias``; products are of type ``dtype``."""
-        self.weight, self.bias, self.dtype, self.exact = weight, bias, dtype, bias.dtype
+        self.exact = bias.dtype
         self.logits = Product(*whole_groups(weight.to(dtype), bias))
         self.powers: Exponentials | None = None
 
-    def centre(self, hidden: Tensor) -> None:
-        """Take exponentials from now on, given a few hidden states [rows, cells] of the usual kind.
+    def take_exponentials(self, weight: Tensor, bias: Tensor, hidden: Tensor) -> None:
+        """From now on, where products can squash their results (`packed.squashes`).
 
-        Only where products can squash their results (`packed.squashes`).
+        Args:
+            weight: as before; looked into for words whose exponentials are too small.
+            bias: likewise.
+            hidden: a few states [rows, cells] of the usual kind.
         """
+        self.weight, self.bias = weight, bias
         usual = self.logits(hidden).to(self.exact).logsumexp(1).mean()
         self.powers = Exponentials(self.logits, float(usual) + MARGIN)
 
@@ -86,7 +90,7 @@ class OfPowers:
         """As `log_probs`, from a logit each: [n]."""
         layer = self.layer
         known = words.clamp(max=len(layer.weight) - 1)
-        weight = layer.weight[known].to(layer.dtype).double()
+        weight = layer.weight[known].to(self.hidden.dtype).double()
         logits = (self.hidden[rows].double() * weight).sum(-1) + layer.bias[known].double()
         # Behind the vocabulary stands what fills its last group up.
         return torch.where(known == words, logits - self.normaliser[rows], float("-inf"))

@@ -87,9 +87,10 @@ class LstmScorer:
             tables = model.source_embedding.weight.detach(), model.target_embedding.weight.detach()
             self.encoder = DeepLstm(model.encoder, tables[0], dtype, origin)
             self.decoder = DeepLstm(model.decoder, tables[1], dtype, origin)
-            self.output = OutputLayer(weight, model.softmax.bias.detach(), dtype)
+            bias = model.softmax.bias.detach()
+            self.output = OutputLayer(weight, bias, dtype)
             if squashes(dtype, self.device.type):
-                self.output.centre(self.usual_hidden())
+                self.output.take_exponentials(weight, bias, self.usual_hidden())
 
     def usual_hidden(self) -> Tensor:
         """The decoder's top hidden states after a few words, each read at the start."""

@@ -43,7 +43,7 @@ class Case:
         self.hidden[[4, 5]] *= torch.tensor([[60.0], [-60.0]], dtype=dtype)
         self.layer = OutputLayer(weight, bias, dtype)
         if way == "exponentials":
-            self.layer.centre(self.hidden[:4])
+            self.layer.take_exponentials(weight, bias, self.hidden[:4])
         self.usual = torch.tensor([row for row in range(rows) if row not in (4, 5)])
         logits = self.hidden.double() @ weight.to(dtype).double().T + bias.double()
         self.expected = logits.log_softmax(1)
@@ -53,7 +53,7 @@ class Case:
         parts = []
         for block in blocks(len(hidden), self.layer.product):
             following = self.layer.softmax(hidden[block])
-            every = torch.arange(len(hidden[block]))[:, None], torch.arange(len(self.layer.bias))
+            every = torch.arange(len(hidden[block]))[:, None], torch.arange(self.expected.shape[1])
             parts.append(following.log_probs(*every))
         return torch.cat(parts)
 
