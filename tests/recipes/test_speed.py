@@ -136,7 +136,9 @@ def test_the_page_says_how_many_runs_are_behind_each_row(
     rows = rows_of(text)
     shown = [rows[name][-1] for name in ("s2s", "fairseq", "JoeyNMT")]
     assert (shown if rows[""][-1] == "runs" else None) == column
-    assert text.endswith(below)
+    trained, others = text.split("## Decoding")
+    assert below + "\n## Learning in bf16" in trained
+    assert others.count("Not run.") == len(page.SECTIONS) - 2
 
 
 def test_a_run_that_was_stopped_after_the_peak_has_a_page(tmp_path: Path) -> None:
