@@ -102,7 +102,8 @@ def ignored(number: signal.Signals) -> Iterator[None]:
 
 
 def follow_parent() -> None:
-    """In a worker, which leaves Ctrl-C to the parent: end when the parent is gone."""
+    """In a worker: leave Ctrl-C to the parent, and end when the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # one of many may start later than the others
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 
