@@ -10,10 +10,20 @@ if TYPE_CHECKING:
 
 # The bars on the terminal now; a message has to be put above them.
 bars: list["Progress"] = []
+# Whether another process does the talking.
+silent = False
+
+
+def silence() -> None:
+    """Say nothing any more in this process: another one does."""
+    global silent
+    silent = True
 
 
 def say(message: str) -> None:
     """One line of talk on stderr; stdout carries data only."""
+    if silent:
+        return
     if bars:
         # Data, not markup: [1] and :smile: are printed as they are, and lines are not folded.
         bars[-1].console.print(message, markup=False, highlight=False, emoji=False, soft_wrap=True)
@@ -37,7 +47,7 @@ def progress(
     ``shown`` is for commands to say that the terminal has better uses: a person types on it, or
     data is printed there, which the bar would run into.
     """
-    if not shown or not sys.stderr.isatty():
+    if not shown or silent or not sys.stderr.isatty():
         yield lambda steps: None
         return
     from rich.console import Console

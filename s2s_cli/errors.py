@@ -16,3 +16,15 @@ def is_out_of_memory(error: Exception) -> bool:
     """Whether memory, the system's or a GPU's, ran out; torch has no one type for that."""
     phrases = ("out of memory", "can't allocate memory", "Storage size calculation overflowed")
     return isinstance(error, MemoryError) or any(phrase in str(error) for phrase in phrases)
+
+
+def as_user_error(error: Exception) -> UserError | None:
+    """What to tell of an error that is no mistake of ours: of the user, the system, memory."""
+    if isinstance(error, UserError):
+        return error
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return UserError(f"{where}{error.strerror.lower()}")
+    if isinstance(error, MemoryError | RuntimeError) and is_out_of_memory(error):
+        return UserError("out of memory; a smaller model, batch or beam needs less")
+    return None

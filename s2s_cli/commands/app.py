@@ -15,7 +15,7 @@ import typer
 
 from s2s_cli import __version__
 from s2s_cli.commands.settings_file import Kind, as_key, dump_settings, read_settings
-from s2s_cli.errors import UserError, is_out_of_memory
+from s2s_cli.errors import UserError, as_user_error
 
 SETTINGS_FILE = Path("s2s.toml")
 CONTEXT = "context"
@@ -183,22 +183,16 @@ def told_in_one_sentence() -> Iterator[None]:
     """Turn the user's errors into one sentence on stderr and an exit code."""
     try:
         yield
-    except UserError as error:
-        fail(str(error), error.exit_code)
     except BrokenPipeError:
         drop_output()
         raise SystemExit(BROKEN_PIPE) from None
     except KeyboardInterrupt:
         fail("interrupted", 130)
-    except OSError as error:
-        if not error.strerror:
+    except Exception as error:
+        told = as_user_error(error)
+        if told is None:
             raise
-        where = f"{error.filename}: " if error.filename else ""
-        fail(f"{where}{error.strerror.lower()}", 1)
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        fail("out of memory; a smaller model, batch or beam needs less", 1)
+        fail(str(told), told.exit_code)
 
 
 def fail(message: str, code: int) -> NoReturn:

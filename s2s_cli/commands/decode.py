@@ -1,15 +1,20 @@
 """``s2s decode``."""
 
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from s2s_cli.commands.app import command
+from s2s_cli.console import progress, say, warn
 from s2s_cli.errors import UserError
 from s2s_cli.files import STDIO, read_lines, replacing
 from s2s_cli.search.config import BeamConfig
+
+if TYPE_CHECKING:
+    from s2s_cli.search.stream import Counts
 
 Models = Annotated[
     list[Path],
@@ -19,7 +24,12 @@ Tokenised = Annotated[
     bool, typer.Option(help="The text is tokenised already: split it at its spaces, join so.")
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1; auto: a GPU if there is one.")]
-Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0: all cores.")]
+Gpus = Annotated[
+    int, typer.Option(min=1, help="GPUs to share the work, each with a copy of the model.")
+]
+Threads = Annotated[
+    int, typer.Option(min=0, help="CPU threads, with --gpus of each copy; 0: all cores, shared.")
+]
 
 Precision = Annotated[
     Literal["fp32", "bf16"],
@@ -42,6 +52,7 @@ def decode(
     ] = 0,
     precision: Precision = "fp32",
     device: Device = "auto",
+    gpus: Gpus = 1,
     threads: Threads = 0,
     measure: Measure = False,
 ) -> None:
@@ -55,37 +66,52 @@ def decode(
             f"--nbest {config.nbest} needs a beam at least as large; add --beam {config.nbest}",
             exit_code=2,
         )
-    from s2s_cli.console import progress, say, warn
-    from s2s_cli.model.device import choose_device, set_threads
-    from s2s_cli.model.work import share_of_peak
+    from s2s_cli.model.device import choose_devices
     from s2s_cli.search.arrivals import chunks
-    from s2s_cli.search.ensemble import load_scorer
-    from s2s_cli.search.sentences import LONGEST_SOURCE, Sentences
-    from s2s_cli.search.stream import Decoder
+    from s2s_cli.search.replicas import Replicas
+    from s2s_cli.search.stream import (
+        Busy,
+        Counts,
+        decode_piece,
+        default_batch_size,
+        lookahead,
+        pieces,
+    )
 
-    set_threads(threads)
-    scorer, description = load_scorer(model, choose_device(device), precision)
-    sentences = Sentences(description, tokenised=tokenised)
-    decoder = Decoder(scorer, sentences, config, batch_size)
+    devices = choose_devices(device, gpus)
+    replicas = Replicas(tuple(model), devices, precision, tokenised, threads)
+    batch_size = batch_size or default_batch_size(config)
     interactive = input == STDIO and sys.stdin.isatty()
+    counts, busy = Counts(), Busy()
     with (
+        replicas.workers() as workers,
         replacing(output) as stream,
         progress("decoding", None, "lines", shown=not (interactive or stream.isatty())) as advance,
     ):
-        for chunk in chunks(read_lines(input), decoder.lookahead, interactive=interactive):
-            for line in decoder.decode(chunk):
-                stream.write(line.encode() + b"\n")
+        ahead = workers.count * lookahead(batch_size)
+        arriving = chunks(read_lines(input), ahead, interactive=interactive)
+        translate = partial(decode_piece, replicas, config, batch_size)
+        for piece in workers.in_order(translate, pieces(arriving, workers.count)):
+            stream.write(piece.text)
             stream.flush()
-            advance(len(chunk))
-    counts = decoder.counts
+            counts.add(piece.counts)
+            busy.add(piece.begin, piece.end)
+            advance(piece.counts.lines)
+    tell(counts, busy.seconds)
+    if measure:
+        say(replicas.share_of_peak(counts.flops, busy.seconds))
+
+
+def tell(counts: "Counts", seconds: float) -> None:
+    """What happened to the stream, on stderr."""
+    from s2s_cli.search.sentences import LONGEST_SOURCE
+
     if counts.at_limit:
         warn(f"{counts.at_limit} translations were ended by the length limit (--max-length)")
-    if sentences.cut:
-        warn(f"{sentences.cut} lines were cut to their first {LONGEST_SOURCE} words")
-    speed = (counts.source_words + counts.target_words) / max(counts.seconds, 1e-9)
+    if counts.cut:
+        warn(f"{counts.cut} lines were cut to their first {LONGEST_SOURCE} words")
+    speed = (counts.source_words + counts.target_words) / max(seconds, 1e-9)
     say(
-        f"{counts.lines} lines ({counts.blank} blank) in {counts.seconds:.1f} s, "
-        f"{counts.lines / max(counts.seconds, 1e-9):.1f} lines/s, {speed:,.0f} words/s"
+        f"{counts.lines} lines ({counts.blank} blank) in {seconds:.1f} s, "
+        f"{counts.lines / max(seconds, 1e-9):.1f} lines/s, {speed:,.0f} words/s"
     )
-    if measure:
-        say(share_of_peak(scorer.flops, counts.seconds, scorer.device, precision))

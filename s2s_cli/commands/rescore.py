@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from s2s_cli.commands.app import command
-from s2s_cli.commands.decode import Device, Measure, Models, Precision, Threads, Tokenised
+from s2s_cli.commands.decode import Device, Gpus, Measure, Models, Precision, Threads, Tokenised
+from s2s_cli.console import progress, say
 from s2s_cli.errors import UserError
 from s2s_cli.files import STDIO, read_lines, replacing
 
@@ -41,6 +42,7 @@ def rescore(
     ] = 0,
     precision: Precision = "fp32",
     device: Device = "auto",
+    gpus: Gpus = 1,
     threads: Threads = 0,
     measure: Measure = False,
 ) -> None:
@@ -54,35 +56,32 @@ def rescore(
         raise UserError("the list and its source cannot both come from stdin", exit_code=2)
     if not feature_name or set(feature_name) & set(" |=:\t\n"):
         raise UserError(f"--feature-name {feature_name!r}: not a name for a feature", exit_code=2)
-    from s2s_cli.console import say
-    from s2s_cli.model.device import choose_device, set_threads
-    from s2s_cli.model.work import share_of_peak
-    from s2s_cli.search.ensemble import load_scorer
+    from s2s_cli.model.device import choose_devices
     from s2s_cli.search.nbest import Rescorer
-    from s2s_cli.search.sentences import Sentences
+    from s2s_cli.search.replicas import Replicas
 
-    set_threads(threads)
+    devices = choose_devices(device, gpus)
+    replicas = Replicas(tuple(model), devices, precision, tokenised, threads)
     sources = list(read_lines(source))
-    scorer, description = load_scorer(model, choose_device(device), precision)
-    rescorer = Rescorer(scorer, Sentences(description, tokenised=tokenised), sources, first_id)
-    begin = time.monotonic()
-    with replacing(output) as stream:
-        if add_feature:
-            write_list(rescorer, nbest, feature_name, stream)
-        else:
-            write_winners(rescorer, nbest, weight, detokenise, stream)
-    if measure:
+    with replicas.workers() as workers:
+        begin = time.monotonic()
+        rescorer = Rescorer(replicas, workers, sources, first_id)
+        with replacing(output) as stream:
+            if add_feature:
+                write_list(rescorer, nbest, feature_name, stream)
+            else:
+                write_winners(rescorer, nbest, weight, detokenise, stream)
         seconds = time.monotonic() - begin
+    if measure:
         say(
             f"{rescorer.seen.hypotheses} hypotheses in {seconds:.1f} s, "
             f"{rescorer.seen.hypotheses / max(seconds, 1e-9):,.0f} hypotheses/s, "
-            + share_of_peak(scorer.flops, seconds, scorer.device, precision)
+            + replicas.share_of_peak(rescorer.seen.flops, seconds)
         )
 
 
 def write_list(rescorer: "Rescorer", path: Path, name: str, stream: BinaryIO) -> None:
     """The list with one more feature, every other field as it was."""
-    from s2s_cli.console import progress
     from s2s_cli.search.nbest import warn_about
 
     shown = not stream.isatty()
@@ -98,17 +97,15 @@ def write_winners(
     rescorer: "Rescorer", path: Path, weight: float, detokenise: bool, stream: BinaryIO
 ) -> None:
     """One line a source: the winner's words, or its text."""
-    from s2s_cli.console import progress
     from s2s_cli.search.nbest import warn_about, winners
 
     sources = rescorer.sources
     with progress("rescoring", len(sources), "segments") as advance:
         segments = ((advance(1), each)[1] for each in rescorer.segments(path))
         best = winners(segments, len(sources), weight, path)
+    joined = rescorer.replicas.sentences().running_text if detokenise else " ".join
     for entry in best:
-        line = "" if entry is None else " ".join(entry.words)
-        if entry is not None and detokenise:
-            line = rescorer.sentences.running_text(entry.words)
+        line = "" if entry is None else joined(entry.words)
         stream.write(line.encode() + b"\n")
     missing = [index + rescorer.first_id for index, entry in enumerate(best) if entry is None]
     warn_about(path, rescorer.seen, missing)

@@ -14,10 +14,14 @@ from s2s_cli.training.config import TrainingConfig
 @command("train")
 def train(
     *,
-    data: Annotated[Path, typer.Option(help="Directory that `s2s vocab` filled.")] = Path("data"),
+    data: Annotated[Path, typer.Option(help="Directory of `s2s vocab`.")] = Path("data"),
     model: Annotated[Path, typer.Option(help="Model directory to write.")] = Path("model"),
     shape: ModelConfig,
     config: TrainingConfig,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="Print placement, memory and speed to expect, and leave."),
+    ] = False,
 ) -> None:
     """Train the two LSTMs; the defaults are the paper's model and recipe.
 
@@ -27,11 +31,14 @@ def train(
     # Read by torch when it is loaded: kernels are kept for each number of rows of a product, and
     # without a bound they would take a gigabyte.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
-    from s2s_cli.model.device import choose_device, keep_memory, set_threads
-    from s2s_cli.training.loop import train as run
+    # Likewise: its own account of lost connections, before ours.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    from s2s_cli.training.launch import Job, planned, start
 
-    set_threads(config.threads)
-    keep_memory()
-    stopped = run(data, model, shape, config, choose_device(config.device))
+    job = Job(data, model, shape, config)
+    if plan:
+        typer.echo(planned(job))
+        return
+    stopped = start(job)
     if stopped.signal is not None:
         raise typer.Exit(128 + stopped.signal)

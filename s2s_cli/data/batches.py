@@ -1,6 +1,5 @@
 """Batches of like length, in an order that seed and epoch alone decide."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -33,11 +32,6 @@ class Batch:
     @property
     def sentences(self) -> int:
         return int(self.source.batch_sizes[0])
-
-    @property
-    def running_words(self) -> int:
-        """Words of both languages, `EOS` not counted."""
-        return self.source.data.numel() + self.words.numel() - self.sentences
 
     def to(self, device: torch.device) -> "Batch":
         return Batch(
@@ -75,10 +69,13 @@ def cut(split: Split, order: Tensor, batch_size: int) -> list[Tensor]:
     return list(order[by_target[by_pool]].split(batch_size))
 
 
-def batches(split: Split, plan: list[Tensor]) -> Iterator[Batch]:
-    """The batches of ``plan``, one at a time."""
-    for sentences in plan:
-        yield make_batch(split, sentences)
+def count_words(split: Split, sentences: Tensor) -> tuple[int, int]:
+    """Words of the sources and of the targets of some pairs, `EOS` not counted."""
+    source, target = (
+        int((side.offsets[sentences + 1] - side.offsets[sentences]).sum())
+        for side in (split.source, split.target)
+    )
+    return source, target
 
 
 def make_batch(split: Split, sentences: Tensor) -> Batch:

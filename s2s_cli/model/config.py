@@ -14,7 +14,7 @@ class ModelConfig:
 
     layers: int = setting(4, "LSTM layers of the encoder, and of the decoder.", min=1, panel=PANEL)
     hidden_size: int = setting(1000, "Cells of each layer.", min=1, panel=PANEL)
-    embedding_size: int = setting(1000, "Dimensions of a word embedding.", min=1, panel=PANEL)
+    embedding_size: int = setting(1000, "Size of a word embedding.", min=1, panel=PANEL)
 
 
 @dataclass(frozen=True)

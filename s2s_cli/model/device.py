@@ -28,6 +28,33 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def choose_devices(name: str, count: int) -> tuple[torch.device, ...]:
+    """The devices that ``--device`` and ``--gpus`` name: the first GPUs, one for each process.
+
+    Where the name is that of a single device, cpu or cuda:1, the processes share it: the same code
+    runs anywhere, for trying.
+
+    Raises:
+        UserError: no such device here, or fewer than ``count`` (exit code 2).
+    """
+    if count == 1 or name not in ("auto", "cuda"):
+        return (choose_device(name),) * count
+    found = torch.cuda.device_count()
+    if found < count:
+        raise UserError(too_few(count, found), exit_code=2)
+    return tuple(torch.device("cuda", number) for number in range(count))
+
+
+def too_few(wanted: int, found: int) -> str:
+    """What to type where there are fewer GPUs than wanted."""
+    there = {0: "no GPU", 1: "one GPU"}.get(found, f"{found} GPUs")
+    instead = f"type --gpus {found}" if found > 1 else "leave --gpus out"
+    return (
+        f"--gpus {wanted}: this machine has {there}; {instead}, "
+        "or put --device cpu beside it to try it on a CPU"
+    )
+
+
 def set_threads(threads: int) -> None:
     """Use so many CPU threads; 0 leaves torch's choice, one a core."""
     if threads:

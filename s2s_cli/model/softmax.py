@@ -68,7 +68,7 @@ class _BlockwiseLoss(torch.autograd.Function):
                 # d loss / d logits = softmax - one-hot
                 minus = total.new_full((1, 1), -1.0).expand(len(logits), 1)
                 delta = probabilities.scatter_add_(1, words[block, None], minus)
-                accumulate(delta, hidden[block], back, block, gradients)
+                accumulate(delta, hidden[block], back, block, gradients, first=start == 0)
         if wanted:
             ctx.save_for_backward(*gradients)
         return total
@@ -91,16 +91,25 @@ def accumulate(
     back: Packed,
     block: slice,
     gradients: tuple[Tensor, Tensor, Tensor],
+    *,
+    first: bool,
 ) -> None:
-    """Add what one block of d loss / d logits contributes to the three gradients."""
+    """Add what one block of d loss / d logits contributes to the three gradients.
+
+    ``first``: that of the weights is not begun yet, and holds anything.
+    """
     of_hidden, of_weight, of_bias = gradients
     of_bias += delta.sum(0)
     low = delta.to(hidden.dtype)
     of_hidden[block] = back(low)
-    first = block.start == 0
-    if of_weight.dtype == low.dtype:
-        of_weight.addmm_(low.T, hidden, beta=0 if first else 1)
+    add_product(of_weight, low, hidden, first=first)
+
+
+def add_product(total: Tensor, delta: Tensor, hidden: Tensor, *, first: bool) -> None:
+    """Add ``deltaᵀ · hidden`` to ``total``, or replace what is there by it."""
+    if total.dtype == delta.dtype:
+        total.addmm_(delta.T, hidden, beta=0 if first else 1)
     elif first:
-        of_weight.copy_(low.T @ hidden)
+        total.copy_(delta.T @ hidden)
     else:  # converted first: a sum of two types takes ten times as long
-        of_weight += (low.T @ hidden).to(of_weight.dtype)
+        total += (delta.T @ hidden).to(total.dtype)

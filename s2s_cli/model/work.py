@@ -1,8 +1,9 @@
 """How much arithmetic a model needs, and how much the machine can do."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import count
 from typing import Literal
 
 import torch
@@ -54,19 +55,20 @@ def gemm_peak(device: torch.device, dtype: torch.dtype) -> float:
     return best
 
 
-def fastest(product: Callable[[], Tensor], device: torch.device) -> float:
-    """Seconds of the fastest of several runs."""
+def fastest(product: Callable[[], Tensor], device: torch.device, runs: int = 1) -> float:
+    """Seconds of the fastest of several runs, ``runs`` at least."""
     best, end = float("inf"), time.perf_counter() + SECONDS_A_TRIAL
     product()
-    while True:
+    for run in count(1):
         synchronise(device)
         begin = time.perf_counter()
         product()
         synchronise(device)
         now = time.perf_counter()
         best = min(best, now - begin)
-        if now > end:
-            return best
+        if now > end and run >= runs:
+            break
+    return best
 
 
 def synchronise(device: torch.device) -> None:
@@ -76,12 +78,17 @@ def synchronise(device: torch.device) -> None:
 
 
 def share_of_peak(
-    operations: float, seconds: float, device: torch.device, precision: Precision
+    operations: float, seconds: float, devices: Sequence[torch.device], precision: Precision
 ) -> str:
-    """``N GFLOP/s, P % of this machine's GEMM peak (X GFLOP/s)``; measures the peak."""
+    """``N GFLOP/s, P % of this machine's GEMM peak (X GFLOP/s)``; measures the peak.
+
+    Where several devices shared the operations, of each; that of the first is measured.
+    """
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    rate, peak = operations / max(seconds, 1e-9), gemm_peak(device, dtype)
+    count = len(set(devices))
+    rate, peak = operations / count / max(seconds, 1e-9), gemm_peak(devices[0], dtype)
+    each = f"on each of {count} devices " if count > 1 else ""
     return (
-        f"{rate / 1e9:,.0f} GFLOP/s, {rate / peak:.0%} of this machine's GEMM peak "
+        f"{each}{rate / 1e9:,.0f} GFLOP/s, {rate / peak:.0%} of this machine's GEMM peak "
         f"({peak / 1e9:,.0f} GFLOP/s)"
     )

@@ -1,5 +1,6 @@
 """Forced decoding of n-best lists (§3.2): each distinct prefix is computed once."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -14,6 +15,7 @@ from s2s_cli.text.vocabulary import EOS
 
 # Hypotheses scored together: states and trees are what takes memory.
 MOST_HYPOTHESES = 4096
+SLACK = 1.125  # no piece of a few that are left over
 
 # A source and its hypotheses, as ids.
 List = tuple[Sequence[int], Sequence[Sequence[int]]]
@@ -41,7 +43,7 @@ def score_lists(scorer: Scorer, lists: Iterable[List]) -> Iterator[list[float]]:
 
 
 def score_group(scorer: Scorer, group: Sequence[List]) -> Iterator[list[float]]:
-    """Score a few lists, of which only the last may be long, in pieces."""
+    """Score a few lists, in even pieces where they are too many hypotheses together."""
     flat = sorted(
         (index, tuple(hypothesis), place)
         for index, (_, hypotheses) in enumerate(group)
@@ -49,13 +51,15 @@ def score_group(scorer: Scorer, group: Sequence[List]) -> Iterator[list[float]]:
     )
     scores = [[0.0] * len(hypotheses) for _, hypotheses in group]
     # In sorted order, hypotheses that share a prefix stay together when a list is cut.
-    for start in range(0, len(flat), MOST_HYPOTHESES):
-        piece = flat[start : start + MOST_HYPOTHESES]
-        pieces = [
+    pieces = max(1, math.ceil(len(flat) / (SLACK * MOST_HYPOTHESES)))
+    size = max(1, math.ceil(len(flat) / pieces))
+    for start in range(0, len(flat), size):
+        piece = flat[start : start + size]
+        lists = [
             (group[index][0], [hypothesis for _, hypothesis, _ in members])
             for index, members in groupby(piece, key=lambda item: item[0])
         ]
-        totals = log_probabilities(scorer, pieces)[:, 0].tolist()
+        totals = log_probabilities(scorer, lists)[:, 0].tolist()
         for (index, _, place), total in zip(piece, totals, strict=True):
             scores[index][place] = total
     yield from scores

@@ -1,12 +1,13 @@
 """Decoding a stream: every line in is a line out, in order, in bounded memory."""
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
 
 from s2s_cli.search.beam import Hypothesis, search
 from s2s_cli.search.config import BeamConfig
+from s2s_cli.search.pieces import shares
+from s2s_cli.search.replicas import Replicas
 from s2s_cli.search.scorer import Scorer
 from s2s_cli.search.sentences import Sentences
 from s2s_cli.text.nbest import format_entry
@@ -18,50 +19,109 @@ MOST_LOOKAHEAD = 2048
 ROWS = 1024
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Lines of a stream that stand together; the first is its line ``first``, from 0."""
+
+    first: int
+    lines: list[str]
+
+
 @dataclass
 class Counts:
-    """What happened to a stream."""
+    """What happened to a stream, or to a piece of it."""
 
     lines: int = 0
     blank: int = 0
+    cut: int = 0
     at_limit: int = 0
     source_words: int = 0
     target_words: int = 0
+    flops: int = 0
+
+    def add(self, other: "Counts") -> None:
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+
+
+@dataclass(frozen=True)
+class Translated:
+    """What became of a piece: lines of bytes, and when it was worked on (`time.monotonic`)."""
+
+    text: bytes
+    counts: Counts
+    begin: float
+    end: float
+
+
+@dataclass
+class Busy:
+    """The time in which any of several workers was at work."""
+
     seconds: float = 0.0
+    until: float = 0.0
+
+    def add(self, begin: float, end: float) -> None:
+        """Count the time from ``begin`` to ``end``, but none twice; times come in order."""
+        self.seconds += max(0.0, end - max(begin, self.until))
+        self.until = max(self.until, end)
+
+
+def default_batch_size(config: BeamConfig) -> int:
+    """Sentences decoded together: as many as fill the processor."""
+    return max(1, ROWS // config.beam)
+
+
+def lookahead(batch_size: int) -> int:
+    """Lines worth having before decoding starts."""
+    return max(batch_size, min(LOOKAHEAD_BATCHES * batch_size, MOST_LOOKAHEAD))
+
+
+def pieces(chunks: Iterable[list[str]], workers: int) -> Iterator[Piece]:
+    """Each of ``chunks`` in as many pieces of about equal length as there are workers."""
+    first = 0
+    for chunk in chunks:
+        for lines in shares(chunk, [1 + len(line) for line in chunk], workers):
+            yield Piece(first, lines)
+            first += len(lines)
+
+
+def decode_piece(
+    replicas: Replicas, config: BeamConfig, batch_size: int, piece: Piece
+) -> Translated:
+    """Translate ``piece`` with the replica of this process."""
+    return Decoder(*replicas.here(), config, batch_size).decode(piece)
 
 
 class Decoder:
     """A model or ensemble that turns lines into lines."""
 
     def __init__(
-        self, scorer: Scorer, sentences: Sentences, config: BeamConfig, batch_size: int = 0
+        self, scorer: Scorer, sentences: Sentences, config: BeamConfig, batch_size: int
     ) -> None:
-        """Decode up to ``batch_size`` sentences together; 0: as many as fill the processor."""
+        """Decode up to ``batch_size`` sentences together."""
         self.scorer, self.sentences, self.config = scorer, sentences, config
-        self.batch_size = batch_size or max(1, ROWS // config.beam)
-        self.counts = Counts()
+        self.batch_size = batch_size
 
-    @property
-    def lookahead(self) -> int:
-        """Lines worth having before decoding starts."""
-        return max(self.batch_size, min(LOOKAHEAD_BATCHES * self.batch_size, MOST_LOOKAHEAD))
-
-    def decode(self, lines: Sequence[str]) -> Iterator[str]:
-        """For each of ``lines`` the translation, or its n-best list; blank lines stay blank.
+    def decode(self, piece: Piece) -> Translated:
+        """For each line of ``piece`` the translation, or its n-best list; blank lines stay blank.
 
         A blank line, and a line for which the model has nothing, is never left out; an n-best
         list has an entry with an empty hypothesis for it.
         """
         begin = time.monotonic()
-        sources = [self.sentences.source_ids(line) for line in lines]
+        flops, cut = self.scorer.flops, self.sentences.cut
+        sources = [self.sentences.source_ids(line) for line in piece.lines]
         found = self.search(sources)
-        for number, hypotheses in enumerate(found, self.counts.lines):
-            if self.config.nbest:
-                yield from self.nbest_list(number, hypotheses)
-            else:
-                yield self.best_line(hypotheses)
-        self.count(sources, found, time.monotonic() - begin)
-        assert len(found) == len(lines)
+        assert len(found) == len(piece.lines)
+        text = "".join(
+            line + "\n"
+            for number, hypotheses in enumerate(found, piece.first)
+            for line in self.output(number, hypotheses)
+        ).encode()
+        counts = count(sources, found)
+        counts.cut, counts.flops = self.sentences.cut - cut, self.scorer.flops - flops
+        return Translated(text, counts, begin, time.monotonic())
 
     def search(self, sources: list[list[int]]) -> list[list[Hypothesis]]:
         """Hypotheses of each source; sentences of like length share a batch, the longest first."""
@@ -76,6 +136,13 @@ class Decoder:
             for index, hypotheses in zip(batch, results, strict=True):
                 found[index] = hypotheses
         return found
+
+    def output(self, number: int, hypotheses: list[Hypothesis]) -> Iterator[str]:
+        """The lines of sentence ``number``."""
+        if self.config.nbest:
+            yield from self.nbest_list(number, hypotheses)
+        else:
+            yield self.best_line(hypotheses)
 
     def best_line(self, hypotheses: list[Hypothesis]) -> str:
         if not hypotheses:
@@ -94,13 +161,12 @@ class Decoder:
             text = " ".join(self.sentences.words(each.tokens))
             yield format_entry(number, text, features, each.score)
 
-    def count(self, sources: list[Any], found: list[list[Hypothesis]], seconds: float) -> None:
-        counts = self.counts
-        counts.lines += len(sources)
-        counts.seconds += seconds
-        counts.source_words += sum(map(len, sources))
-        for source, hypotheses in zip(sources, found, strict=True):
-            counts.blank += not source
-            if hypotheses:
-                counts.target_words += len(hypotheses[0].tokens)
-                counts.at_limit += hypotheses[0].at_limit
+
+def count(sources: list[list[int]], found: list[list[Hypothesis]]) -> Counts:
+    counts = Counts(lines=len(sources), source_words=sum(map(len, sources)))
+    for source, hypotheses in zip(sources, found, strict=True):
+        counts.blank += not source
+        if hypotheses:
+            counts.target_words += len(hypotheses[0].tokens)
+            counts.at_limit += hypotheses[0].at_limit
+    return counts

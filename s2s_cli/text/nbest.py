@@ -41,8 +41,7 @@ class Entry:
     @property
     def words(self) -> list[str]:
         """Words of the hypothesis; an escaped bar (see `format_entry`) is a bar again."""
-        text = self.hypothesis.replace(ESCAPED_BAR, BAR)
-        return [word for word in text.split(" ") if word]
+        return hypothesis_words(self.hypothesis)
 
     def with_feature(self, name: str, values: Sequence[float]) -> str:
         """The line with one more feature after its last; every other byte stays as it was.
@@ -60,6 +59,11 @@ class Entry:
         added = feature(name, values, label_ending(field))
         fields[FEATURES] = appended(field, added, last=len(fields) == FEATURES + 1)
         return BAR.join(fields)
+
+
+def hypothesis_words(text: str) -> list[str]:
+    """Words of the second field; see `Entry.words`."""
+    return [word for word in text.replace(ESCAPED_BAR, BAR).split(" ") if word]
 
 
 def parse_entry(line: str, path: Path, number: int) -> Entry:

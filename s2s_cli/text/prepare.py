@@ -13,12 +13,12 @@ from typing import BinaryIO, Literal
 from s2s_cli.console import progress, say
 from s2s_cli.errors import UserError
 from s2s_cli.files import BOM, STDIO, decode_line, existing, reading, replacing, write_json
+from s2s_cli.parallel import Workers, available_cores, worker_processes
 from s2s_cli.settings import setting
 from s2s_cli.text.chunks import Chunk, Source, chunks, find_source
 from s2s_cli.text.facts import FILE_NAME, Facts
 from s2s_cli.text.layout import MANIFEST, SPLITS, text_file
 from s2s_cli.text.odd import FILE_START_MARK, LINE_END_RETURN
-from s2s_cli.text.parallel import Workers, available_cores, worker_processes
 from s2s_cli.text.preparation_report import PrepReport, SplitReport
 from s2s_cli.text.tokenise import Tokeniser, tokeniser_name
 
@@ -89,10 +89,11 @@ def prepare(config: PrepConfig) -> PrepReport:
     )
     report = PrepReport(config.languages, config.tokenised)
     report.splits = {split: SplitReport() for split in named}
+    count = worker_count(config, named)
     with (
         vanishing(config.output),
         ExitStack() as outputs,
-        worker_processes(worker_count(config, named), partial(make_tokenisers, config)) as workers,
+        worker_processes(count, partial(make_tokenisers, config), "--workers") as workers,
     ):
         sources = [find_source(split, paths) for split, paths in named.items()]
         write_pairs(config, sources, report, outputs, workers)

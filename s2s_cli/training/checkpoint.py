@@ -9,7 +9,8 @@ import torch
 from s2s_cli.errors import UserError, is_out_of_memory
 from s2s_cli.model.config import Shape
 from s2s_cli.model.directory import BEST, LAST, load_tensors, save_tensors
-from s2s_cli.model.seq2seq import Seq2Seq
+from s2s_cli.model.pipeline import Model
+from s2s_cli.training import whole
 from s2s_cli.training.config import MAY_CHANGE, TrainingConfig
 
 # Changes whenever the same seed gives other batches, or batches other updates: a training does not
@@ -96,7 +97,7 @@ class Identity:
 
 def save(
     directory: Path,
-    model: Seq2Seq,
+    model: Model,
     optimisers: list[torch.optim.Optimizer],
     progress: Progress,
     identity: Identity,
@@ -108,8 +109,8 @@ def save(
     save_tensors(
         directory / LAST,
         {
-            "model": model.state_dict(),
-            "optimisers": [each.state_dict() for each in optimisers],
+            "model": whole.weights(model),
+            "optimisers": whole.states(optimisers, model),
             "progress": asdict(progress),
             "settings": identity.settings,
             "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
@@ -117,14 +118,14 @@ def save(
     )
 
 
-def save_best(directory: Path, model: Seq2Seq) -> None:
+def save_best(directory: Path, model: Model) -> None:
     """Write ``best.pt``: the weights alone."""
-    save_tensors(directory / BEST, {"model": model.state_dict()})
+    save_tensors(directory / BEST, {"model": whole.weights(model)})
 
 
 def restore(
     directory: Path,
-    model: Seq2Seq,
+    model: Model,
     optimisers: list[torch.optim.Optimizer],
     identity: Identity,
     device: torch.device,
@@ -143,12 +144,11 @@ def restore(
                 "train into another directory with --model, or remove it"
             )
         return None
-    content = load_tensors(path, mapped=False)
+    content = load_tensors(path)
     try:
         identity.check(content["settings"], directory)
-        model.load_state_dict(content["model"])
-        for optimiser, state in zip(optimisers, content["optimisers"], strict=True):
-            optimiser.load_state_dict(state)
+        whole.load_weights(model, content["model"])
+        whole.load_states(optimisers, model, content["optimisers"])
         torch.set_rng_state(content["random"]["cpu"])
         if device.type == "cuda" and content["random"]["cuda"]:
             torch.cuda.set_rng_state(content["random"]["cuda"][0], device)

@@ -7,6 +7,7 @@ from s2s_cli.settings import setting
 
 UPDATE = "Update"
 RUN = "Run"
+DEVICES = "Devices"
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class TrainingConfig:
     )
     optimiser: Literal["sgd", "adam"] = setting(
         "sgd",
-        "SGD without momentum, as in the paper, or Adam; embeddings of words not in a batch rest.",
+        "SGD without momentum, as in the paper, or Adam.",
         panel=UPDATE,
     )
     learning_rate: float = setting(0.7, "Learning rate at the start.", min=0, panel=UPDATE)
@@ -38,7 +39,7 @@ class TrainingConfig:
     dropout: float = setting(
         0.0, "Dropout into, between and out of the layers.", min=0, max=0.99, panel=UPDATE
     )
-    initial_range: float = setting(0.08, "Weights start uniform in [-x, x].", min=0, panel=UPDATE)
+    initial_range: float = setting(0.08, "Weights start in [-x, x].", min=0, panel=UPDATE)
     seed: int = setting(
         1, "Decides initial weights and the order of batches.", min=0, max=10**9, panel=UPDATE
     )
@@ -58,16 +59,33 @@ class TrainingConfig:
     save_every: int = setting(
         0, "Updates between checkpoints; 0: every 1000 and at each validation.", min=0, panel=RUN
     )
-    log_every: int = setting(50, "Updates between lines of the log.", min=1, panel=RUN)
+    log_every: int = setting(50, "Updates between log lines.", min=1, panel=RUN)
     precision: Literal["fp32", "bf16"] = setting(
         "fp32", "bf16: products in bfloat16; weights, sums and loss stay fp32.", panel=RUN
     )
     threads: int = setting(0, "CPU threads; 0: all cores.", min=0, panel=RUN)
-    device: str = setting("auto", "cpu, cuda, cuda:1; auto: a GPU if there is one.", panel=RUN)
     measure: bool = setting(
         False,
         "Say at the end which share of the machine's arithmetic was used.",
         panel=RUN,
+    )
+    device: str = setting("auto", "cpu, cuda, cuda:1; auto: a GPU if there is one.", panel=DEVICES)
+    gpus: int = setting(
+        1,
+        "GPUs to train on.",
+        min=1,
+        panel=DEVICES,
+    )
+    layout: Literal["model", "data"] = setting(
+        "model",
+        "On several GPUs: one model over all, or a copy on each.",
+        panel=DEVICES,
+    )
+    rank_timeout: float = setting(
+        30.0,
+        "Minutes to wait for a process that does not answer.",
+        min=0.01,
+        panel=DEVICES,
     )
 
 
@@ -83,6 +101,9 @@ MAY_CHANGE = frozenset(
         "log_every",
         "threads",
         "device",
+        "gpus",
+        "layout",
+        "rank_timeout",
         "measure",
     }
 )

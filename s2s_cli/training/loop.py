@@ -6,20 +6,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from s2s_cli.console import progress as progress_bar
 from s2s_cli.console import say, warn
-from s2s_cli.data.batches import Batch, batches, make_batch, plan_epoch, plan_in_order
+from s2s_cli.data.batches import count_words, make_batch, plan_epoch, plan_in_order
 from s2s_cli.data.corpus import Corpus
 from s2s_cli.errors import UserError
 from s2s_cli.model.config import ModelConfig, Shape
 from s2s_cli.model.directory import LAST, Description, remove_half_written
+from s2s_cli.model.pipeline import spread
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.work import share_of_peak
 from s2s_cli.training import checkpoint, report
 from s2s_cli.training.checkpoint import Progress
 from s2s_cli.training.config import TrainingConfig
-from s2s_cli.training.metrics import Clock, MetricsFile
+from s2s_cli.training.metrics import Clock, MetricsFile, NoMetrics
+from s2s_cli.training.replica import Replica
 from s2s_cli.training.schedule import learning_rate
 from s2s_cli.training.signals import StopSignals
 from s2s_cli.training.update import (
@@ -46,7 +49,7 @@ class Stopped:
 
 
 def train(
-    data: Path, directory: Path, shape: ModelConfig, config: TrainingConfig, device: torch.device
+    data: Path, directory: Path, shape: ModelConfig, config: TrainingConfig, replica: Replica
 ) -> Stopped:
     """Train a model on a corpus, from the start or from where ``directory`` left off.
 
@@ -55,36 +58,21 @@ def train(
         directory: the model directory to write.
         shape: layers and sizes.
         config: the settings of training.
-        device: where to train.
+        replica: where to train; all replicas are called with the same other arguments.
 
     Raises:
         UserError: no corpus; ``directory`` holds another training; the loss is not finite.
     """
     corpus = Corpus.open(data)
-    announce(corpus, shape, config, device)
-    trainer = Trainer(corpus, directory, shape, config, device)
+    trainer = Trainer(corpus, directory, shape, config, replica)
+    trainer.announce()
     resumed = trainer.start()
     if reason := trainer.finished():
         say(f"{directory}: already finished ({reason}); nothing to do")
         return Stopped(finished=True)
     trainer.introduce(resumed)
-    with StopSignals() as signals:
+    with replica.stop_signals() as signals:
         return trainer.run(signals)
-
-
-def announce(
-    corpus: Corpus, shape: ModelConfig, config: TrainingConfig, device: torch.device
-) -> None:
-    """Say what the training will take, before anything is allocated."""
-    if corpus.valid is None:
-        warn("no validation text: decode will use the last weights, --patience has no effect")
-    sizes = len(corpus.source_vocabulary), len(corpus.target_vocabulary)
-    longest = int(corpus.train.source.lengths().max()), int(corpus.train.target.lengths().max())
-    with torch.device("meta"):
-        model = Seq2Seq(Shape.of(shape, *sizes))
-    say(report.parameters(model))
-    memory = report.memory_estimate(model, config, *longest)
-    say(f"memory: about {report.gibibytes(memory)} on {device} for the largest batch")
 
 
 class Trainer:
@@ -96,27 +84,48 @@ class Trainer:
         directory: Path,
         shape: ModelConfig,
         config: TrainingConfig,
-        device: torch.device,
+        replica: Replica,
     ) -> None:
-        self.corpus, self.directory, self.config, self.device = corpus, directory, config, device
+        self.corpus, self.directory, self.config, self.replica = corpus, directory, config, replica
+        self.device = replica.devices[0]
         self.shape = Shape.of(shape, len(corpus.source_vocabulary), len(corpus.target_vocabulary))
         self.identity = checkpoint.Identity.of(config, self.shape, corpus.digest)
-        self.model = Seq2Seq(self.shape, dropout=config.dropout)
         self.updates_per_epoch = len(plan_in_order(corpus.train, config.batch_size))
         self.progress = Progress()
         self.operations = 0
+        self.ending = False
+
+    def announce(self) -> None:
+        """Say what the training will take, before anything is allocated."""
+        corpus, replica = self.corpus, self.replica
+        if corpus.valid is None:
+            warn("no validation text: decode will use the last weights, --patience has no effect")
+        source, target = corpus.train.source, corpus.train.target
+        longest = int(source.lengths().max()), int(target.lengths().max())
+        with torch.device("meta"):
+            model = Seq2Seq(self.shape)
+        say(report.parameters(model))
+        for line in report.devices(model, self.config, replica, longest):
+            say(line)
 
     def start(self) -> bool:
         """Initial weights, or the last checkpoint; whether it was the latter."""
         generator = torch.Generator().manual_seed(self.config.seed)
-        self.model.initialise(self.config.initial_range, generator)
+        model = Seq2Seq(self.shape, dropout=self.config.dropout)
+        model.initialise(self.config.initial_range, generator)
         torch.manual_seed(self.config.seed)
-        self.model.to(self.device)
+        self.model = spread(model, self.replica.devices)
         self.optimisers = make_optimisers(self.config.optimiser, self.model)
         saved = checkpoint.restore(
             self.directory, self.model, self.optimisers, self.identity, self.device
         )
         self.progress = saved or Progress()
+        updates = self.progress.updates
+        if self.replica.largest(updates) != -self.replica.largest(-updates):
+            raise UserError(
+                f"{self.directory}: not all processes find the same checkpoint there; "
+                "put it on a disk that all machines share"
+            )
         return saved is not None
 
     def introduce(self, resumed: bool) -> None:
@@ -134,16 +143,17 @@ class Trainer:
         self.describe()
         self.clock = Clock()
         with (
-            MetricsFile(self.directory, self.progress.metrics_bytes) as self.metrics,
+            self.metrics_file() as self.metrics,
             progress_bar("training", self.total_updates(), "updates") as advance,
         ):
             advance(self.progress.updates)
             while not self.ended(signals):
                 self.epoch(signals, advance)
             self.save()
+        received = self.replica.largest(signals.received or 0) or None
         if self.config.measure:
-            precision = self.config.precision
-            say(share_of_peak(self.operations, self.clock.updating(), self.device, precision))
+            mine, seconds = self.operations / self.replica.count, self.clock.updating()
+            say(share_of_peak(mine, seconds, self.replica.devices, self.config.precision))
         if reason := self.finished():
             say(f"{self.directory}: finished ({reason})")
             return Stopped(finished=True)
@@ -151,15 +161,15 @@ class Trainer:
             f"{self.directory}: stopped after update {self.progress.updates:,}; "
             "the same command goes on from here"
         )
-        return Stopped(finished=False, signal=signals.received)
+        return Stopped(finished=False, signal=received)
 
     def epoch(self, signals: StopSignals, advance: Callable[[int], None]) -> None:
         """What is left of the present epoch, as far as nothing ends the run."""
         config = self.config
         epoch, done = divmod(self.progress.updates, self.updates_per_epoch)
         plan = plan_epoch(self.corpus.train, config.batch_size, config.seed, epoch)
-        for batch in batches(self.corpus.train, plan[done:]):
-            self.update(batch)
+        for sentences in plan[done:]:
+            self.update(sentences, asked=self.asked_to_end(signals))
             advance(1)
             if self.log_due():
                 self.log()
@@ -172,27 +182,39 @@ class Trainer:
             if self.ended(signals):
                 return
 
-    def update(self, batch: Batch) -> None:
-        """One step of gradient descent (§3.4)."""
-        config, progress = self.config, self.progress
-        batch = batch.to(self.device)
+    def update(self, sentences: Tensor, *, asked: bool = False) -> None:
+        """One step of gradient descent (§3.4), on the pairs of these numbers.
+
+        ``asked``: this replica has been asked to end the run; all replicas learn it here.
+        """
+        config, progress, replica = self.config, self.progress, self.replica
+        if config.dropout and not replica.alone:
+            replica.seed(config.seed, progress.updates)
+        mine, counts = replica.share(sentences)
+        batch = make_batch(self.corpus.train, mine).to(self.device)
         rate = self.learning_rate()
         self.model.train()
         self.model.zero_grad()
-        loss = gradient(self.model, batch, config.batch_size, bf16=config.precision == "bf16")
-        # Fetched together: the update's only wait for a GPU.
-        total, norm = torch.stack([loss, gradient_norm(self.model.parameters())]).tolist()
+        divisor = config.batch_size if counts else math.inf
+        loss = gradient(self.model, batch, divisor, bf16=config.precision == "bf16")
+        replica.sum_gradients(self.model.parameters())
+        told = torch.stack([loss * counts, loss.new_tensor(float(asked))])
+        norm = gradient_norm(self.model.parameters()).to(loss.device)
+        # Fetched together: where nothing is exchanged, the update's only wait for a GPU.
+        total, asking, norm = torch.cat([replica.sum(told), norm[None]]).tolist()
+        self.ending = asking > 0
+        source_words, target_words = count_words(self.corpus.train, sentences)
         if math.isfinite(norm):
             step(self.optimisers, rate, clipping(norm, config.clip_norm))
             progress.skipped_in_a_row = 0
             progress.window_loss += total
-            progress.window_words += len(batch.words)
+            progress.window_words += target_words + len(sentences)  # EOS is predicted, too
             progress.window_norm = max(progress.window_norm, norm)
         else:
             self.skip()
         progress.updates += 1
-        self.clock.count(batch.running_words)
-        self.operations += operations(self.shape, batch)
+        self.clock.count(source_words + target_words)
+        self.operations += operations(self.shape, source_words, target_words + len(sentences))
 
     def skip(self) -> None:
         """Leave the weights as they are: one NaN in a gradient would spread to every weight."""
@@ -234,10 +256,15 @@ class Trainer:
         return None
 
     def ended(self, signals: StopSignals) -> bool:
-        """Whether this run has to stop here."""
+        """Whether this run has to stop here; the same for all replicas."""
+        asked = self.replica.count == 1 and self.asked_to_end(signals)
+        return self.ending or asked or self.finished() is not None
+
+    def asked_to_end(self, signals: StopSignals) -> bool:
+        """Whether a signal or the clock has asked this process to end the run."""
         minutes = self.config.max_minutes
         late = minutes > 0 and self.clock.elapsed() >= 60 * minutes
-        return late or signals.received is not None or self.finished() is not None
+        return late or signals.received is not None
 
     def log_due(self) -> bool:
         return self.progress.updates % self.config.log_every == 0
@@ -297,7 +324,8 @@ class Trainer:
             if better:
                 progress.best_perplexity, progress.best_update = perplexity, progress.updates
                 progress.stale_validations = 0
-                checkpoint.save_best(self.directory, self.model)
+                if self.replica.first:
+                    checkpoint.save_best(self.directory, self.model)
             else:
                 progress.stale_validations += 1
         self.metrics.write(
@@ -314,14 +342,25 @@ class Trainer:
         assert self.corpus.valid is not None
         self.model.eval()
         total, words = 0.0, 0
-        for sentences in plan_in_order(self.corpus.valid, self.config.batch_size):
+        plan = plan_in_order(self.corpus.valid, self.config.batch_size)
+        for sentences in plan[self.replica.rank :: self.replica.count]:
             batch = make_batch(self.corpus.valid, sentences).to(self.device)
             total += float(self.model(batch.source, batch.target_input, batch.words))
             words += len(batch.words)
+        sums = torch.tensor([total, words], dtype=torch.float64, device=self.device)
+        total, words = self.replica.sum(sums).tolist()
         return math.exp(min(total / words, 700.0))
+
+    def metrics_file(self) -> MetricsFile | NoMetrics:
+        """The metrics file, which the first replica writes."""
+        if self.replica.first:
+            return MetricsFile(self.directory, self.progress.metrics_bytes)
+        return NoMetrics()
 
     def describe(self) -> None:
         """Write what the model is; the weights follow at the first checkpoint."""
+        if not self.replica.first:
+            return
         self.directory.mkdir(parents=True, exist_ok=True)
         remove_half_written(self.directory)
         corpus = self.corpus
@@ -332,6 +371,8 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint from which the same command resumes."""
+        if not self.replica.first:
+            return
         with self.clock.paused():
             self.progress.metrics_bytes = self.metrics.sync()
             checkpoint.save(

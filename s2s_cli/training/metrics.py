@@ -41,6 +41,22 @@ class MetricsFile:
         self._stream.close()
 
 
+class NoMetrics:
+    """What a replica other than the first has for a metrics file."""
+
+    def write(self, **values: Any) -> None:
+        pass
+
+    def sync(self) -> int:
+        return 0
+
+    def __enter__(self) -> "NoMetrics":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
 class Clock:
     """Time spent on updates; validation and checkpoints do not count as training speed.
 

@@ -1,12 +1,16 @@
 """What is told before and during a training."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from torch import Tensor
 
+from s2s_cli.model.config import Shape
+from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.softmax import block_rows
 from s2s_cli.training.config import TrainingConfig
+from s2s_cli.training.replica import Replica
 
 BYTES = 4
 # What torch and its kernels take, whatever the model.
@@ -30,6 +34,25 @@ def parameters(model: Seq2Seq) -> str:
     return f"{count(model.parameters()):,} parameters: {told}"
 
 
+def devices(
+    model: Seq2Seq, config: TrainingConfig, replica: Replica, longest: tuple[int, int]
+) -> Iterator[str]:
+    """What each device has, and the memory that this takes for a batch of the longest pairs."""
+    if replica.count > 1:
+        yield f"{replica.count} processes, each with a copy of the model and a share of every batch"
+    share = replace(config, batch_size=-(-config.batch_size // replica.count))
+    if len(replica.devices) == 1:
+        needed = gibibytes(memory_estimate(model, share, *longest))
+        each = " in each process" if replica.count > 1 else ""
+        yield f"memory: about {needed} on {replica.devices[0]}{each} for the largest batch"
+        return
+    placed = Placement.of(model.shape, replica.devices)
+    for place, device in enumerate(replica.devices):
+        what = placed.what(place) or "nothing, the model is too small"
+        needed = gibibytes(place_memory(model, share, placed, place, *longest))
+        yield f"device {place} ({device}): {what}; memory about {needed} for the largest batch"
+
+
 def memory_estimate(
     model: Seq2Seq, config: TrainingConfig, source_length: int, target_length: int
 ) -> int:
@@ -40,13 +63,79 @@ def memory_estimate(
     of logits.
     """
     shape = model.shape
-    weights = count(model.parameters())
-    gradients = weights - count(model.tables())  # of the embeddings there are a few rows
-    moments = {"sgd": 0, "adam": 2}[config.optimiser] * weights
     steps = (source_length + target_length + 1) * config.batch_size
-    activations = steps * (shape.layers * 16 * shape.hidden_size + 4 * shape.embedding_size)
-    block = block_rows(shape.target_vocabulary) * shape.target_vocabulary
-    return RUNTIME_BYTES + BYTES * (weights + gradients + moments + activations + 3 * block)
+    tables = count(model.tables())
+    return RUNTIME_BYTES + BYTES * (
+        trained(count(model.parameters()) - tables, tables, config)
+        + shape.layers * of_a_layer(shape, steps)
+        + of_embeddings(shape, steps)
+        + of_logits(shape.target_vocabulary)
+    )
+
+
+def place_memory(
+    model: Seq2Seq,
+    config: TrainingConfig,
+    placement: Placement,
+    place: int,
+    source_length: int,
+    target_length: int,
+) -> int:
+    """Bytes that one place of several needs, counted likewise.
+
+    The embeddings are on the first. An output layer that is apart from the top layer has its
+    hidden states and their gradients once more. Several slices keep their probabilities of all
+    rows, for the gradient of their weights.
+    """
+    shape, low_bytes = model.shape, bytes_of_products(config)
+    steps = (source_length + target_length + 1) * config.batch_size
+    numbers, kept = trained(dense(model, placement, place), 0, config), 0
+    numbers += placement.layers.count(place) * of_a_layer(shape, steps)
+    if place == 0:
+        numbers += trained(0, count(model.tables()), config) + of_embeddings(shape, steps)
+    for where, words in placement.sliced():
+        if where == place:
+            rows, size = (target_length + 1) * config.batch_size, words.stop - words.start
+            numbers += of_logits(size) + 2 * rows * shape.hidden_size
+            kept = low_bytes * rows * size if placement.keeps else 0
+    return RUNTIME_BYTES + BYTES * numbers + kept
+
+
+def dense(model: Seq2Seq, placement: Placement, place: int) -> int:
+    """The parameters of ``place`` that every update steps: all but embeddings."""
+    layers = [layer for layer, where in enumerate(placement.layers) if where == place]
+    lstms = (model.encoder, model.decoder)
+    numbers = sum(count(lstm.all_weights[layer]) for lstm in lstms for layer in layers)
+    for where, words in placement.sliced():
+        if where == place:
+            numbers += (words.stop - words.start) * (model.shape.hidden_size + 1)
+    return numbers
+
+
+def bytes_of_products(config: TrainingConfig) -> int:
+    """Bytes of each number that a product reads."""
+    return 2 if config.precision == "bf16" else BYTES
+
+
+def trained(others: int, tables: int, config: TrainingConfig) -> int:
+    """Numbers of weights, gradients and moments; of the tables' gradients there are a few rows."""
+    moments = {"sgd": 0, "adam": 2}[config.optimiser]
+    return (2 + moments) * others + (1 + moments) * tables
+
+
+def of_a_layer(shape: Shape, rows: int) -> int:
+    """Numbers that one layer keeps and makes of ``rows`` until it has gone back over them."""
+    return 16 * shape.hidden_size * rows
+
+
+def of_embeddings(shape: Shape, rows: int) -> int:
+    """Numbers of the vectors of ``rows`` words and of their gradients."""
+    return 4 * shape.embedding_size * rows
+
+
+def of_logits(words: int) -> int:
+    """Numbers of a block of logits of so many words, and what is made of it."""
+    return 3 * block_rows(words) * words
 
 
 def gibibytes(size: int) -> str:

@@ -1,32 +1,59 @@
 """Signals ask a training to stop after the update it is in."""
 
 import signal
+from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
+from typing import Any
+
+NAMES = "SIGTERM", "SIGINT", "SIGUSR1"
 
 
 class StopSignals:
-    """While active, the first SIGTERM, SIGINT or SIGUSR1 is noted; a second one acts at once."""
+    """While active, the first of some signals is noted; a second one acts at once.
 
-    NAMES = ("SIGTERM", "SIGINT", "SIGUSR1")
+    Attributes:
+        received: the number of the first.
+    """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        names: Sequence[str] = NAMES,
+        *,
+        first: Callable[[], object] | None = None,
+        second: Callable[[], object] | None = None,
+    ) -> None:
+        """Note signals of these ``names``; those that the system does not have are left out.
+
+        Args:
+            names: of signals.
+            first: called when the first one comes.
+            second: called when another one comes, before it does what it did before.
+        """
         self.received: int | None = None
-        self._before: dict[int, object] = {}
+        self._names, self._first, self._second = names, first, second
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "StopSignals":
-        for name in self.NAMES:
+        for name in self._names:
             number = getattr(signal, name, None)  # no SIGUSR1 on Windows
             if number is not None:
                 self._before[number] = signal.signal(number, self._note)
         return self
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.received = number
+        if self.received is None:
+            self.received = number
+            if self._first is not None:
+                self._first()
+            return
+        if self._second is not None:
+            self._second()
         self._restore()
+        signal.raise_signal(number)
 
     def _restore(self) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+            signal.signal(number, handler)
         self._before.clear()
 
     def __exit__(

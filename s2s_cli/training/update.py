@@ -9,11 +9,12 @@ from torch.nn import Parameter
 
 from s2s_cli.data.batches import Batch
 from s2s_cli.model.config import Shape
-from s2s_cli.model.seq2seq import Seq2Seq
+from s2s_cli.model.pipeline import Model
+from s2s_cli.model.slices import on
 from s2s_cli.model.work import lstm_flops, softmax_flops
 
 
-def make_optimisers(kind: Literal["sgd", "adam"], model: Seq2Seq) -> list[torch.optim.Optimizer]:
+def make_optimisers(kind: Literal["sgd", "adam"], model: Model) -> list[torch.optim.Optimizer]:
     """SGD without momentum (§3.4) or Adam; the learning rate is set at each update.
 
     Adam for embeddings is another one, which steps the rows that the batch touched. The others
@@ -33,7 +34,7 @@ def make_optimisers(kind: Literal["sgd", "adam"], model: Seq2Seq) -> list[torch.
             ]
 
 
-def gradient(model: Seq2Seq, batch: Batch, batch_size: int, *, bf16: bool) -> Tensor:
+def gradient(model: Model, batch: Batch, batch_size: float, *, bf16: bool) -> Tensor:
     """Set each parameter's gradient; the loss summed over the batch's words.
 
     The gradient is the sum over the batch divided by ``batch_size``, not by the number of words
@@ -50,9 +51,8 @@ def gradient(model: Seq2Seq, batch: Batch, batch_size: int, *, bf16: bool) -> Te
 def gradient_norm(parameters: Iterable[Parameter]) -> Tensor:
     """L2 norm s of the gradient of all parameters together, a scalar (§3.4)."""
     values = [gradient_values(each) for each in parameters if each.grad is not None]
-    norm: Tensor = torch.linalg.vector_norm(
-        torch.stack([torch.linalg.vector_norm(g) for g in values])
-    )
+    norms = [torch.linalg.vector_norm(each) for each in values]
+    norm: Tensor = torch.linalg.vector_norm(torch.stack([on(norms[0].device, n) for n in norms]))
     return norm
 
 
@@ -88,10 +88,10 @@ def gradient_values(parameter: Parameter) -> Tensor:
     return values
 
 
-def operations(shape: Shape, batch: Batch) -> int:
+def operations(shape: Shape, source: int, target: int) -> int:
     """Floating-point operations of the products that an update needs, two a multiply-add.
 
-    Forward once, backward twice as many. A word counts at each of its occurrences.
+    Forward once, backward twice as many, for so many words, each counted at each of its
+    occurrences, and `EOS` among those of the target.
     """
-    source, target = batch.source.data.numel(), batch.words.numel()
     return 3 * (lstm_flops(shape, source + target) + softmax_flops(shape, target))

@@ -62,7 +62,7 @@ def code(cell: str) -> str:
 def shell_commands() -> Iterator[list[str]]:
     """The words of every `s2s` command in a block of shell or between backquotes."""
     inline = [span for span in re.findall(r"`(s2s [^`\n]+)`", PROSE) if "COMMAND" not in span]
-    for line in "\n".join([*blocks(README, "sh"), *inline]).split("\n"):
+    for line in "\n".join([*blocks(README, "sh"), *inline]).replace("\\\n", "").split("\n"):
         lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
         words: list[str] = []
         for word in [*lexer, "|"]:
@@ -110,7 +110,7 @@ def test_every_option_in_the_text_exists() -> None:
         for each in command.params
         for name in (*each.opts, *each.secondary_opts)
     }
-    others = {"--help", "--constraint"}  # of every command; of pip
+    others = {"--help", "--constraint", "--signal"}  # of every command; of pip; of sbatch
     assert set(OPTION.findall(PROSE)) - known - others == set()
 
 

@@ -18,6 +18,8 @@ import pytest
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 S2S = [sys.executable, "-m", "s2s_cli"]
 PATIENCE = 120  # against hanging for ever; nothing is measured
+# On one device, and on two that are virtual.
+devices = pytest.mark.parametrize("devices", [[], ["--gpus", "2", "--device", "cpu"]], ids=len)
 
 
 @pytest.fixture
@@ -41,9 +43,12 @@ def read_line(stream: IO[bytes]) -> bytes:
     return line
 
 
-def test_a_reader_who_leaves_is_not_complained_to(tiny_experiment: Path) -> None:
+@devices
+def test_a_reader_who_leaves_is_not_complained_to(
+    devices: list[str], tiny_experiment: Path
+) -> None:
     process = subprocess.Popen(
-        [*S2S, "decode", "--batch-size", "1"],
+        [*S2S, "decode", "--batch-size", "1", *devices],
         cwd=tiny_experiment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -65,13 +70,14 @@ def test_a_reader_who_leaves_is_not_complained_to(tiny_experiment: Path) -> None
             process.stdin.close()
 
 
+@devices
 def test_a_person_is_answered_line_by_line(
-    tiny_experiment: Path, terminal: tuple[int, int], s2s: Run
+    devices: list[str], tiny_experiment: Path, terminal: tuple[int, int], s2s: Run
 ) -> None:
     expected = s2s("decode", cwd=tiny_experiment, input=b"one two\nthree\n").stdout.split(b"\n")
     person, program = terminal
     process = subprocess.Popen(
-        [*S2S, "decode"],
+        [*S2S, "decode", *devices],
         cwd=tiny_experiment,
         stdin=program,
         stdout=subprocess.PIPE,
@@ -91,12 +97,13 @@ def test_a_person_is_answered_line_by_line(
     assert "\x1b" not in shown
 
 
+@devices
 def test_an_interrupt_at_the_prompt_ends_in_one_word(
-    tiny_experiment: Path, terminal: tuple[int, int]
+    devices: list[str], tiny_experiment: Path, terminal: tuple[int, int]
 ) -> None:
     person, program = terminal
     process = subprocess.Popen(
-        [*S2S, "decode"],
+        [*S2S, "decode", *devices],
         cwd=tiny_experiment,
         stdin=program,
         stdout=subprocess.PIPE,

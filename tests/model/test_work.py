@@ -18,6 +18,6 @@ def test_two_operations_a_weight_and_word() -> None:
 def test_the_peak_is_a_rate_of_this_machine() -> None:
     device = torch.device("cpu")
     assert 1e8 < gemm_peak(device, torch.float32) < 1e15
-    told = share_of_peak(5e12, 1.0, device, "bf16")
+    told = share_of_peak(5e12, 1.0, [device], "bf16")
     assert told.startswith("5,000 GFLOP/s, ")
     assert "% of this machine's GEMM peak (" in told

@@ -133,6 +133,21 @@ def test_a_learning_curve_is_measured_once_for_each_seed_and_precision(
     assert other != pytest.approx(ours, rel=1e-4)
 
 
+def test_trainings_over_several_devices_are_planned(recipe: tuple[Path, Any]) -> None:
+    path, _ = recipe
+    done = run(path, "plan")
+    assert done.returncode == 0, done.stderr
+    found: dict[str, dict[str, float]] = {}
+    for row in records(path):
+        if row["section"] == "plan":
+            found.setdefault(row["tool"], {})[row["measure"]] = float(row["value"])
+    names = {2: "2 virtual devices", 8: "8 virtual devices"}
+    assert list(found) == [*names.values(), "8 virtual devices, layout data"]
+    for devices, name in names.items():
+        assert found[name]["layer_places"] + found[name]["output_places"] == devices
+    assert all(each["speed_up"] > 0 and each["moved_mib"] > 0 for each in found.values())
+
+
 def test_a_second_run_at_the_same_time_is_refused(recipe: tuple[Path, Any]) -> None:
     with (recipe[0] / "work/quick/lock").open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)

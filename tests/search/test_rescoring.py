@@ -147,3 +147,20 @@ def test_a_reversed_model_reads_the_source_backwards() -> None:
     reversing = log_probabilities(LstmScorer(model, reverse_source=True), LISTS)
     assert torch.equal(reversing, log_probabilities(LstmScorer(model), backwards))
     assert not torch.equal(reversing, log_probabilities(LstmScorer(model), LISTS))
+
+
+def test_a_few_above_the_limit_are_no_piece_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rescoring, "MOST_HYPOTHESES", 16)
+    sizes: list[int] = []
+    whole = rescoring.log_probabilities
+
+    def noted(scorer: LstmScorer, lists: Sequence[rescoring.List]) -> Tensor:
+        sizes.append(sum(len(hypotheses) for _, hypotheses in lists))
+        return whole(scorer, lists)
+
+    monkeypatch.setattr(rescoring, "log_probabilities", noted)
+    scorer = LstmScorer(network(3))
+    for count, expected in ((0, []), (17, [17]), (19, [10, 9]), (50, [17, 17, 16])):
+        sizes.clear()
+        list(rescoring.score_group(scorer, [([2], [[3, 4]] * count)]))
+        assert sizes == expected

@@ -20,6 +20,7 @@ from s2s_cli.text.vocabulary import EOS, Vocabulary
 from s2s_cli.training import loop
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.loop import Stopped, train
+from s2s_cli.training.replica import Replica
 from s2s_cli.training.update import gradient_norm
 
 CPU = torch.device("cpu")
@@ -47,7 +48,7 @@ def corpus(monkeypatch: pytest.MonkeyPatch) -> Corpus:
 
 def run(directory: Path, **settings: Any) -> Stopped:
     config = TrainingConfig(**{"batch_size": 32, "epochs": 3, "log_every": 4, **settings})
-    return train(Path("data"), directory, SHAPE, config, CPU)
+    return train(Path("data"), directory, SHAPE, config, Replica((CPU,)))
 
 
 def final(directory: Path) -> dict[str, Any]:
@@ -104,8 +105,8 @@ def test_a_signal_ends_after_the_update_and_nothing_is_lost(
     run(tmp_path / "whole", dropout=0.1)
     real_update = loop.Trainer.update
 
-    def update(self: loop.Trainer, batch: Any) -> None:
-        real_update(self, batch)
+    def update(self: loop.Trainer, batch: Any, *, asked: bool = False) -> None:
+        real_update(self, batch, asked=asked)
         if self.progress.updates == stop_at:
             signal.raise_signal(signal.SIGTERM)
 
@@ -251,10 +252,10 @@ def test_the_best_weights_never_lie_alone(tmp_path: Path, monkeypatch: pytest.Mo
     """However rare checkpoints are, what a kill leaves behind can go on."""
     real = loop.Trainer.update
 
-    def update(self: loop.Trainer, batch: Any) -> None:
+    def update(self: loop.Trainer, batch: Any, *, asked: bool = False) -> None:
         if self.progress.updates == 5:
             raise MemoryError("killed")
-        real(self, batch)
+        real(self, batch, asked=asked)
 
     monkeypatch.setattr(loop.Trainer, "update", update)
     with pytest.raises(MemoryError):

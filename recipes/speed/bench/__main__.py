@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import curve, growth, models, texts
+from bench import curve, growth, models, plan, texts
 from bench.measuring import Bench
 from bench.page import page
 from bench.settings import Settings
@@ -24,6 +24,7 @@ SECTIONS = {
     "start": texts.start,
     "softmax": growth.softmax,
     "growth": growth.growth,
+    plan.SECTION: plan.plan,
 }
 
 

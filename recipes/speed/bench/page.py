@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from results import aligned
 
-from bench import curve
+from bench import curve, plan
 from bench.measuring import MACHINE
 from bench.records import Record, Records, unique
 
@@ -133,6 +133,20 @@ SECTIONS = (
             MEMORY,
         ],
         by_case=True,
+    ),
+    Section(
+        plan.SECTION,
+        "Several devices, predicted",
+        plan.NOTE,
+        [
+            Column("layer_places", "of layers"),
+            Column("output_places", "of the output layer"),
+            Column("words_per_second", "words/s", spread=True),
+            Column("speed_up", "× one device", 2, spread=True),
+            Column("speed_up_in_stretches", "× in stretches", 2, spread=True),
+            Column("moved_mib", "MiB moved/update"),
+            Column("device_gib", "GiB, largest device", 1),
+        ],
     ),
 )
 

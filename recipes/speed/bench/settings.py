@@ -43,7 +43,9 @@ class Sizes:
         growth_words, growth_lengths, growth_beams, growth_lists: what grows.
         tables: rows of the source and the target tables, and pairs an update, of the softmax.
         cells: cells of the one-layer model of the softmax; its embeddings have four times as many.
-        paper_words: words of both vocabularies of the model that starts up from the disk.
+        paper_words: words of both vocabularies of the model that starts up from the disk, and of
+            the one that is planned over several devices.
+        devices: over how many.
     """
 
     shapes: dict[str, Shape]
@@ -70,6 +72,7 @@ class Sizes:
     tables: tuple[tuple[int, int, int], ...]
     cells: int
     paper_words: tuple[int, int]
+    devices: tuple[int, ...]
 
 
 FULL = Sizes(
@@ -106,6 +109,7 @@ FULL = Sizes(
     ),
     cells=250,
     paper_words=(160_000, 80_000),
+    devices=(2, 4, 6, 8, 16),
 )
 # Everything once, too small to tell anything but that it works.
 QUICK = Sizes(
@@ -133,6 +137,7 @@ QUICK = Sizes(
     tables=((60, 60, 8), (120, 60, 8)),
     cells=8,
     paper_words=(100, 100),
+    devices=(2, 8),
 )
 
 

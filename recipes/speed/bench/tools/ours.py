@@ -42,14 +42,25 @@ class Ours(Tool):
         timing = self.run(
             [
                 *(S2S, "train", "--data", data, "--model", model, "--seed", seed, *options),
-                *("--layers", shape.layers, "--hidden-size", shape.cells),
-                *("--embedding-size", shape.embedding, "--precision", self.precision),
+                *self.sized(shape),
                 *self.places(),
             ]
         )
         lines = (model / "metrics.jsonl").read_text().split("\n")[:-1]
         shutil.rmtree(model)
         return list(map(json.loads, lines)), timing
+
+    def plan(self, data: Path, shape: Shape, options: Command, device: str) -> tuple[str, Timing]:
+        """What `s2s train --plan` prints."""
+        output = self.folder / "plan"
+        command = [S2S, "train", "--plan", "--data", data, *options, *self.sized(shape)]
+        timing = self.run([*command, *self.places(device)], stdout=output)
+        return output.read_text(encoding="utf-8"), timing
+
+    def sized(self, shape: Shape) -> list[object]:
+        """Options of `s2s train`."""
+        sizes = ["--layers", shape.layers, "--hidden-size", shape.cells]
+        return [*sizes, "--embedding-size", shape.embedding, "--precision", self.precision]
 
     def prepare_decoding(self) -> None:
         self.corpora.five_models()
@@ -77,8 +88,9 @@ class Ours(Tool):
     def helps(self) -> dict[str, Command]:
         return {f"s2s {each}": [S2S, each, "--help"] for each in COMMANDS}
 
-    def places(self) -> list[str]:
-        return ["--device", self.settings.device, "--threads", str(self.settings.threads)]
+    def places(self, device: str = "") -> list[str]:
+        threads = str(self.settings.threads)
+        return ["--device", device or self.settings.device, "--threads", threads]
 
     def precise(self) -> list[str]:
         return []

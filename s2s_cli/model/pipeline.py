@@ -1,0 +1,170 @@
+"""One model over several devices: a pipeline of layers, and an output layer in slices (§3.5).
+
+Each layer hands its hidden states on as soon as it has read a stretch of time steps, so that a
+layer works on one stretch while the layer above works on the one before. Work on a GPU is only
+begun here, not waited for; on the way back, torch has a thread for each GPU, and takes last what
+came first.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn import Parameter
+from torch.nn.utils.rnn import PackedSequence
+
+from s2s_cli.model.lstm import Lstm, State
+from s2s_cli.model.placement import Placement
+from s2s_cli.model.seq2seq import Seq2Seq
+from s2s_cli.model.slices import SlicedSoftmax
+
+# Time steps handed on together: few, so that the layers above begin soon, yet enough to be worth
+# the beginning of a product.
+STRETCH = 4
+
+
+class SpreadSeq2Seq(nn.Module):
+    """A `Seq2Seq` whose layers and output layer lie on several devices; the same numbers."""
+
+    def __init__(self, model: Seq2Seq, placement: Placement) -> None:
+        """Take over the weights of ``model``, which is not to be used any more."""
+        super().__init__()
+        self.shape, self.placement, first = model.shape, placement, placement.devices[0]
+        self.source_embedding = model.source_embedding.to(first)
+        self.target_embedding = model.target_embedding.to(first)
+        self.encoder, self.decoder = (
+            nn.ModuleList(
+                layer_alone(lstm, index).to(placement.devices[place])
+                for index, place in enumerate(placement.layers)
+            )
+            for lstm in (model.encoder, model.decoder)
+        )
+        self.devices = [placement.devices[place] for place in placement.layers]
+        self.softmax = SlicedSoftmax(model.softmax, placement)
+        self.dropout = model.dropout
+
+    def tables(self) -> list[Tensor]:
+        """The embeddings of both languages, [words, size] each."""
+        return [self.source_embedding.weight, self.target_embedding.weight]
+
+    def pieces(self) -> dict[str, list[Parameter]]:
+        """The parameters of a `Seq2Seq` by name, in its order, each as the pieces it is in here."""
+        result = {
+            f"{name}.weight": [getattr(self, name).weight]
+            for name in ("source_embedding", "target_embedding")
+        }
+        for side in ("encoder", "decoder"):
+            for index, layer in enumerate(lstms(getattr(self, side))):
+                for name, parameter in layer.named_parameters():
+                    result[f"{side}.{name.removesuffix('_l0')}_l{index}"] = [parameter]
+        return {**result, **self.softmax.pieces()}
+
+    def forward(
+        self, source: PackedSequence, target_input: PackedSequence, words: Tensor
+    ) -> Tensor:
+        """As `Seq2Seq.forward`; the first place has the input, the first slice's the result."""
+        assert source.unsorted_indices is not None and target_input.sorted_indices is not None
+        order = source.unsorted_indices[target_input.sorted_indices]
+        # Sent before there is any work: a copy waits for what its source and its target do.
+        orders = [order.to(device, non_blocking=True) for device in self.devices]
+        encoder = [Reading(layer) for layer in lstms(self.encoder)]
+        for stretch in stretches(source):
+            self.read(encoder, self.source_embedding, stretch)
+        states = [layer.last(order) for layer, order in zip(encoder, orders, strict=True)]
+        decoder = [Reading(*each) for each in zip(lstms(self.decoder), states, strict=True)]
+        loss = self.softmax.loss(words)
+        for stretch in stretches(target_input):
+            loss.add(self.dropout(self.read(decoder, self.target_embedding, stretch)))
+        return loss.total
+
+    def between(self, rows: Tensor) -> Tensor:
+        """Dropout between layers."""
+        return F.dropout(rows, self.dropout.p, self.training)
+
+    def read(
+        self, layers: Sequence["Reading"], table: nn.Embedding, words: PackedSequence
+    ) -> Tensor:
+        """Let all layers read a stretch of words; the top layer's hidden states, [rows, cells]."""
+        if self.training and self.dropout.p > 0:  # each occurrence of a word is another vector
+            rows = layers[0].read(self.dropout(table(words.data)), words.batch_sizes)
+        else:
+            rows = layers[0].read_words(words, table)
+        for layer in layers[1:]:
+            rows = layer.read(self.between(rows), words.batch_sizes)
+        return rows
+
+
+Model = Seq2Seq | SpreadSeq2Seq
+
+
+def spread(model: Seq2Seq, devices: tuple[torch.device, ...]) -> Model:
+    """``model`` on its device, or over several."""
+    if len(devices) == 1:
+        return model.to(devices[0])
+    # The gradients of all slices come from the first one's stream; torch has each device wait.
+    torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
+    return SpreadSeq2Seq(model, Placement.of(model.shape, devices))
+
+
+class Reading:
+    """A layer that reads sentences, stretch by stretch; the shortest end first."""
+
+    def __init__(self, layer: Lstm, state: State | None = None) -> None:
+        """Start from ``state``, [1, batch, cells] each; from zeros if None."""
+        self.layer, self.state, self.ended = layer, state, list[State]()
+        self.device = next(layer.parameters()).device
+
+    def read(self, rows: Tensor, sizes: Tensor) -> Tensor:
+        """Read rows, of which ``sizes[t]`` belong to time step t, from whatever device."""
+        rows = rows.to(self.device, non_blocking=True)
+        output: PackedSequence
+        output, self.state = self.layer(PackedSequence(rows, sizes), self.going_on(sizes))
+        return output.data
+
+    def read_words(self, words: PackedSequence, table: nn.Embedding) -> Tensor:
+        """Likewise, the vectors that ``words`` have in ``table``."""
+        state = self.going_on(words.batch_sizes)
+        output, self.state = self.layer.read_words(words, table, state)
+        return output.data
+
+    def going_on(self, sizes: Tensor) -> State | None:
+        """The state of the sentences that the next stretch belongs to."""
+        if self.state is None:
+            return None
+        number = int(sizes[0])
+        hidden, cell = self.state
+        if number < hidden.shape[1]:
+            self.ended.append((hidden[:, number:], cell[:, number:]))
+        return hidden[:, :number], cell[:, :number]
+
+    def last(self, order: Tensor) -> State:
+        """The state after each sentence's last word, in the order ``order`` of sentences."""
+        assert self.state is not None
+        hidden, cell = zip(self.state, *reversed(self.ended), strict=True)
+        return torch.cat(hidden, 1).index_select(1, order), torch.cat(cell, 1).index_select(
+            1, order
+        )
+
+
+def stretches(words: PackedSequence) -> Iterator[PackedSequence]:
+    """Cut packed sentences after every `STRETCH` time steps."""
+    sizes = words.batch_sizes.split(STRETCH)
+    for rows, steps in zip(
+        words.data.split([int(each.sum()) for each in sizes]), sizes, strict=True
+    ):
+        yield PackedSequence(rows, steps)
+
+
+def lstms(layers: nn.ModuleList) -> list[Lstm]:
+    """The same modules, their type known."""
+    return [each for each in layers if isinstance(each, Lstm)]
+
+
+def layer_alone(lstm: Lstm, index: int) -> Lstm:
+    """Layer ``index`` of ``lstm`` as an LSTM of one layer, with the same parameters."""
+    size = getattr(lstm, f"weight_ih_l{index}").shape[1]
+    alone = Lstm(size, lstm.hidden_size, device="meta")
+    for name, _ in list(alone.named_parameters()):
+        setattr(alone, name, getattr(lstm, f"{name.removesuffix('_l0')}_l{index}"))
+    return alone

@@ -1,0 +1,225 @@
+"""What the parts of an update take on a device, each measured alone at the model's size."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from s2s_cli.model.config import Shape
+from s2s_cli.model.lstm import Lstm
+from s2s_cli.model.pipeline import STRETCH
+from s2s_cli.model.placement import Placement
+from s2s_cli.model.seq2seq import Seq2Seq
+from s2s_cli.model.softmax import block_rows, negative_log_likelihood
+from s2s_cli.model.work import fastest, synchronise
+from s2s_cli.training import report
+from s2s_cli.training.config import TrainingConfig
+from s2s_cli.training.simulation import Cost
+from s2s_cli.training.tasks import TOLD, Costs, Load
+from s2s_cli.training.update import gradient_norm, make_optimisers, step
+
+# Where others work on the machine, too, a single run may be far off.
+RUNS = 3
+# Time steps from which whole sentences are reckoned: enough that a call's own cost hardly counts.
+MOST_STEPS = 16
+
+
+# A first part of some work, and the whole.
+Runs = tuple[Callable[[], Tensor], Callable[[], Tensor]]
+
+
+@dataclass(frozen=True)
+class Meter:
+    """Measures on one device. What a method measures it allocates, and nothing stays.
+
+    Of several runs the fastest counts.
+    """
+
+    shape: Shape
+    config: TrainingConfig
+    device: torch.device
+
+    def layers(self, steps: int, pairs: int) -> list[tuple[Cost, Cost]]:
+        """Forward and backward of each layer over ``steps`` time steps of ``pairs`` sentences."""
+        sizes = self.input_sizes()
+        measured = {size: self.parts(self.layer(size, steps, pairs)) for size in set(sizes)}
+        return [measured[size] for size in sizes]
+
+    def layers_seconds(self, steps: int, pairs: int) -> float:
+        """Of all layers, forward and backward."""
+        sizes = self.input_sizes()
+        measured = {size: self.cost(self.layer(size, steps, pairs)[1]) for size in set(sizes)}
+        return sum(measured[size].seconds for size in sizes)
+
+    def input_sizes(self) -> list[int]:
+        """Of what each layer reads."""
+        return [self.shape.embedding_size, *[self.shape.hidden_size] * (self.shape.layers - 1)]
+
+    def layer(self, size: int, steps: int, pairs: int) -> Runs:
+        """Forward, and backward as well, of one layer that reads vectors of ``size``."""
+        cells = self.shape.hidden_size
+        layer = Lstm(size, cells, device=self.device)
+        rows = self.random(steps, pairs, size).requires_grad_()
+        states = [self.random(1, pairs, cells) for _ in range(4)]
+        before = tuple(each.requires_grad_() for each in states[:2])
+        gradients = (self.random(steps, pairs, cells), *states[2:])
+
+        def forward() -> Tensor:
+            with self.autocast():
+                hidden: Tensor = layer(rows, before)[0]
+            return hidden
+
+        def both() -> Tensor:
+            with self.autocast():
+                hidden, after = layer(rows, before)
+            torch.autograd.backward((hidden, *after), gradients)
+            return rows
+
+        return forward, both
+
+    def output(self, words: int, rows: int) -> Runs:
+        """Logits and loss, and all gradients as well, of an output layer of ``words``."""
+        cells = self.shape.hidden_size
+        hidden = self.random(rows, cells).requires_grad_()
+        weight, bias = self.random(words, cells).requires_grad_(), self.random(words)
+        ids = torch.randint(words, (rows,), device=self.device)
+
+        def both() -> Tensor:
+            with self.autocast():
+                return negative_log_likelihood(hidden, weight, bias, ids)
+
+        return torch.no_grad()(both), both
+
+    def output_seconds(self, words: int, all_rows: Sequence[int]) -> list[float]:
+        """Of logits and gradients of so many rows; more than two blocks are not measured.
+
+        Each block beyond takes what the second took.
+        """
+        tried = [blocks * block_rows(words) for blocks in (1, 2)]
+        measured = {
+            rows: self.cost(self.output(words, rows)[1]).seconds
+            for rows in {*(rows for rows in all_rows if rows <= tried[1]), *tried}
+            if rows <= max(all_rows)
+        }
+
+        def seconds(rows: int) -> float:
+            if rows in measured:
+                return measured[rows]
+            one, two = (measured[each] for each in tried)
+            return two + max(two - one, 0.0) * (rows - tried[1]) / tried[0]
+
+        return [seconds(rows) for rows in all_rows]
+
+    @cached_property
+    def stepping(self) -> Cost:
+        """Norm and step for each byte of parameters: the trainer's own, of two layers."""
+        cells = self.shape.hidden_size
+        model = Seq2Seq(Shape(2, 2, 1, cells, cells)).to(self.device)
+        parameters = [*model.encoder.parameters(), *model.decoder.parameters()]
+        for each in parameters:
+            each.grad = torch.zeros_like(each)
+        optimisers = make_optimisers(self.config.optimiser, model)
+
+        def run() -> Tensor:
+            norm = gradient_norm(parameters)
+            step(optimisers, 0.1, 1.0)
+            return norm
+
+        cost = self.cost(run)
+        return Cost(cost.seconds / (report.BYTES * report.count(parameters)), cost.issue)
+
+    def copy(self, rows: int, width: int, other: torch.device) -> Cost:
+        """A copy of [rows, width] numbers to ``other``."""
+        numbers = self.random(rows, width)
+        there = torch.empty_like(numbers, device=other)
+        return self.cost(lambda: there.copy_(numbers, non_blocking=True))
+
+    def parts(self, runs: Runs) -> tuple[Cost, Cost]:
+        """What the first part takes, and what the rest adds."""
+        first, whole = (self.cost(run) for run in runs)
+        rest = max(0.0, whole.seconds - first.seconds), max(0.0, whole.issue - first.issue)
+        return first, Cost(*rest)
+
+    def cost(self, run: Callable[[], Tensor]) -> Cost:
+        return Cost(fastest(run, self.device, RUNS), issue_seconds(run, self.device))
+
+    def random(self, *size: int) -> Tensor:
+        return torch.empty(*size, device=self.device).uniform_(-0.08, 0.08)
+
+    def autocast(self) -> torch.autocast:
+        """As the trainer computes."""
+        bf16 = self.config.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=bf16)
+
+
+def issue_seconds(run: Callable[[], Tensor], device: torch.device) -> float:
+    """Until a GPU has been told what to do; nothing on a CPU, where the call is the work."""
+    if device.type == "cpu":
+        return 0.0
+    synchronise(device)
+    begin = time.perf_counter()
+    run()
+    issued = time.perf_counter()
+    synchronise(device)
+    return issued - begin
+
+
+def measure(
+    meter: Meter, placement: Placement, model: Seq2Seq, load: Load, stretch: int = STRETCH
+) -> Costs:
+    """The costs of a placement's tasks, as if all its devices were the meter's.
+
+    What the gradients of the output layer take is divided evenly between those of rows and those
+    of weights: their products are of one size.
+    """
+    rows, cells = stretch * load.pairs, meter.shape.hidden_size
+    forward, backward = zip(*meter.layers(stretch, load.pairs), strict=True)
+    words = most_words(placement)
+    logits, gradients = meter.parts(meter.output(words, rows))
+    half = Cost(gradients.seconds / 2, gradients.issue / 2)
+    others = [device for device in placement.devices if device != meter.device]
+    other = others[0] if others else meter.device
+    places = range(len(placement.devices))
+    parameters = [report.BYTES * report.dense(model, placement, place) for place in places]
+    return Costs(
+        forward=forward,
+        backward=backward,
+        logits=logits,
+        to_rows=half,
+        to_weights=half,
+        rows=meter.copy(rows, cells, other),
+        numbers=meter.copy(rows, TOLD, other),
+        step=tuple(meter.stepping.share(size) for size in parameters),
+    )
+
+
+def on_one_device(meter: Meter, model: Seq2Seq, loads: Sequence[Load], words: int) -> list[float]:
+    """Seconds of updates on one device alone, where layers read whole sentences.
+
+    Looking words up is not counted. What is measured is as much of a sentence as `MOST_STEPS`, and
+    ``words`` of the output layer.
+    """
+    outputs = meter.output_seconds(words, [load.target * load.pairs for load in loads])
+    dense = report.count(model.parameters()) - report.count(model.tables())
+    stepped = meter.stepping.share(report.BYTES * dense).seconds
+    share = meter.shape.target_vocabulary / words
+    return [
+        layers_of(meter, load) + share * output + stepped
+        for load, output in zip(loads, outputs, strict=True)
+    ]
+
+
+def layers_of(meter: Meter, load: Load) -> float:
+    """Seconds of encoder and decoder, reckoned from a part of their time steps."""
+    steps = load.source + load.target
+    tried = min(-(-steps // 2), MOST_STEPS)
+    return meter.layers_seconds(tried, load.pairs) * steps / tried
+
+
+def most_words(placement: Placement) -> int:
+    """Words of the largest slice of the output layer."""
+    words: int = max(part.stop - part.start for _, part in placement.sliced())
+    return words

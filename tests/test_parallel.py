@@ -1,0 +1,195 @@
+"""Results in order, errors at their place, a bounded window, no process left behind."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from s2s_cli.errors import UserError
+from s2s_cli.parallel import worker_number, worker_processes
+
+
+def nothing() -> None:
+    pass
+
+
+def slow_first(number: int) -> int:
+    time.sleep(0.2 if number == 0 else 0)
+    return number * number
+
+
+def refuse_three(number: int) -> int:
+    if number == 3:
+        raise UserError("line 3 is bad", exit_code=7)
+    return number
+
+
+def die(number: int) -> int:
+    os._exit(number)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_the_order_of_tasks(workers: int) -> None:
+    with worker_processes(workers, nothing, "--workers") as processes:
+        results = list(processes.in_order(slow_first, range(30)))
+    assert results == [n * n for n in range(30)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_of_a_worker_comes_out_whole_after_the_results_before_it(workers: int) -> None:
+    with worker_processes(workers, nothing, "--workers") as processes:
+        results = processes.in_order(refuse_three, iter(range(100)))
+        assert [next(results) for _ in range(3)] == [0, 1, 2]
+        with pytest.raises(UserError, match="line 3 is bad") as caught:
+            next(results)
+    assert caught.value.exit_code == 7
+
+
+def test_tasks_are_taken_only_a_few_ahead() -> None:
+    taken = 0
+
+    def tasks() -> Iterator[int]:
+        nonlocal taken
+        for number in range(1000):
+            taken += 1
+            yield number
+
+    with worker_processes(2, nothing, "--workers") as processes:
+        results = processes.in_order(slow_first, tasks())
+        for _ in range(10):
+            next(results)
+        assert taken <= 20
+
+
+def test_a_worker_that_dies_is_an_error_in_one_sentence() -> None:
+    with (
+        pytest.raises(UserError, match="worker process died"),
+        worker_processes(2, nothing, "--workers") as processes,
+    ):
+        list(processes.in_order(die, [3, 3, 3]))
+
+
+SLEEPER = """
+import time
+from s2s_cli.parallel import worker_processes
+if __name__ == "__main__":
+    with worker_processes(2, list, "--workers") as processes:
+        for _ in processes.in_order(abs, range(10**9)):
+            print("started", flush=True)
+            time.sleep(60)
+"""
+
+
+def test_workers_end_when_the_parent_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "sleeper.py"
+    script.write_text(SLEEPER)
+    process = subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"started\n"
+    process.send_signal(signal.SIGKILL)
+    # The workers hold the other end of this pipe: it closes when the last of them is gone.
+    process.communicate(timeout=60)
+
+
+def leave_a_mark(directory: Path) -> None:
+    (directory / str(os.getpid())).touch()
+
+
+def test_workers_start_before_there_is_a_task(tmp_path: Path) -> None:
+    with worker_processes(2, partial(leave_a_mark, tmp_path), "--workers"):
+        end = time.monotonic() + 60
+        while not any(tmp_path.iterdir()) and time.monotonic() < end:
+            time.sleep(0.01)
+        assert any(tmp_path.iterdir())
+    assert str(os.getpid()) not in {path.name for path in tmp_path.iterdir()}
+
+
+def fail() -> None:
+    raise ValueError
+
+
+def test_a_start_that_fails_is_left_to_the_tasks() -> None:
+    with worker_processes(2, fail, "--workers") as processes:
+        assert list(processes.in_order(abs, [-1, -2])) == [1, 2]
+
+
+def test_waiting_for_the_start_tells_that_it_failed() -> None:
+    for count in (1, 2):
+        with worker_processes(count, fail, "--workers") as processes, pytest.raises(ValueError):
+            processes.wait()
+    with (
+        worker_processes(2, partial(die, 3), "--gpus") as processes,
+        pytest.raises(UserError, match="try fewer --gpus"),
+    ):
+        processes.wait()
+
+
+def leave_own_number(directory: Path) -> None:
+    (directory / str(worker_number())).touch()
+
+
+def test_each_worker_starts_once_and_knows_its_number(tmp_path: Path) -> None:
+    with worker_processes(3, partial(leave_own_number, tmp_path), "--workers") as processes:
+        assert processes.count == 3
+        processes.wait()
+        assert {path.name for path in tmp_path.iterdir()} == {"0", "1", "2"}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_result_does_not_wait_for_the_next_task(workers: int) -> None:
+    answered = threading.Event()
+
+    def conversation() -> Iterator[int]:
+        yield -1
+        assert answered.wait(60)
+        yield -2
+
+    with worker_processes(workers, nothing, "--workers") as processes:
+        results = processes.in_order(abs, conversation())
+        assert next(results) == 1
+        answered.set()
+        assert list(results) == [2]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_of_the_tasks_comes_after_the_results_before_it(workers: int) -> None:
+    def broken() -> Iterator[int]:
+        yield -1
+        raise UserError("line 2 is bad")
+
+    with worker_processes(workers, nothing, "--workers") as processes:
+        results = processes.in_order(abs, broken())
+        assert next(results) == 1
+        with pytest.raises(UserError, match="line 2"):
+            next(results)
+
+
+def test_what_a_worker_cannot_be_sent_is_an_error() -> None:
+    with worker_processes(2, nothing, "--workers") as processes:
+        with pytest.raises(TypeError, match="pickle"):
+            list(processes.in_order(id, [threading.Lock()]))
+        assert list(processes.in_order(abs, [-1, -2])) == [1, 2]
+
+
+def test_an_error_says_where_in_the_worker_it_came_from() -> None:
+    with worker_processes(2, nothing, "--workers") as processes:
+        with pytest.raises(UserError) as caught:
+            list(processes.in_order(refuse_three, [3]))
+        assert "in refuse_three" in caught.value.__notes__[0]
+
+
+def test_workers_are_gone_when_the_block_ends_whatever_they_are_at() -> None:
+    with worker_processes(2, nothing, "--workers") as processes:
+        results = processes.in_order(time.sleep, [0, 10**6, 10**6, 10**6])
+        next(results)
+    assert not multiprocessing.active_children()

@@ -1,0 +1,181 @@
+"""One update means the same in every layout, and a training goes on in another one."""
+
+import dataclasses
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.distributed import FileStore  # type: ignore[attr-defined]
+from torch.multiprocessing.spawn import start_processes
+
+from s2s_cli.data.batches import plan_epoch
+from s2s_cli.data.corpus import Corpus
+from s2s_cli.model.config import ModelConfig
+from s2s_cli.training import whole
+from s2s_cli.training.config import TrainingConfig
+from s2s_cli.training.loop import Trainer
+from s2s_cli.training.metrics import Clock
+from s2s_cli.training.replica import Replica
+from s2s_cli.training.seats import Seat, joined
+from s2s_cli.training.signals import StopSignals
+
+CPU = torch.device("cpu")
+SHAPE = ModelConfig(layers=3, hidden_size=6, embedding_size=5)
+# 200 pairs: the last batch of an epoch has 11, fewer than others; 4 replicas share 27 unevenly.
+CONFIG = TrainingConfig(batch_size=27, learning_rate=0.5, clip_norm=0.4, epochs=9, device="cpu")
+UPDATES = 20
+
+Trace = list[float]
+
+
+@pytest.fixture(autouse=True)
+def float64() -> Any:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def trained(
+    data: Path, directory: Path, config: TrainingConfig, replica: Replica, updates: int
+) -> tuple[Trainer, Trace]:
+    """A training after so many updates, and each update's loss and gradient norm in turn."""
+    trainer = Trainer(Corpus.open(data), directory, SHAPE, config, replica)
+    trainer.start()
+    trainer.clock = Clock()
+    trace: Trace = []
+    pairs = trainer.corpus.train
+    while trainer.progress.updates < updates:
+        epoch, done = divmod(trainer.progress.updates, trainer.updates_per_epoch)
+        trainer.progress.window_loss = trainer.progress.window_norm = 0.0
+        trainer.update(plan_epoch(pairs, config.batch_size, config.seed, epoch)[done])
+        trace += [trainer.progress.window_loss, trainer.progress.window_norm]
+    return trainer, trace
+
+
+def one_of_several(
+    rank: int, count: int, places: int, data: Path, folder: Path, config: TrainingConfig
+) -> None:
+    """What each process does; it leaves its trace and its weights in ``folder``."""
+    torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float64)
+    store = FileStore(str(folder / "meeting"), count)
+    with joined(Seat(rank, count, rank, count), CPU, 1.0, store):
+        replica = Replica((CPU,) * places, rank, count)
+        trainer, trace = trained(data, folder / "model", config, replica, UPDATES)
+        perplexity = trainer.validation_perplexity()
+        found = {"trace": trace, "perplexity": perplexity, "weights": whole.weights(trainer.model)}
+        torch.save(found, folder / f"{rank}.pt")
+
+
+def in_processes(count: int, places: int, data: Path, folder: Path, config: TrainingConfig) -> Any:
+    arguments = count, places, data, folder, config
+    start_processes(one_of_several, arguments, nprocs=count, start_method="spawn")
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(count)]
+
+
+def assert_close(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    assert list(found) == list(expected)
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-8, atol=1e-11, msg=name)
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adam"])
+@pytest.mark.parametrize("places", [2, 4, 8])
+def test_the_model_spread_over_devices(
+    tiny_experiment: Path, tmp_path: Path, places: int, optimiser: Any
+) -> None:
+    config = dataclasses.replace(CONFIG, optimiser=optimiser)
+    data = tiny_experiment / "data"
+    one, expected = trained(data, tmp_path, config, Replica((CPU,)), UPDATES)
+    several, trace = trained(data, tmp_path, config, Replica((CPU,) * places), UPDATES)
+    assert trace == pytest.approx(expected, rel=1e-9)
+    assert_close(whole.weights(several.model), whole.weights(one.model))
+    assert several.validation_perplexity() == pytest.approx(one.validation_perplexity(), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("count", "places", "optimiser"), [(2, 1, "sgd"), (4, 1, "adam"), (2, 4, "sgd"), (3, 2, "adam")]
+)
+def test_copies_in_several_processes(
+    tiny_experiment: Path, tmp_path: Path, count: int, places: int, optimiser: Any
+) -> None:
+    """Data parallel, also with each copy spread over devices; every process has the same bits."""
+    config = dataclasses.replace(CONFIG, optimiser=optimiser)
+    data = tiny_experiment / "data"
+    one, expected = trained(data, tmp_path, config, Replica((CPU,)), UPDATES)
+    found = in_processes(count, places, data, tmp_path, config)
+    for each in found:
+        assert each["trace"] == pytest.approx(expected, rel=1e-9)
+        assert_close(each["weights"], whole.weights(one.model))
+        assert each["perplexity"] == pytest.approx(one.validation_perplexity(), rel=1e-9)
+        for name, value in found[0]["weights"].items():
+            assert torch.equal(each["weights"][name], value)
+
+
+def test_more_processes_than_sentences(tiny_experiment: Path, tmp_path: Path) -> None:
+    """Batches of 3 for 4 replicas: one of them always computes what does not count."""
+    config = dataclasses.replace(CONFIG, batch_size=3)
+    data = tiny_experiment / "data"
+    one, expected = trained(data, tmp_path, config, Replica((CPU,)), UPDATES)
+    found = in_processes(4, 1, data, tmp_path, config)
+    assert found[3]["trace"] == pytest.approx(expected, rel=1e-9)
+    assert_close(found[3]["weights"], whole.weights(one.model))
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adam"])
+def test_a_training_goes_on_in_another_layout(
+    tiny_experiment: Path, tmp_path: Path, optimiser: Any
+) -> None:
+    """On 1 device, then 4, then 1, then 6: as if nothing had changed."""
+
+    def run(directory: Path, places: int, updates: int) -> Trainer:
+        config = dataclasses.replace(CONFIG, optimiser=optimiser, max_updates=updates)
+        replica = Replica((CPU,) * places)
+        trainer = Trainer(Corpus.open(tiny_experiment / "data"), directory, SHAPE, config, replica)
+        resumed = trainer.start()
+        assert resumed == (directory / "last.pt").is_file()
+        trainer.run(StopSignals())
+        return trainer
+
+    straight = run(tmp_path / "straight", 1, UPDATES)
+    for places, updates in ((1, 5), (4, 10), (1, 15), (6, UPDATES)):
+        changing = run(tmp_path / "changing", places, updates)
+    assert_close(whole.weights(changing.model), whole.weights(straight.model))
+    assert changing.progress.best_perplexity == pytest.approx(
+        straight.progress.best_perplexity, rel=1e-9
+    )
+    saved = [torch.load(tmp_path / name / "last.pt") for name in ("straight", "changing")]
+    for one, other in zip(*(each["optimisers"] for each in saved), strict=True):
+        assert one["param_groups"] == other["param_groups"]
+        assert one["state"].keys() == other["state"].keys()
+        for number, state in one["state"].items():
+            assert_close(
+                {key: torch.as_tensor(value) for key, value in other["state"][number].items()},
+                {key: torch.as_tensor(value) for key, value in state.items()},
+            )
+
+
+def test_shares_cover_a_batch() -> None:
+    batch = torch.tensor(random.Random(1).sample(range(100), 11))
+    shares = [Replica((CPU,), rank, 4).share(batch) for rank in range(4)]
+    assert sorted(torch.cat([mine for mine, _ in shares]).tolist()) == sorted(batch.tolist())
+    assert all(counts for _, counts in shares)
+    assert [counts for _, counts in (Replica((CPU,), r, 4).share(batch[:2]) for r in range(4))] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_dropout_differs_between_processes_and_updates_and_comes_back() -> None:
+    def drawn(rank: int, update: int) -> float:
+        Replica((CPU,), rank, 2).seed(1, update)
+        return float(torch.rand(()))
+
+    numbers = [drawn(rank, update) for rank in range(2) for update in range(3)]
+    assert len(set(numbers)) == 6
+    assert drawn(1, 2) == numbers[-1]

@@ -1,0 +1,53 @@
+"""Who is who among processes that others have started."""
+
+import pytest
+
+from s2s_cli.training.seats import Seat, first_host, last_line, seat_from_outside
+
+
+def test_a_process_alone_has_no_seat() -> None:
+    assert seat_from_outside({}) is None
+    assert seat_from_outside({"RANK": "0", "WORLD_SIZE": "1"}) is None
+    assert seat_from_outside({"SLURM_NTASKS": "4", "SLURM_PROCID": "0"}) is None  # not under srun
+
+
+def test_torchruns_variables() -> None:
+    environment = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4"}
+    assert seat_from_outside(environment) == Seat(rank=5, count=8, local=1, beside=4)
+
+
+def test_slurms_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASTER_ADDR", "")
+    monkeypatch.delenv("MASTER_ADDR")
+    monkeypatch.setenv("MASTER_PORT", "1")
+    environment = {
+        "SLURM_PROCID": "6",
+        "SLURM_STEP_NUM_TASKS": "16",
+        "SLURM_LOCALID": "2",
+        "SLURM_STEP_TASKS_PER_NODE": "4(x4)",
+        "SLURM_STEP_NODELIST": "gpu[03-06]",
+        "SLURM_JOB_ID": "123456",
+    }
+    import os
+
+    assert seat_from_outside(environment) == Seat(rank=6, count=16, local=2, beside=4)
+    assert os.environ["MASTER_ADDR"] == "gpu03"
+    assert os.environ["MASTER_PORT"] == "1"  # what is set stays
+
+
+@pytest.mark.parametrize(
+    ("nodes", "host"),
+    [
+        ("login1", "login1"),
+        ("a1,a2", "a1"),
+        ("gpu[03-05,09],x[1-2]", "gpu03"),
+        ("r[1,4]-ib", "r1-ib"),
+    ],
+)
+def test_first_host(nodes: str, host: str) -> None:
+    assert first_host(nodes) == host
+
+
+def test_last_line() -> None:
+    assert last_line(ValueError("one\n  two\n\n")) == "two"
+    assert last_line(ValueError()) == "ValueError"
