@@ -1,6 +1,19 @@
 # shellcheck shell=bash
 # Stages of a recipe. A stage is a function of the recipe, run inside the recipe's directory; what it
 # makes lies in work/STAGE, and work/.done/STAGE (its seconds) is written once it has succeeded.
+#
+# A recipe may also have
+#   work         another directory than work/
+#   more_usage   lines for --help, each with its line end
+#   inputs       a function: `inputs STAGE` prints a line for each thing that the stage is made from.
+#                The lines lie in work/.inputs/STAGE, and a stage whose lines are others is refused.
+#   announce     a function: `announce STAGE` is called before the stage runs
+# and, if its stages use nothing but call, into and once, --dry-run (which they obey where the
+# recipe lets run_stages have it: dry_run is not empty).
+
+work=work
+more_usage=
+dry_run=
 
 usage() {
   cat <<EOF
@@ -8,10 +21,49 @@ usage: run.sh [--stage N] [--stop-stage N]
 
   --stage N       begin with stage N, made anew with all after it; the stages before must be done
   --stop-stage N  leave after stage N
-
+$more_usage
 Without options the stages that are done are passed over, and one that broke off goes on.
 Stages: $1
 EOF
+}
+
+# call COMMAND...: run it, or print it for pasting
+call() {
+  if [[ $dry_run ]]; then
+    pasteable "$@"
+    printf '\n'
+  else
+    "$@"
+  fi
+}
+
+# into FILE COMMAND...: call it with its output in FILE, which is there whole or not at all; a FILE
+# that is there is kept
+into() {
+  if [[ $dry_run ]]; then
+    pasteable "${@:2}"
+    printf ' > %q\n' "$1"
+  elif [[ ! -e $1 ]]; then
+    "${@:2}" >"$1.part"
+    mv "$1.part" "$1"
+  fi
+}
+
+# once FILE COMMAND...: call it unless FILE is there, which it writes last and whole
+once() {
+  [[ ! $dry_run && -e $1 ]] || call "${@:2}"
+}
+
+# pasteable COMMAND...: the command as a line of shell, without its end
+pasteable() {
+  local word line=
+  for word in "$@"; do
+    if [[ ! $word =~ ^[A-Za-z0-9_./,:=@%+-]+$ ]]; then
+      word="'${word//\'/\'\\\'\'}'"
+    fi
+    line+=" $word"
+  done
+  printf '%s' "${line# }"
 }
 
 # refuse MESSAGE: leave, the command line or the state of work/ is not as it must be
@@ -49,6 +101,10 @@ run_stages() {
     esac
     shift 2
   done
+  if [[ $dry_run ]]; then
+    print_stages "$((first ? first : 1))" "$last" "${stages[@]}"
+    return
+  fi
   command -v s2s >/dev/null || refuse "no s2s on the PATH; activate the environment that has it"
   ((first <= last)) || refuse "--stage $first lies behind --stop-stage $last"
   ((first == 0)) || forget_from "$first" "${stages[@]}"
@@ -57,35 +113,65 @@ run_stages() {
   done
 }
 
-# show_tables: print the tables of RESULTS.md, once the stage that writes them is done
+# show_tables [PAGE]: print the tables of RESULTS.md, or of PAGE, once the stage that writes them is done
 show_tables() {
-  [[ ! -e work/.done/results ]] || sed -n '/^## /,$p' RESULTS.md
+  [[ $dry_run || ! -e $work/.done/results ]] || sed -n '/^## /,$p' "${1:-RESULTS.md}"
 }
 
-# forget_from N NAME...: remove what stage N and those after it made
+# print_stages FIRST LAST NAME...: the commands of stages FIRST to LAST; nothing runs
+print_stages() {
+  local number
+  printf 'cd %q\n' "$PWD"
+  for ((number = $1; number <= $2; number++)); do
+    printf '\n# stage %s: %s\n' "$number" "${@:number+2:1}"
+    "${@:number+2:1}"
+  done
+}
+
+# forget_from N NAME...: remove what stage N and those after it made, if those before are as they
+# must be
 forget_from() {
   local first=$1 number name
   shift
-  for ((number = 1; number <= $#; number++)); do
+  for ((number = 1; number < first; number++)); do
     name=${!number}
-    if ((number >= first)); then
-      rm -rf "work/.done/$name" "work/$name"
-    elif [[ ! -e work/.done/$name ]]; then
-      refuse "stage $number ($name) must be done before stage $first"
-    fi
+    [[ -e $work/.done/$name ]] || refuse "stage $number ($name) must be done before stage $first"
+    same_inputs "$number" "$name"
   done
+  for name in "${@:first}"; do
+    rm -rf "$work/.done/$name" "$work/.inputs/$name" "${work:?}/$name"
+  done
+}
+
+# same_inputs N NAME: leave if the stage was made, or begun, from other things than now
+same_inputs() {
+  [[ $(type -t inputs) == function ]] || return 0
+  local noted=$work/.inputs/$2 now changed
+  now=$(inputs "$2")
+  if [[ ! -e $noted ]]; then
+    mkdir -p "$work/.inputs"
+    printf '%s\n' "$now" >"$noted.part"
+    mv "$noted.part" "$noted"
+  elif ! changed=$(diff <(printf '%s\n' "$now") "$noted"); then
+    changed=$(sed -n 's/^[<>] //p' <<<"$changed" | sed 's/[= ].*//' | sort -u | paste -sd ' ')
+    refuse "stage $1 ($2) was made from other inputs: $changed; --stage $1 makes it anew"
+  fi
 }
 
 # run_stage N NAME: one stage, unless it is done. The function is called by itself: in a condition
 # its failures would be passed over.
 run_stage() {
-  if [[ -e work/.done/$2 ]]; then
+  same_inputs "$1" "$2"
+  if [[ -e $work/.done/$2 ]]; then
     printf '== stage %s: %s is done (--stage %s makes it anew)\n' "$1" "$2" "$1" >&2
     return
   fi
   printf '== stage %s: %s\n' "$1" "$2" >&2
+  if [[ $(type -t announce) == function ]]; then
+    announce "$2" >&2
+  fi
   local start=$SECONDS
-  mkdir -p work/.done
+  mkdir -p "$work/.done"
   "$2"
-  printf '%s\n' "$((SECONDS - start))" >"work/.done/$2"
+  printf '%s\n' "$((SECONDS - start))" >"$work/.done/$2"
 }

@@ -25,12 +25,13 @@ def best(entries: list[Entry], reference: str) -> Entry:
     )
 
 
-def picked(nbest: Path, references: list[str] | None) -> list[list[str]]:
-    """The words of each segment's pick; the list must have the segments 0, 1, 2, ..."""
+def picked(nbest: Path, references: list[str] | None, first_id: int) -> list[list[str]]:
+    """The words of each segment's pick; the list must have the segments ``first_id``, + 1, ..."""
     picks: list[list[str]] = []
-    for segment, entries in read_segments(nbest):
+    for number, entries in read_segments(nbest):
+        segment = number - first_id
         if segment != len(picks) or (references and segment >= len(references)):
-            raise UserError(f"{nbest}:{entries[0].number}: segment {segment} is not expected here")
+            raise UserError(f"{nbest}:{entries[0].number}: segment {number} is not expected here")
         picks.append((best(entries, references[segment]) if references else entries[0]).words)
     if references is not None and len(picks) != len(references):
         raise UserError(f"{nbest} has {len(picks)} segments, the reference {len(references)} lines")
@@ -42,13 +43,16 @@ def main() -> None:
     parser.add_argument("nbest", type=Path, help="n-best list")
     parser.add_argument("--reference", type=Path, help="tokenised reference: pick the oracle")
     parser.add_argument("--language", default="fr", help="of the text (default: %(default)s)")
+    parser.add_argument("--first-id", type=int, default=0, help="of the segments in the list")
+    parser.add_argument("--words", action="store_true", help="print words, not running text")
     given = parser.parse_args()
-    tokeniser = Tokeniser(given.language, tokenised=False)
+    tokeniser = Tokeniser(given.language, tokenised=given.words)
     try:
         references = list(read_lines(given.reference)) if given.reference else None
-        lines = [tokeniser.detokenise(words) for words in picked(given.nbest, references)]
+        picks = picked(given.nbest, references, given.first_id)
     except UserError as error:
         sys.exit(f"nbest_pick.py: {error}")
+    lines = map(tokeniser.detokenise, picks)
     sys.stdout.buffer.write("".join(f"{line}\n" for line in lines).encode())
 
 

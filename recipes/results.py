@@ -2,7 +2,8 @@
 
 Runs in the recipe's directory. tables.toml says which rows there are; the ``result`` NAME of a
 row is the JSON that ``s2s score`` printed (work/NAME.json). A table with a reference also shows
-the exact matches of the translations beside the JSON (work/NAME.fr).
+the exact matches of the translations beside the JSON (work/NAME.fr). A row whose JSON is not
+there has not been run, and says so; one without a result is from the literature.
 """
 
 import argparse
@@ -16,20 +17,23 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-WORK = Path("work")
-DONE = WORK / ".done"
 # What the tables show of the scores; the JSON files have the others.
-SHOWN = ("bleu-tokenised", "bleu-detokenised", "perplexity")
+SHOWN = {
+    "bleu-tokenised": "BLEU (tokenised)",
+    "bleu-detokenised": "BLEU (detokenised)",
+    "perplexity": "perplexity",
+}
+NOT_RUN = "not run"
 Scores = dict[str, dict[str, Any]]
 
 
-def tables(settings: dict[str, Any]) -> str:
+def tables(settings: dict[str, Any], work: Path) -> str:
     """Every table, and below them how each metric was counted."""
     signatures: dict[str, None] = {}
     parts = []
     for spec in settings["table"]:
-        results = [read_scores(row["result"]) for row in spec["rows"]]
-        parts.append(f"## {spec['title']}\n\n{table(spec, results)}\n")
+        results = [read_scores(row, work) for row in spec["rows"]]
+        parts.append(f"## {spec['title']}\n\n{table(spec, results, work)}\n")
         signatures |= {
             f"- {each['name']}: `{each['signature']}`": None
             for scores in results
@@ -38,22 +42,30 @@ def tables(settings: dict[str, Any]) -> str:
     return "\n".join([*parts, *signatures])
 
 
-def read_scores(result: str) -> Scores:
-    """The metrics to show of one row, in their order."""
-    scores = json.loads((WORK / f"{result}.json").read_bytes())["scores"]
+def read_scores(row: dict[str, str], work: Path) -> Scores:
+    """The metrics to show of one row, in their order; none where it has not been run."""
+    path = work / f"{row.get('result')}.json"
+    if "result" not in row or not path.exists():
+        return {}
+    scores = json.loads(path.read_bytes())["scores"]
     return {metric: scores[metric] for metric in SHOWN if metric in scores}
 
 
-def table(spec: dict[str, Any], results: list[Scores]) -> str:
+def table(spec: dict[str, Any], results: list[Scores], work: Path) -> str:
     """One table in Markdown, its columns even for reading as plain text."""
     reference, paper = spec.get("reference"), any("paper" in row for row in spec["rows"])
-    names = [score["name"] for score in results[0].values()]
+    metrics = [metric for metric in SHOWN if any(metric in scores for scores in results)]
+    metrics = metrics or list(SHOWN)[:2]
+    names = [SHOWN[metric] for metric in metrics]
     lines = [["", *(["exact match"] * bool(reference)), *names, *(["BLEU in the paper"] * paper)]]
     for row, scores in zip(spec["rows"], results, strict=True):
-        cells = [number(score) for score in scores.values()]
+        missing = NOT_RUN if "result" in row and not scores else ""
+        cells = [number(scores[each]) if each in scores else missing for each in metrics]
         if reference:
-            share = exact_match(WORK / f"{row['result']}.fr", Path(reference))
-            cells.insert(0, f"{share:.1f} %")
+            cells.insert(0, missing)
+        if reference and scores:
+            share = exact_match(work / f"{row['result']}.fr", Path(reference))
+            cells[0] = f"{share:.1f} %"
         lines.append([row["label"], *cells, *([row.get("paper", "")] * paper)])
     return "\n".join(aligned(lines))
 
@@ -82,9 +94,12 @@ def aligned(rows: list[list[str]]) -> list[str]:
     return [lines[0], "| " + " | ".join(rule) + " |", *lines[1:]]
 
 
-def origin(command: str, stages: list[str]) -> str:
+def origin(command: str, stages: list[str], work: Path) -> str:
     """How the numbers were made: command, commit, machine, date, versions, time."""
-    seconds = {name: int((DONE / name).read_text()) for name in stages}
+    paths = [work / ".done" / name for name in stages]
+    seconds = {path.name: int(path.read_text()) for path in paths if path.exists()}
+    if not seconds:
+        return f"- command: `{command}`\n- nobody has run it yet"
     spent = ", ".join(f"{name} {took} s" for name, took in seconds.items())
     packages = ", ".join(f"{name} {installed(name)}" for name in ("torch", "sacrebleu"))
     facts = {
@@ -139,11 +154,15 @@ def processor() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Write RESULTS.md of a recipe.")
     parser.add_argument("stages", nargs="+", help="finished stages whose time is told")
+    parser.add_argument("--work", type=Path, default=Path("work"), help="(default: %(default)s)")
+    parser.add_argument("--output", type=Path, default=Path("RESULTS.md"), help="page to write")
+    parser.add_argument("--command", help="that made them, instead of that of tables.toml")
     given = parser.parse_args()
     settings = tomllib.loads(Path("tables.toml").read_text(encoding="utf-8"))
-    made = origin(settings["command"], given.stages)
+    made = origin(given.command or settings["command"], given.stages, given.work)
     head = f"# {settings['title']}\n\nWritten by `run.sh`, not by hand."
-    Path("RESULTS.md").write_text(f"{head}\n\n{made}\n\n{tables(settings)}\n", encoding="utf-8")
+    page = f"{head}\n\n{made}\n\n{tables(settings, given.work)}\n"
+    given.output.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

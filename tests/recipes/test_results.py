@@ -132,3 +132,38 @@ def test_list_and_reference_must_belong_together(tmp_path: Path, reference: str)
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.startswith("nbest_pick.py: list")
+
+
+def test_words_are_printed_as_they_are_and_ids_begin_where_they_begin(tmp_path: Path) -> None:
+    (tmp_path / "list").write_text(NBEST)
+    done = run(tmp_path, "nbest_pick.py", "list", "--words")
+    assert done.stdout == "le chat dort\nl' ami\n"
+    (tmp_path / "list").write_text(NBEST.replace("1 |||", "4 |||").replace("0 |||", "3 |||"))
+    assert run(tmp_path, "nbest_pick.py", "list", "--first-id", "3").stdout.count("\n") == 2
+    assert "segment 3 is not expected" in run(tmp_path, "nbest_pick.py", "list").stderr
+
+
+def test_what_has_not_been_run_is_said(experiment: Path) -> None:
+    (experiment / "work/one.json").unlink()
+    settings = SETTINGS.replace(
+        '{ label = "One"', '{ label = "Book", paper = "9" }, { label = "One"'
+    )
+    (experiment / "tables.toml").write_text(settings)
+    assert run(experiment, "results.py", "train", "later").returncode == 0
+    page = (experiment / "RESULTS.md").read_text()
+    rows = {cells(line)[0]: cells(line)[1:] for line in page.split("\n") if line.startswith("|")}
+    assert rows["One"] == ["not run", "not run", "26.17"]
+    assert rows["Book"] == ["", "", "9"]  # of the literature: not ours to run
+    assert rows["Two"][0] == "100.0 %"
+    assert "- time: 61 s in all: train 61 s\n" in page
+
+
+def test_a_page_of_nothing_claims_no_machine(experiment: Path) -> None:
+    for path in experiment.glob("work/*.json"):
+        path.unlink()
+    options = ["--work", "elsewhere", "--output", "page.md", "--command", "GPUS=8 run.sh"]
+    assert run(experiment, "results.py", "train", *options).returncode == 0
+    page = (experiment / "page.md").read_text()
+    assert "- command: `GPUS=8 run.sh`\n- nobody has run it yet\n" in page
+    assert "hardware" not in page
+    assert "BLEU (tokenised) | BLEU (detokenised)" in page

@@ -128,3 +128,90 @@ def test_a_wrong_option_runs_nothing(
     assert done.stderr.startswith("run.sh: ")
     assert log(tmp_path) == []
     assert markers(tmp_path) == {"one", "two", "three"}
+
+
+# All that lib.sh offers a recipe beyond its stages.
+STEPS = f"""\
+set -euo pipefail
+source {LIBRARY}
+work=made
+more_usage='  --size  something more
+'
+inputs() {{ printf 'SIZE=%s\\ncolour=%s\\n' "$(wc -c <colour)" "$(cat colour)"; }}
+announce() {{ echo "next: $1"; }}
+one() {{
+  call mkdir -p made/one
+  into made/one/list printf '%s\\n' "a b"
+  once made/one/copy cp made/one/list made/one/copy
+  into made/one/last cat broken
+}}
+two() {{ into made/two cat made/one/copy; }}
+if [[ ${{1-}} == --dry-run ]]; then
+  dry_run=yes
+  shift
+fi
+run_stages one two -- "$@"
+"""
+
+
+@pytest.fixture
+def steps(recipe: Recipe, tmp_path: Path) -> Recipe:
+    (tmp_path / "colour").write_text("red")
+    (tmp_path / "broken").write_text("x\n")
+    (tmp_path / "run.sh").write_text(STEPS)
+    return recipe
+
+
+def test_what_a_dry_run_prints_can_be_pasted(steps: Recipe, tmp_path: Path) -> None:
+    done = steps("--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "made").exists()
+    assert "mkdir -p made/one\n" in done.stdout
+    subprocess.run(["bash", "-e"], input=done.stdout, text=True, check=True)
+    assert (tmp_path / "made/two").read_text() == "a b\n"
+    assert steps("--dry-run", "--stage", "2").stdout.split("\n\n")[1:] == [
+        "# stage 2: two\ncat made/one/copy > made/two\n"
+    ]
+
+
+def test_what_a_stage_had_made_before_it_broke_off_is_kept(steps: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "broken").unlink()
+    assert steps().returncode != 0
+    assert not (tmp_path / "made/one/last").exists()  # cat had begun it
+    (tmp_path / "made/one/list").write_text("kept")
+    (tmp_path / "made/one/copy").write_text("kept too")
+    (tmp_path / "broken").write_text("mended")
+    done = steps()
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "made/one/list").read_text() == "kept"
+    assert (tmp_path / "made/one/last").read_text() == "mended"
+    assert (tmp_path / "made/two").read_text() == "kept too"
+    assert done.stderr.index("next: one") < done.stderr.index("next: two")
+
+
+def test_a_stage_of_other_inputs_is_refused(steps: Recipe, tmp_path: Path) -> None:
+    assert steps().returncode == 0
+    assert steps().returncode == 0
+    (tmp_path / "colour").write_text("blue")
+    done = steps()
+    assert done.returncode == 2
+    assert done.stderr == (
+        "run.sh: stage 1 (one) was made from other inputs: SIZE colour; --stage 1 makes it anew\n"
+    )
+    assert steps("--stage", "2").returncode == 2
+    assert (tmp_path / "made/two").exists()  # refused before anything was removed
+    assert steps("--stage", "1").returncode == 0
+    assert steps().returncode == 0
+
+
+def test_also_a_stage_that_broke_off_is_refused_with_other_inputs(
+    steps: Recipe, tmp_path: Path
+) -> None:
+    (tmp_path / "broken").unlink()
+    assert steps().returncode == 1
+    (tmp_path / "colour").write_text("tan")
+    assert "stage 1 (one) was made from other inputs: colour;" in steps().stderr
+
+
+def test_help_has_the_options_of_the_recipe(steps: Recipe) -> None:
+    assert "  --size  something more\n\nWithout options" in steps("--help").stdout

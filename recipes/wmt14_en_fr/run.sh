@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# WMT'14, English to French, at full scale: the paper's Tables 1 and 2.
+# Read README.md first: where the data come from, what it takes, what is not public any more.
+# Settings: s2s.toml and the variables below. Tables: RESULTS.md, also printed. `run.sh --help`
+# tells about the stages. Needs the environment in which s2s is installed.
+set -euo pipefail
+from=$PWD
+cd "$(dirname "${BASH_SOURCE[0]}")"
+# shellcheck source-path=SCRIPTDIR
+source ../lib.sh
+# shellcheck source-path=SCRIPTDIR
+source data.sh
+# shellcheck source-path=SCRIPTDIR
+source models.sh
+
+SOURCE=${SOURCE:-statmt}    # statmt: public corpora, downloaded; schwenk: the paper's, from SCHWENK
+SCHWENK=${SCHWENK:-}        # directory that has bitexts.selected/ and dev/
+NBEST=${NBEST:-}            # directory that has test.nbest or test.nbest.gz
+FIRST_ID=${FIRST_ID:-0}     # the number of its first segment
+KEEP=${KEEP:-12000000}      # pairs to select from the public corpora
+GPUS=${GPUS:-1}             # of `s2s train`, `decode` and `rescore`
+LAYOUT=${LAYOUT:-model}     # of `s2s train`
+PAUSES=${PAUSES:-5,30,120,300} # seconds between the tries of a download
+[[ -z $SCHWENK || $SCHWENK == /* ]] || SCHWENK=$from/$SCHWENK
+[[ -z $NBEST || $NBEST == /* ]] || NBEST=$from/$NBEST
+
+smoke=
+own_list= # is there to be an n-best list of our own where none is given?
+s2s=(s2s)
+page=RESULTS.md
+sources=sources.toml
+options=()
+more_usage="\
+  --smoke         every stage on a few hundred lines of made-up text, in work/smoke
+  --dry-run       print the commands for pasting, run nothing
+"
+for option in "$@"; do
+  case $option in
+    --smoke)
+      smoke=yes
+      own_list=yes
+      work=work/smoke
+      s2s=(s2s --config smoke.toml)
+      page=$work/RESULTS.md
+      sources=$work/given/sources.toml
+      KEEP=240
+      SCHWENK=${SCHWENK:-$PWD/$work/given/schwenk}
+      ;;
+    --dry-run) dry_run=yes ;;
+    *) options+=("$option") ;;
+  esac
+done
+
+for number in "$GPUS" "$KEEP"; do
+  [[ $number =~ ^[1-9][0-9]*$ ]] || refuse "GPUS and KEEP are numbers from 1 on, not '$number'"
+done
+case $SOURCE in
+  statmt) tokenised=() ;;
+  schwenk) tokenised=(--tokenised) ;;
+  *) refuse "SOURCE is statmt or schwenk, not '$SOURCE'" ;;
+esac
+list=
+if [[ $NBEST ]]; then
+  for list in "$NBEST/test.nbest.gz" "$NBEST/test.nbest"; do
+    [[ ! -e $list ]] || break
+  done
+  [[ $dry_run || -e $list ]] || refuse "NBEST=$NBEST has no test.nbest and no test.nbest.gz"
+fi
+
+# settings COMMAND KEY...: a line that changes with the settings of `s2s COMMAND`, KEYs left out
+settings() {
+  local sum
+  sum=$("${s2s[@]}" "$1" --dump-config | grep -Ev "^($(IFS='|' && printf '%s' "${*:2}")) = " |
+    sha256sum)
+  printf 'settings-of-%s=%s\n' "$1" "${sum%% *}"
+}
+
+# contents NAME FILE...: a line that changes with the content of the files
+contents() {
+  local sum
+  sum=$(sha256sum -- "${@:2}" | cut -d ' ' -f 1 | sha256sum)
+  printf '%s=%s\n' "$1" "${sum%% *}"
+}
+
+# What each stage is made from, beside what the stages before it made.
+inputs() {
+  local free=(device gpus layout threads measure)
+  case $1 in
+    fetch) printf 'SOURCE=%s\n' "$SOURCE" && [[ $smoke ]] || given_files ;;
+    unpack) [[ $SOURCE == schwenk ]] || contents downloads "$work/downloads/SHA256SUMS" ;;
+    selection)
+      [[ $SOURCE == schwenk ]] || {
+        printf 'KEEP=%s\n' "$KEEP"
+        contents moore_lewis.py moore_lewis.py
+      }
+      ;;
+    prep) settings prep workers ;;
+    vocab) settings vocab ;;
+    train)
+      settings train "${free[@]}" max-updates max-minutes save-every log-every rank-timeout
+      contents data "$work"/prep/{forward,reversed}/corpus.json
+      ;;
+    table1) settings decode "${free[@]}" batch-size ;;
+    table2)
+      settings rescore "${free[@]}"
+      printf 'FIRST_ID=%s\n' "$FIRST_ID"
+      contents NBEST "${list:-/dev/null}"
+      ;;
+    scores) settings score ;;
+    results) contents tables.toml tables.toml ;;
+  esac
+}
+
+announce() {
+  python3 estimate.py "$1" --source "$SOURCE" --sources "$sources" --work "$work" --keep "$KEEP" \
+    --gpus "$GPUS" --config "${s2s[2]:-s2s.toml}"
+}
+
+results() {
+  call python3 ../results.py --work "$work" --output "$page" "${stages[@]:0:9}" \
+    --command "SOURCE=$SOURCE GPUS=$GPUS LAYOUT=$LAYOUT recipes/wmt14_en_fr/run.sh${smoke:+ --smoke}"
+}
+
+stages=(fetch unpack selection prep vocab train table1 table2 scores results)
+run_stages "${stages[@]}" -- "${options[@]}"
+show_tables "$page"
