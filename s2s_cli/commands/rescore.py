@@ -8,16 +8,19 @@ import typer
 
 from s2s_cli.commands.app import command
 from s2s_cli.commands.decode import Device, Gpus, Measure, Models, Precision, Threads, Tokenised
+from s2s_cli.commands.scored import ScoredList, scored_list
 from s2s_cli.console import progress, say
 from s2s_cli.errors import UserError
-from s2s_cli.files import STDIO, read_lines, replacing
+from s2s_cli.files import STDIO, replacing
+from s2s_cli.search.config import TuningConfig
 
 if TYPE_CHECKING:
-    from s2s_cli.search.nbest import Rescorer
+    from s2s_cli.search.winners import Choice
 
 
 @command("rescore")
 def rescore(
+    tuning: TuningConfig,
     nbest: Annotated[Path, typer.Argument(help="Moses n-best list, .gz or not; -: stdin.")] = Path(
         "nbest.txt"
     ),
@@ -29,10 +32,19 @@ def rescore(
     add_feature: Annotated[
         bool, typer.Option(help="Write the list with the model's score as one more feature.")
     ] = False,
-    feature_name: Annotated[str, typer.Option(help="Name of that feature.")] = "s2s",
+    feature_name: Annotated[
+        str, typer.Option(help="Name of that feature; a list that has it is not scored again.")
+    ] = "s2s",
     weight: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the model in the average with the total.")
     ] = 0.5,
+    weights: Annotated[
+        Path | None, typer.Option(help="Rank by weights of all features, in this file instead.")
+    ] = None,
+    tune: Annotated[
+        list[Path] | None,
+        typer.Option(help="Write --weights with the highest BLEU against this reference (repeat)."),
+    ] = None,
     tokenised: Tokenised = False,
     detokenise: Annotated[
         bool, typer.Option(help="Write winners as running text, not as words of the list.")
@@ -49,63 +61,101 @@ def rescore(
     """Rescore an n-best list by forced decoding; print the winner of each segment.
 
     The list's total and the model's log probability are averaged evenly, as in the paper (§3.2).
-    Hypotheses are words as the model's own tokeniser makes them; the source is raw text unless
-    --tokenised. One line for each line of the source, blank where the list has nothing.
+    Hypotheses are words as the model's own tokeniser makes them; the source, and the reference of
+    --tune, are raw text unless --tokenised. One line for each line of the source, blank where the
+    list has nothing.
     """
-    if nbest == STDIO and source == STDIO:
-        raise UserError("the list and its source cannot both come from stdin", exit_code=2)
-    if not feature_name or set(feature_name) & set(" |=:\t\n"):
-        raise UserError(f"--feature-name {feature_name!r}: not a name for a feature", exit_code=2)
-    from s2s_cli.model.device import choose_devices
-    from s2s_cli.search.nbest import Rescorer
+    check(nbest, [source, *(tune or [])], feature_name)
+    check_weights(add_feature, weights, bool(tune))
+    from s2s_cli.model.device import choose_devices, set_threads
     from s2s_cli.search.replicas import Replicas
+    from s2s_cli.search.weights import Weights
+    from s2s_cli.search.winners import Average, RowReader, Weighted
 
     devices = choose_devices(device, gpus)
     replicas = Replicas(tuple(model), devices, precision, tokenised, threads)
-    sources = list(read_lines(source))
-    with replicas.workers() as workers:
+    reader = RowReader(nbest, feature_name)
+    choice: Choice = Average(weight, nbest)
+    if weights and not tune:
+        choice = Weighted(Weights.read(weights), weights, reader)
+    with scored_list(nbest, source, feature_name, first_id, replicas) as scored:
         begin = time.monotonic()
-        rescorer = Rescorer(replicas, workers, sources, first_id)
         with replacing(output) as stream:
             if add_feature:
-                write_list(rescorer, nbest, feature_name, stream)
+                write_list(scored, stream)
+            elif tune and weights:
+                from s2s_cli.commands.tuning import tuned_winners
+
+                set_threads(threads)
+                lines = tuned_winners(scored, reader, tune, weights, tuning)
+                write_lines(scored, lines, detokenise, stream)
             else:
-                write_winners(rescorer, nbest, weight, detokenise, stream)
+                write_lines(scored, chosen(scored, choice), detokenise, stream)
         seconds = time.monotonic() - begin
-    if measure:
+    if measure and not scored.kept:
         say(
-            f"{rescorer.seen.hypotheses} hypotheses in {seconds:.1f} s, "
-            f"{rescorer.seen.hypotheses / max(seconds, 1e-9):,.0f} hypotheses/s, "
-            + replicas.share_of_peak(rescorer.seen.flops, seconds)
+            f"{scored.seen.hypotheses} hypotheses in {seconds:.1f} s, "
+            f"{scored.seen.hypotheses / max(seconds, 1e-9):,.0f} hypotheses/s, "
+            + replicas.share_of_peak(scored.seen.flops, seconds)
         )
 
 
-def write_list(rescorer: "Rescorer", path: Path, name: str, stream: BinaryIO) -> None:
+def check(nbest: Path, others: list[Path], feature_name: str) -> None:
+    """Refuse names that cannot be meant.
+
+    Raises:
+        UserError: stdin named twice; a name that no feature may have.
+    """
+    if [nbest, *others].count(STDIO) > 1:
+        raise UserError("of the list, source and references only one can be stdin", exit_code=2)
+    if not feature_name or set(feature_name) & set(" |=:\t\n") or feature_name == "total":
+        raise UserError(f"--feature-name {feature_name!r}: not a name for a feature", exit_code=2)
+
+
+def check_weights(add_feature: bool, weights: Path | None, tune: bool) -> None:
+    if tune and not weights:
+        raise UserError("--tune writes weights; say where: --weights FILE", exit_code=2)
+    if add_feature and weights:
+        raise UserError(
+            "--add-feature writes the list and --weights its winners; give one", exit_code=2
+        )
+
+
+def write_list(scored: ScoredList, stream: BinaryIO) -> None:
     """The list with one more feature, every other field as it was."""
-    from s2s_cli.search.nbest import warn_about
+    from s2s_cli.search.winners import warn_about
 
     shown = not stream.isatty()
-    with progress("rescoring", len(rescorer.sources), "segments", shown=shown) as advance:
-        for _, entries, scores in rescorer.segments(path):
+    with progress("rescoring", len(scored.sources), "segments", shown=shown) as advance:
+        for _, entries, scores in scored.segments:
             for entry, score in zip(entries, scores, strict=True):
-                stream.write(entry.with_feature(name, [score]).encode() + b"\n")
+                line = entry.line if scored.kept else entry.with_feature(scored.name, [score])
+                stream.write(line.encode() + b"\n")
             advance(1)
-    warn_about(path, rescorer.seen, [])
+    warn_about(scored.path, scored.seen, [])
 
 
-def write_winners(
-    rescorer: "Rescorer", path: Path, weight: float, detokenise: bool, stream: BinaryIO
+def chosen(scored: ScoredList, choice: "Choice") -> list[list[str] | None]:
+    """The words of each winner, None where the list has nothing."""
+    from s2s_cli.console import warn
+    from s2s_cli.search.winners import Average, winners
+
+    with progress("rescoring", len(scored.sources), "segments") as advance:
+        segments = ((advance(1), each)[1] for each in scored.segments)
+        best = winners(segments, len(scored.sources), choice)
+    if isinstance(choice, Average) and choice.has_totals is False:
+        warn(f"{scored.path}: the list has no totals; winners are chosen by the model alone")
+    return [None if entry is None else entry.words for entry in best]
+
+
+def write_lines(
+    scored: ScoredList, best: list[list[str] | None], detokenise: bool, stream: BinaryIO
 ) -> None:
     """One line a source: the winner's words, or its text."""
-    from s2s_cli.search.nbest import warn_about, winners
+    from s2s_cli.search.winners import warn_about
 
-    sources = rescorer.sources
-    with progress("rescoring", len(sources), "segments") as advance:
-        segments = ((advance(1), each)[1] for each in rescorer.segments(path))
-        best = winners(segments, len(sources), weight, path)
-    joined = rescorer.replicas.sentences().running_text if detokenise else " ".join
-    for entry in best:
-        line = "" if entry is None else joined(entry.words)
+    for words in best:
+        line = "" if words is None else scored.joined(words, detokenise)
         stream.write(line.encode() + b"\n")
-    missing = [index + rescorer.first_id for index, entry in enumerate(best) if entry is None]
-    warn_about(path, rescorer.seen, missing)
+    missing = [index + scored.first_id for index, words in enumerate(best) if words is None]
+    warn_about(scored.path, scored.seen, missing)

@@ -1,19 +1,31 @@
-"""``s2s score``: BLEU on both forms of the text, chrF, and a model's perplexity."""
+"""``s2s score``: BLEU on both forms of the text, chrF, a model's perplexity, a list's oracle."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from s2s_cli.commands.app import command
 from s2s_cli.console import warn
 from s2s_cli.errors import UserError
-from s2s_cli.files import STDIO
+from s2s_cli.files import STDIO, read_lines
 from s2s_cli.scoring.corpus import Score, chrf, detokenised_bleu, tokenised_bleu
-from s2s_cli.scoring.texts import ScoringConfig, Texts, read_texts
+from s2s_cli.scoring.texts import ScoringConfig, Texts, check_counts, read_references, read_texts
 
-Metric = Literal["bleu-tokenised", "bleu-detokenised", "chrf", "perplexity"]
+if TYPE_CHECKING:
+    from s2s_cli.scoring.significance import Comparison
+
+Metric = Literal[
+    "bleu-tokenised",
+    "bleu-detokenised",
+    "chrf",
+    "perplexity",
+    "list-best",
+    "oracle-sentence",
+    "oracle-corpus",
+]
+OF_A_LIST: list[Metric] = ["list-best", "oracle-sentence", "oracle-corpus"]
 REFERENCES = [Path("corpus/test.fr")]
 SOURCE = Path("corpus/test.en")
 # As many lines ending like this are what tokenised text looks like, not running text.
@@ -47,27 +59,60 @@ def score(
     source: Annotated[
         Path, typer.Option(help="Source text of the reference, for the perplexity.")
     ] = SOURCE,
+    baseline: Annotated[
+        Path | None, typer.Option(help="Also whether the difference to this output is significant.")
+    ] = None,
+    oracle: Annotated[
+        Path | None,
+        typer.Option(help="Score this n-best list instead: its own best, and two oracles."),
+    ] = None,
+    first_id: Annotated[
+        int, typer.Option(min=0, help="Id in that list of the first line of the reference.")
+    ] = 0,
 ) -> None:
     """Score translations: cased BLEU on tokenised and on running text, chrF, perplexity.
 
     Reads the hypotheses on stdin: s2s score ref.fr < out.fr
     """
+    if oracle:
+        settings = replace(settings, hypothesis=oracle)
     settings.check(references)
     judge = Judge(model or [], source, references[0], settings.tokenised)
-    metrics = chosen(bare, json, judge)
+    if oracle and (judge.models or baseline):
+        raise UserError("--oracle goes with neither --model nor --baseline", exit_code=2)
+    if baseline and (bare or baseline == STDIO):
+        raise UserError("--baseline is a file, and does not go with --bare", exit_code=2)
+    metrics = chosen(bare, json, judge, of_a_list=oracle is not None)
+    if oracle:
+        scores, lines = list_scores(settings, references, first_id, metrics)
+        show(scores, lines, bare, json, {})
+        return
     texts = read_texts(settings, references)
     warn_of_tokenised_text(texts)
     scores = {metric: measure(metric, texts, settings.bootstrap, judge) for metric in metrics}
+    comparisons = compare(settings, baseline, references, texts) if baseline else {}
+    show(scores, len(texts.given.hypotheses), bare, json, comparisons)
+
+
+def show(
+    scores: dict[Metric, Score],
+    lines: int,
+    bare: Metric | None,
+    json: bool,
+    comparisons: "dict[Metric, Comparison]",
+) -> None:
     if bare:
         print(f"{scores[bare].value:.2f}")
     elif json:
-        print(as_json(scores, len(texts.given.hypotheses)))
+        print(as_json(scores, lines, comparisons))
     else:
         for each in scores.values():
             print(as_line(each))
+        for comparison in comparisons.values():
+            print(comparison_line(comparison))
 
 
-def chosen(bare: Metric | None, json: bool, judge: Judge) -> list[Metric]:
+def chosen(bare: Metric | None, json: bool, judge: Judge, *, of_a_list: bool) -> list[Metric]:
     """The metrics to compute, in the order in which they are printed.
 
     Raises:
@@ -75,6 +120,9 @@ def chosen(bare: Metric | None, json: bool, judge: Judge) -> list[Metric]:
     """
     if bare and json:
         raise UserError("--bare and --json exclude each other; give one", exit_code=2)
+    if bare and of_a_list != (bare in OF_A_LIST):
+        how = "is not a score of a list" if of_a_list else "needs a list: --oracle LIST"
+        raise UserError(f"--bare {bare} {how}", exit_code=2)
     if bare == "perplexity" and not judge.models:
         raise UserError("--bare perplexity needs a model: --model DIRECTORY", exit_code=2)
     if judge.models and STDIO in (judge.source, judge.reference):
@@ -83,8 +131,50 @@ def chosen(bare: Metric | None, json: bool, judge: Judge) -> list[Metric]:
         )
     if bare:
         return [bare]
+    if of_a_list:
+        return OF_A_LIST
     metrics: list[Metric] = ["bleu-tokenised", "bleu-detokenised", "chrf"]
     return [*metrics, "perplexity"] if judge.models else metrics
+
+
+def list_scores(
+    settings: ScoringConfig, references: list[Path], first_id: int, metrics: list[Metric]
+) -> tuple[dict[Metric, Score], int]:
+    """Scores of what could be chosen from the list, and the number of its segments."""
+    from s2s_cli.scoring.oracle import oracles
+
+    words = read_references(settings, references)
+    found = oracles(settings.hypothesis, words.references, first_id)
+    choices: dict[Metric, tuple[str, list[str]]] = {
+        "list-best": ("best by the list", found.listed),
+        "oracle-sentence": ("oracle by smoothed sentence BLEU", found.by_sentence),
+        "oracle-corpus": ("oracle by a greedy climb in corpus BLEU", found.climbed),
+    }
+    scores: dict[Metric, Score] = {}
+    for metric in metrics:
+        name, lines = choices[metric]
+        score = tokenised_bleu(replace(words, hypotheses=lines), settings.bootstrap)
+        scores[metric] = replace(score, name=f"{score.name}, {name}")
+    return scores, len(found.listed)
+
+
+def compare(
+    settings: ScoringConfig, baseline: Path, references: list[Path], texts: Texts
+) -> "dict[Metric, Comparison]":
+    """Tests of the difference to the ``baseline``, by each metric of text."""
+    from s2s_cli.scoring import significance
+
+    # The references are those of the texts: one of them may have been stdin.
+    lines = list(read_lines(baseline))
+    check_counts(baseline, len(lines), references[0], len(texts.given.references[0]))
+    other = Texts(replace(texts.given, hypotheses=lines), texts.tokenised, texts.language)
+    words, running = other.words.hypotheses, other.running.hypotheses
+    n = settings.bootstrap
+    return {
+        "bleu-tokenised": significance.compare_tokenised_bleu(texts.words, words, n),
+        "bleu-detokenised": significance.compare_detokenised_bleu(texts.running, running, n),
+        "chrf": significance.compare_chrf(texts.running, running, n),
+    }
 
 
 def measure(metric: Metric, texts: Texts, bootstrap: int, judge: Judge) -> Score:
@@ -97,6 +187,8 @@ def measure(metric: Metric, texts: Texts, bootstrap: int, judge: Judge) -> Score
             return chrf(texts.running, bootstrap)
         case "perplexity":
             return perplexity(judge)
+        case _:
+            raise AssertionError(f"{metric} is a score of a list")
 
 
 def perplexity(judge: Judge) -> Score:
@@ -122,8 +214,25 @@ def as_line(score: Score) -> str:
     return f"{score.name} = {score.value:.2f}{interval} {score.signature}"
 
 
-def as_json(scores: dict[Metric, Score], lines: int) -> str:
-    """One object: the number of lines, and under ``scores`` one object for each metric."""
+def comparison_line(comparison: "Comparison") -> str:
+    score, baseline = comparison.score, comparison.baseline
+    return (
+        f"{score.name}, difference to the baseline = {comparison.difference:+.2f} "
+        f"({score.value:.2f} [{score.low:.2f}, {score.high:.2f}], "
+        f"baseline {baseline.value:.2f} [{baseline.low:.2f}, {baseline.high:.2f}]), "
+        f"p = {comparison.bootstrap_p:.4f} by paired bootstrap (n = {comparison.resamples}), "
+        f"p = {comparison.randomisation_p:.4f} by approximate randomisation "
+        f"(n = {comparison.trials}) {score.signature}"
+    )
+
+
+def as_json(
+    scores: dict[Metric, Score], lines: int, comparisons: "dict[Metric, Comparison]"
+) -> str:
+    """One object: the number of lines, and under ``scores`` one object for each metric.
+
+    Under ``baseline``, where there is one, the tests of the difference by each metric.
+    """
     import dataclasses
     import json
     import math
@@ -132,4 +241,10 @@ def as_json(scores: dict[Metric, Score], lines: int) -> str:
     for entry in values.values():
         if not math.isfinite(entry["value"]):  # JSON has no word for infinity
             entry["value"] = None
-    return json.dumps({"lines": lines, "scores": values}, allow_nan=False)
+    document: dict[str, object] = {"lines": lines, "scores": values}
+    if comparisons:
+        document["baseline"] = {
+            metric: {"difference": each.difference, **dataclasses.asdict(each)}
+            for metric, each in comparisons.items()
+        }
+    return json.dumps(document, allow_nan=False)

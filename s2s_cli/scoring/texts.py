@@ -114,6 +114,20 @@ def read_texts(config: ScoringConfig, references: list[Path]) -> Texts:
     return Texts(Form(hypotheses, lines, AS_GIVEN), config.tokenised, config.language)
 
 
+def read_references(config: ScoringConfig, references: list[Path]) -> Form:
+    """References alone, as words, with no hypotheses beside them.
+
+    Raises:
+        UserError: a file cannot be read, there is no line, or the numbers of lines differ.
+    """
+    lines = [list(read_lines(path)) for path in references]
+    if not lines[0]:
+        raise UserError(f"{named(references[0])}: no lines to score")
+    for path, reference in zip(references, lines, strict=True):
+        check_counts(references[0], len(lines[0]), path, len(reference))
+    return Texts(Form([], lines, AS_GIVEN), config.tokenised, config.language).words
+
+
 def check_counts(hypothesis: Path, have: int, reference: Path, want: int) -> None:
     if have != want:
         raise UserError(

@@ -34,3 +34,11 @@ class BeamConfig:
     def divisor(self, words: int) -> float:
         """What log probabilities are divided by for ranking; ``words`` counts `EOS`."""
         return float(words**self.normalise)
+
+
+@dataclass(frozen=True)
+class TuningConfig:
+    """How to search for weights."""
+
+    restarts: int = setting(10, "Random starts of --tune, besides total and even average.", min=0)
+    seed: int = setting(1, "Seed of --tune.", min=0)

@@ -1,4 +1,4 @@
-"""Rescoring an n-best list: pick each segment's winner, or add the model's score to the list."""
+"""Scores of the entries of an n-best list, from a model or as the list has kept them."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from s2s_cli.console import warn
 from s2s_cli.errors import UserError
 from s2s_cli.parallel import Workers
 from s2s_cli.search.pieces import shares
 from s2s_cli.search.replicas import Replicas
 from s2s_cli.search.rescoring import MOST_HYPOTHESES, List, score_group
+from s2s_cli.text.features import one_value
 from s2s_cli.text.nbest import Entry, hypothesis_words, read_segments
 from s2s_cli.text.vocabulary import UNK
 
-# Above this share of words unknown to the model, the list was probably tokenised otherwise.
-UNKNOWN_SHARE = 0.1
-
+# Index of its source and entries of a segment; with a score for each entry.
+Segment = tuple[int, list[Entry]]
+Scored = tuple[int, list[Entry], list[float]]
 # A source and hypotheses for it, as text: a segment, or a part of one that is long.
 Part = tuple[str, list[str]]
 # Entries of a segment, the index of its source, and the order in which they are scored.
@@ -40,26 +40,47 @@ class Seen:
         self.flops += other.flops
 
 
-class Rescorer:
-    """Scores the segments of an n-best list against their sources."""
+@dataclass(frozen=True)
+class SourcedList:
+    """An n-best list and the text that was translated: id ``first_id`` is ``sources[0]``."""
 
-    def __init__(
-        self, replicas: Replicas, workers: Workers, sources: Sequence[str], first_id: int = 0
-    ) -> None:
-        """Segment ``first_id`` of a list belongs to ``sources[0]``, the next id to the next."""
-        self.replicas, self.workers = replicas, workers
-        self.sources, self.first_id = sources, first_id
-        self.seen = Seen()
+    path: Path
+    sources: Sequence[str]
+    first_id: int = 0
 
-    def segments(self, path: Path) -> Iterator[tuple[int, list[Entry], list[float]]]:
-        """Index of its source, entries, and log probability of each, segment by segment.
+    def segments(self) -> Iterator[Segment]:
+        """Index of its source and entries, segment by segment.
 
         Raises:
             UserError: the list is malformed, or has an id for which there is no source.
         """
+        for segment, entries in read_segments(self.path):
+            yield self.source_index(segment, entries[0]), entries
+
+    def source_index(self, segment: int, entry: Entry) -> int:
+        index = segment - self.first_id
+        if not 0 <= index < len(self.sources):
+            last = self.first_id + len(self.sources) - 1
+            raise UserError(
+                f"{self.path}:{entry.number}: id {segment} has no source: the source has "
+                f"{len(self.sources)} lines, ids {self.first_id} to {last}; check --source "
+                "and --first-id"
+            )
+        return index
+
+
+class Rescorer:
+    """Scores the segments of an n-best list against their sources."""
+
+    def __init__(self, replicas: Replicas, workers: Workers, sources: Sequence[str]) -> None:
+        self.replicas, self.workers, self.sources = replicas, workers, sources
+        self.seen = Seen()
+
+    def scored(self, segments: Iterable[Segment]) -> Iterator[Scored]:
+        """``segments`` with the log probability of each entry."""
         waiting: deque[Waiting] = deque()
         found: list[float] = []
-        pieces = gathered(self.parts(path, waiting), self.workers.count)
+        pieces = gathered(self.parts(segments, waiting), self.workers.count)
         for log_probs, seen in self.workers.in_order(partial(score_parts, self.replicas), pieces):
             self.seen.add(seen)
             found += log_probs
@@ -69,10 +90,9 @@ class Rescorer:
                 del found[: len(entries)]
                 yield index, entries, [scores[place] for place in range(len(entries))]
 
-    def parts(self, path: Path, waiting: deque[Waiting]) -> Iterator[Part]:
+    def parts(self, segments: Iterable[Segment], waiting: deque[Waiting]) -> Iterator[Part]:
         """What is to be scored; each segment goes to ``waiting`` before its first part comes."""
-        for segment, entries in read_segments(path):
-            index = self.source_index(segment, entries[0], path)
+        for index, entries in segments:
             # In sorted order, hypotheses that share a prefix stay together when a list is cut.
             order = sorted(range(len(entries)), key=lambda place: entries[place].hypothesis)
             waiting.append((index, entries, order))
@@ -80,16 +100,15 @@ class Rescorer:
                 places = order[start : start + MOST_HYPOTHESES]
                 yield self.sources[index], [entries[place].hypothesis for place in places]
 
-    def source_index(self, segment: int, entry: Entry, path: Path) -> int:
-        index = segment - self.first_id
-        if not 0 <= index < len(self.sources):
-            last = self.first_id + len(self.sources) - 1
-            raise UserError(
-                f"{path}:{entry.number}: id {segment} has no source: the source has "
-                f"{len(self.sources)} lines, ids {self.first_id} to {last}; check --source "
-                "and --first-id"
-            )
-        return index
+
+def kept_scores(segments: Iterable[Segment], name: str, path: Path) -> Iterator[Scored]:
+    """``segments`` with the score that the list itself has of each entry, as the feature ``name``.
+
+    Raises:
+        UserError: an entry has no such feature, or not one value of it.
+    """
+    for index, entries in segments:
+        yield index, entries, [one_value(entry, name, path) for entry in entries]
 
 
 def gathered(parts: Iterable[Part], workers: int) -> Iterator[list[Part]]:
@@ -123,48 +142,3 @@ def score_parts(replicas: Replicas, parts: list[Part]) -> tuple[list[float], See
     log_probs = [log_prob for scores in score_group(scorer, group) for log_prob in scores]
     seen.flops = scorer.flops - flops
     return log_probs, seen
-
-
-def winners(
-    segments: Iterable[tuple[int, list[Entry], list[float]]],
-    sources: int,
-    weight: float,
-    path: Path,
-) -> list[Entry | None]:
-    """The best entry for each source; None where the list has no segment for it.
-
-    Entries are ranked by (1 - weight) · total + weight · log probability; with the paper's weight
-    of 0.5 by the even average (§3.2). Where the list has no totals, by the log probability. Of
-    equal ones the first in the list wins.
-
-    Raises:
-        UserError: some entries have a total and some have none.
-    """
-    best: list[Entry | None] = [None] * sources
-    has_totals: bool | None = None
-    for index, entries, log_probs in segments:
-        for entry in entries:
-            if has_totals is None:
-                has_totals = entry.total is not None
-            if (entry.total is not None) != has_totals:
-                raise UserError(f"{path}:{entry.number}: some hypotheses have a total, some none")
-        combined = [
-            log_prob if entry.total is None else (1 - weight) * entry.total + weight * log_prob
-            for entry, log_prob in zip(entries, log_probs, strict=True)
-        ]
-        best[index] = entries[max(range(len(entries)), key=combined.__getitem__)]
-    if has_totals is False:
-        warn(f"{path}: the list has no totals; winners are chosen by the model alone")
-    return best
-
-
-def warn_about(path: Path, seen: Seen, missing: Sequence[int]) -> None:
-    """Say what may not be as the user expects."""
-    if missing:
-        shown = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
-        warn(f"{path}: no hypotheses for {len(missing)} of the sources (ids {shown}): blank lines")
-    if seen.unknown > UNKNOWN_SHARE * seen.words:
-        warn(
-            f"{path}: {seen.unknown / seen.words:.0%} of its words are unknown to the model; "
-            "is the list tokenised as the model's training text was?"
-        )

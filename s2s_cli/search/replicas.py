@@ -58,6 +58,10 @@ class Replicas:
         """How text is read and written, also where no replica is."""
         if len(self.devices) == 1:
             return self.here()[1]
+        return self.described()
+
+    def described(self) -> Sentences:
+        """How text is read and written, with no replica loaded."""
         first = self.models[0]
         description = Description.read(first.parent if first.is_file() else first)
         return Sentences(description, tokenised=self.tokenised)

@@ -212,7 +212,15 @@ def test_the_tour_prints_scores_an_interval_a_perplexity_and_a_bare_number(toure
     (value,) = set(re.findall(r"^BLEU \(tokenised\) = ([\d.]+) ", printed, re.M))
     assert re.search(r"^BLEU \(tokenised\) = [\d.]+ \[-?[\d.]+, [\d.]+\] ", printed, re.M)
     assert re.search(r"^perplexity = ", printed, re.M)
-    assert printed.split("\n")[-2] == value
+    assert value in printed.split("\n")
+
+
+def test_the_tour_combines_what_it_kept(toured: Path) -> None:
+    assert lines(toured / "tuned.fr") == lines(toured / "weighted.fr")
+    assert "lstm already; no model is loaded" in (toured / "stderr").read_text("utf-8")
+    printed = (toured / "stdout").read_text("utf-8")
+    assert re.search(r"^BLEU \(tokenised\), oracle by .* = [\d.]+ ", printed, re.M)
+    assert re.search(r"^BLEU \(tokenised\), difference .* paired bootstrap", printed, re.M)
 
 
 def test_the_tour_adds_a_feature_to_every_line_of_the_list(toured: Path) -> None:

@@ -1,0 +1,70 @@
+"""The list that ``s2s rescore`` works on: scored by models, or with scores that it has kept."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from s2s_cli.console import say
+from s2s_cli.files import read_lines
+
+if TYPE_CHECKING:
+    from s2s_cli.search.nbest import Scored, Seen
+    from s2s_cli.search.replicas import Replicas
+
+
+@dataclass(frozen=True)
+class ScoredList:
+    """A list whose entries get their scores as they are read.
+
+    Attributes:
+        path: of the list.
+        name: of the feature that holds the score, in the list or to be.
+        first_id: of the list.
+        sources: the lines that were translated.
+        segments: index of the source, entries and scores; to be gone through once.
+        replicas: the models, which are loaded where the list has no scores.
+        seen: what the models have seen so far.
+        kept: whether the list has the scores.
+    """
+
+    path: Path
+    name: str
+    first_id: int
+    sources: list[str]
+    segments: "Iterator[Scored]"
+    replicas: "Replicas"
+    seen: "Seen"
+    kept: bool
+
+    def joined(self, words: list[str], detokenise: bool) -> str:
+        """The words of a hypothesis as a line."""
+        if not detokenise:
+            return " ".join(words)
+        sentences = self.replicas.described() if self.kept else self.replicas.sentences()
+        return sentences.running_text(words)
+
+
+@contextmanager
+def scored_list(
+    nbest: Path, source: Path, name: str, first_id: int, replicas: "Replicas"
+) -> Iterator[ScoredList]:
+    """The list with the scores that it has as the feature ``name``, or with those of the models."""
+    from s2s_cli.search.nbest import Rescorer, Seen, SourcedList, kept_scores
+    from s2s_cli.text.features import has_feature
+
+    sources = list(read_lines(source))
+    segments = SourcedList(nbest, sources, first_id).segments()
+    first = list(islice(segments, 1))
+    segments = chain(first, segments)
+    facts = (nbest, name, first_id, sources)
+    if first and has_feature(first[0][1][0], name):
+        say(f"{nbest}: has the feature {name} already; no model is loaded, nothing is computed")
+        kept = kept_scores(segments, name, nbest)
+        yield ScoredList(*facts, kept, replicas, Seen(), kept=True)
+        return
+    with replicas.workers() as workers:
+        rescorer = Rescorer(replicas, workers, sources)
+        yield ScoredList(*facts, rescorer.scored(segments), replicas, rescorer.seen, kept=False)

@@ -1,0 +1,104 @@
+"""The part of ``s2s rescore`` that tunes weights against a reference."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from s2s_cli.console import progress, say
+from s2s_cli.errors import UserError
+from s2s_cli.files import read_lines
+from s2s_cli.scoring.corpus import Score, tokenised_bleu
+from s2s_cli.scoring.statistics import References
+from s2s_cli.scoring.texts import AS_GIVEN, Form
+from s2s_cli.search.config import TuningConfig
+from s2s_cli.text.features import TOTAL
+
+if TYPE_CHECKING:
+    from s2s_cli.commands.scored import ScoredList
+    from s2s_cli.search.development import Development
+    from s2s_cli.search.weights import Weights
+    from s2s_cli.search.winners import RowReader
+
+
+def tuned_winners(
+    scored: "ScoredList",
+    reader: "RowReader",
+    references: list[Path],
+    path: Path,
+    config: TuningConfig,
+) -> list[list[str] | None]:
+    """Tune, write the weights to ``path``, tell BLEU before and after; the words of the winners."""
+    from s2s_cli.search.development import Development
+
+    lines = [reference_words(scored, each) for each in references]
+    counted = [References(each) for each in zip(*lines, strict=True)]
+    development = Development(
+        len(counted), lambda index, text: counted[index].statistics(text), reader
+    )
+    with progress("reading", len(scored.sources), "segments") as advance:
+        development.fill((advance(1), each)[1] for each in scored.segments)
+    if not development.entries:
+        raise UserError(f"{scored.path}: no hypotheses to tune on")
+    weights = development.tuned(config)
+    winners = development.winners(weights.row(development.layout, path))
+    scores = {
+        name: tokenised_bleu(Form(texts, lines, AS_GIVEN))
+        for name, texts in (
+            ("list", development.listed),
+            ("even-average", development.averaged),
+            ("tuned", winners),
+        )
+    }
+    tell(scores, has_totals=TOTAL in development.layout)
+    with_facts(weights, development, scores, references, config).write(path)
+    missing = {index for index, rows in enumerate(development.rows) if rows is None}
+    return [None if index in missing else text.split(" ") for index, text in enumerate(winners)]
+
+
+def reference_words(scored: "ScoredList", path: Path) -> list[str]:
+    """The lines of a reference as words between spaces, made as those of the list.
+
+    Raises:
+        UserError: not as many lines as the source has.
+    """
+    lines = list(read_lines(path))
+    if len(lines) != len(scored.sources):
+        raise UserError(
+            f"{path} has {len(lines)} lines but the source has {len(scored.sources)}; each line "
+            "needs its reference on the same line"
+        )
+    if scored.replicas.tokenised:
+        return lines
+    sentences = scored.replicas.described()
+    return [" ".join(sentences.target_words(line)) for line in lines]
+
+
+def tell(scores: dict[str, Score], *, has_totals: bool) -> None:
+    own = "list's own best" if has_totals else "first of each list, which has no totals"
+    even = "even average of total and model" if has_totals else "model alone"
+    say(f"BLEU (tokenised) on the development list, {scores['tuned'].signature}:")
+    say(f"  {scores['list'].value:.2f} {own}")
+    say(f"  {scores['even-average'].value:.2f} {even}")
+    say(f"  {scores['tuned'].value:.2f} tuned weights")
+
+
+def with_facts(
+    weights: "Weights",
+    development: "Development",
+    scores: dict[str, Score],
+    references: list[Path],
+    config: TuningConfig,
+) -> "Weights":
+    """``weights`` with what they were tuned on and what they reach there."""
+    from s2s_cli.search.weights import Weights
+
+    tuned = {
+        "list": str(development.reader.path),
+        "references": [str(each) for each in references],
+        "segments": len(development.rows),
+        "hypotheses": development.entries,
+        "restarts": config.restarts,
+        "seed": config.seed,
+    }
+    figures = {name: round(score.value, 2) for name, score in scores.items()}
+    bleu = {**figures, "signature": scores["tuned"].signature}
+    return Weights(weights.values, {"tuned": tuned, "bleu": bleu})

@@ -1,0 +1,128 @@
+"""Weights of an n-best list's features: the file they are kept in, and ranking by them."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import mul
+from pathlib import Path
+from typing import Any
+
+from s2s_cli.errors import UserError
+from s2s_cli.files import existing, replacing
+from s2s_cli.text.features import Layout, described
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What each value of each feature counts.
+
+    Attributes:
+        values: by name of the feature.
+        facts: sections on how they came about, for the file.
+    """
+
+    values: Mapping[str, Sequence[float]]
+    facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def of_row(cls, layout: Layout, row: Sequence[float]) -> "Weights":
+        """Split ``row`` into the features of ``layout``, with the digits that the file keeps."""
+        rest = iter(row)
+        return cls(
+            {name: [rounded(next(rest)) for _ in range(size)] for name, size in layout.items()}
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> "Weights":
+        """The section [weights] of the file that `write` made, or a person.
+
+        Raises:
+            UserError: missing file, no TOML, no weights, or weights that are no finite numbers.
+        """
+        import tomllib
+
+        try:
+            document = tomllib.loads(existing(path).read_bytes().decode("utf-8-sig"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UserError(f"{path}: not valid TOML: {error}") from None
+        section = document.get("weights")
+        if not isinstance(section, dict) or not section:
+            raise UserError(f"{path}: no section [weights] with a line for each feature")
+        values = {}
+        for name, given in section.items():
+            values[name] = given if isinstance(given, list) else [given]
+            if not values[name] or not all(map(is_weight, values[name])):
+                raise UserError(
+                    f"{path}: the weight of {name} must be a finite number, or a list of some"
+                )
+        return cls(values)
+
+    def write(self, path: Path) -> None:
+        """Write ``path`` as TOML, whole or not at all."""
+        sections = {**self.facts, "weights": self.values}
+        with replacing(path) as stream:
+            for number, (title, entries) in enumerate(sections.items()):
+                lines = [f"{toml_key(key)} = {toml_value(value)}" for key, value in entries.items()]
+                stream.write(("\n" * bool(number) + f"[{title}]\n").encode())
+                stream.write("".join(f"{line}\n" for line in lines).encode())
+
+    def row(self, layout: Layout, path: Path) -> list[float]:
+        """A weight for each value of a row with ``layout``, 0 for features without weights.
+
+        Args:
+            layout: the list's features.
+            path: where the weights come from.
+
+        Raises:
+            UserError: weights for a feature that the list has not, or has in another number.
+        """
+        for name, weights in self.values.items():
+            if name not in layout:
+                raise UserError(
+                    f"{path}: weights of the feature {name}, which the list has not; it has "
+                    f"{described(layout)}"
+                )
+            if len(weights) != layout[name]:
+                raise UserError(
+                    f"{path}: {len(weights)} weights of the feature {name}, which has "
+                    f"{layout[name]} values in the list"
+                )
+        return [
+            float(weight)
+            for name, size in layout.items()
+            for weight in self.values.get(name, [0.0] * size)
+        ]
+
+
+def best_row(rows: Sequence[Sequence[float]], weights: Sequence[float]) -> int:
+    """Which of ``rows`` has the highest weighted sum; of equal ones the first."""
+    scores = [sum(map(mul, weights, row)) for row in rows]
+    return max(range(len(rows)), key=scores.__getitem__)
+
+
+def rounded(weight: float) -> float:
+    return float(f"{weight:.9g}")
+
+
+def is_weight(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def toml_key(key: str) -> str:
+    return key if key.replace("-", "a").replace("_", "a").isalnum() and key.isascii() else text(key)
+
+
+def toml_value(value: Any) -> str:
+    match value:
+        case list() | tuple():
+            return "[" + ", ".join(map(toml_value, value)) + "]"
+        case int() | float():
+            return repr(value)
+        case _:
+            return text(str(value))
+
+
+def text(value: str) -> str:
+    # A JSON string is a TOML string but for one control character.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
