@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
@@ -25,6 +25,7 @@ Metric = Literal[
     "oracle-sentence",
     "oracle-corpus",
 ]
+METRICS = get_args(Metric)
 OF_A_LIST: list[Metric] = ["list-best", "oracle-sentence", "oracle-corpus"]
 REFERENCES = [Path("corpus/test.fr")]
 SOURCE = Path("corpus/test.en")
@@ -49,7 +50,8 @@ def score(
         list[Path], typer.Argument(help="References, one translation a line (- is stdin).")
     ] = REFERENCES,
     bare: Annotated[
-        Metric | None, typer.Option(help="Print this number alone, with two decimals.")
+        Metric | None,
+        typer.Option(help=f"Print one number alone, with two decimals: {', '.join(METRICS)}."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     model: Annotated[

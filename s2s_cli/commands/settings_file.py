@@ -8,6 +8,9 @@ from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from s2s_cli.errors import UserError
 
+# Characters; a longer one would leave no room beside it.
+LONGEST_PLACEHOLDER = 40
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -36,8 +39,11 @@ class Kind:
 
     @property
     def placeholder(self) -> str:
-        """What stands for the value in ``--help``."""
-        return "|".join(self.words) or {int: "N", float: "X", str: "TEXT"}.get(self.type, "PATH")
+        """What stands for the value in ``--help``; many words are left to the option's text."""
+        words = "|".join(self.words)
+        if len(words) > LONGEST_PLACEHOLDER:
+            return "NAME"
+        return words or {int: "N", float: "X", str: "TEXT"}.get(self.type, "PATH")
 
     def complaint(self, value: object) -> str | None:
         """What is wrong with one value; None where nothing is (``beam = true`` is)."""
