@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -87,4 +88,14 @@ def tiny_experiment(s2s: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for arguments in (["prep", "--reverse-source"], ["vocab"], ["train"]):
         run = s2s(*arguments, cwd=directory)
         assert run.returncode == 0, run.stderr.decode()
+    return directory
+
+
+@pytest.fixture
+def experiment(tiny_experiment: Path, tmp_path: Path) -> Path:
+    """A corpus and settings, and no model yet."""
+    directory = tmp_path / "experiment"
+    directory.mkdir()
+    shutil.copy(tiny_experiment / "s2s.toml", directory)
+    (directory / "data").symlink_to(tiny_experiment / "data")
     return directory

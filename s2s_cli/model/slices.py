@@ -1,7 +1,8 @@
 """The output layer in slices: each device multiplies by its rows of the weights (§3.5).
 
-Softmax over all words is put together from two numbers that each device tells of each row, its
-largest logit and its sum of exponentials; logits and weights stay where they are.
+Softmax over all words is put together from what each device tells of a row: its largest logit, its
+sum of exponentials, and the logit at the word if it has that. Logits and weights stay where they
+are.
 """
 
 from functools import reduce

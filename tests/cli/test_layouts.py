@@ -4,7 +4,6 @@ import ipaddress
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,16 +22,6 @@ Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 TOGETHER = ["--gpus", "2", "--layout", "data", "--device", "cpu"]
 # Ends only when something ends it, within the time that a test has.
 LONG = ["--batch-size", "2", "--epochs", "9999", "--log-every", "5", "--save-every", "5"]
-
-
-@pytest.fixture
-def experiment(tiny_experiment: Path, tmp_path: Path) -> Path:
-    """A corpus and settings, and no model yet."""
-    directory = tmp_path / "experiment"
-    directory.mkdir()
-    shutil.copy(tiny_experiment / "s2s.toml", directory)
-    (directory / "data").symlink_to(tiny_experiment / "data")
-    return directory
 
 
 def saved(path: Path) -> dict[str, Any]:

@@ -9,21 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 LONG_ENOUGH = ["--batch-size", "2", "--epochs", "6", "--log-every", "10", "--dropout", "0.1"]
-
-
-@pytest.fixture
-def experiment(tiny_experiment: Path, tmp_path: Path) -> Path:
-    """A corpus and settings, and no model yet."""
-    directory = tmp_path / "experiment"
-    directory.mkdir()
-    shutil.copy(tiny_experiment / "s2s.toml", directory)
-    (directory / "data").symlink_to(tiny_experiment / "data")
-    return directory
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:

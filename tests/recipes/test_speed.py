@@ -1,6 +1,5 @@
 """The recipe of speed: its arithmetic, its records, its page, and that all decode one model."""
 
-import importlib
 import math
 import subprocess
 import sys
@@ -11,21 +10,12 @@ from typing import Any
 
 import pytest
 import torch
+from speed_modules import SPEED, module
 
 from s2s_cli.model.config import Shape
 from s2s_cli.model.seq2seq import Seq2Seq
 
-SPEED = Path(__file__).parents[2] / "recipes/speed"
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
-
-
-def module(name: str) -> Any:
-    """A module of the recipe, which is not installed."""
-    sys.path.insert(0, str(SPEED))
-    try:
-        return importlib.import_module(f"bench.{name}")
-    finally:
-        sys.path.remove(str(SPEED))
 
 
 arithmetic, curve, page, records, settings, timing = map(

@@ -1,13 +1,11 @@
 """The recipe of speed reads the text of `s2s train --plan`, and refuses one that it cannot read."""
 
-import importlib
 import re
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from speed_modules import module
 
 from s2s_cli.data.corpus import Corpus, Side, Split
 from s2s_cli.model.config import ModelConfig, Shape
@@ -21,18 +19,6 @@ from s2s_cli.training.costs import Meter, measure
 from s2s_cli.training.report import memory_estimate, place_memory
 from s2s_cli.training.simulation import Cost
 from s2s_cli.training.tasks import Load, update_tasks
-
-SPEED = Path(__file__).parents[2] / "recipes/speed"
-
-
-def module(name: str) -> Any:
-    """A module of the recipe, which is not installed."""
-    sys.path.insert(0, str(SPEED))
-    try:
-        return importlib.import_module(f"bench.{name}")
-    finally:
-        sys.path.remove(str(SPEED))
-
 
 plan, page, records, settings, timing = map(
     module, ("plan", "page", "records", "settings", "timing")
