@@ -49,9 +49,16 @@ into() {
   fi
 }
 
-# once FILE COMMAND...: call it unless FILE is there, which it writes last and whole
+# once FILE COMMAND...: call it unless FILE is there, which it writes last and whole; FILE.seconds
+# says how long that took
 once() {
-  [[ ! $dry_run && -e $1 ]] || call "${@:2}"
+  if [[ $dry_run ]]; then
+    call "${@:2}"
+  elif [[ ! -e $1 ]]; then
+    local start=$SECONDS
+    "${@:2}"
+    printf '%s\n' "$((SECONDS - start))" >"$1.seconds"
+  fi
 }
 
 # pasteable COMMAND...: the command as a line of shell, without its end

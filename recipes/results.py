@@ -1,9 +1,19 @@
 """Write RESULTS.md of a recipe from its result files.
 
-Runs in the recipe's directory. tables.toml says which rows there are; the ``result`` NAME of a
-row is the JSON that ``s2s score`` printed (work/NAME.json). A table with a reference also shows
-the exact matches of the translations beside the JSON (work/NAME.fr). A row whose JSON is not
-there has not been run, and says so; one without a result is from the literature.
+Runs in the recipe's directory. tables.toml says which tables and rows there are, after those of the
+files that it names as ``also``. A row may have
+
+- ``result`` NAME: work/NAME.json is what ``s2s score`` printed; with ``--baseline`` it tells the
+  difference to the row above. Where the table has a ``baseline`` B, work/NAME.against-B.json tells
+  the difference to that.
+- ``time`` FILE: what its making took (work/FILE.seconds)
+- ``model`` NAME: the directory work/NAME, whose training is told; the table's ``data`` is the
+  directory that it was trained on
+- ``paper``: a figure of the literature
+
+A table with a ``reference`` shows the exact matches of the translations beside the JSON
+(work/NAME.fr). A row whose JSON is not there has not been run, and says so; one without a result is
+from the literature. A ``figure`` is a picture beside the page.
 """
 
 import argparse
@@ -13,61 +23,149 @@ import platform
 import subprocess
 import time
 import tomllib
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 # What the tables show of the scores; the JSON files have the others.
-SHOWN = {
-    "bleu-tokenised": "BLEU (tokenised)",
-    "bleu-detokenised": "BLEU (detokenised)",
-    "perplexity": "perplexity",
-}
+BLEU = {"bleu-tokenised": "BLEU (tokenised)", "bleu-detokenised": "BLEU (detokenised)"}
+SHOWN = {**BLEU, "perplexity": "perplexity"}
+COMPARED = "bleu-tokenised"
 NOT_RUN = "not run"
-Scores = dict[str, dict[str, Any]]
+PAPER = "BLEU in the paper"
+Spec = dict[str, Any]
 
 
-def tables(settings: dict[str, Any], work: Path) -> str:
-    """Every table, and below them how each metric was counted."""
-    signatures: dict[str, None] = {}
-    parts = []
-    for spec in settings["table"]:
-        results = [read_scores(row, work) for row in spec["rows"]]
-        parts.append(f"## {spec['title']}\n\n{table(spec, results, work)}\n")
-        signatures |= {
-            f"- {each['name']}: `{each['signature']}`": None
-            for scores in results
-            for each in scores.values()
-        }
-    return "\n".join([*parts, *signatures])
+def page_of(settings: Spec, made: str, work: Path, folder: Path) -> str:
+    """The whole page: title, how it was made, tables, how metrics were counted, figures."""
+    specs = list(all_tables(settings))
+    head = f"# {settings['title']}\n\nWritten by `run.sh`, not by hand.\n\n{made}"
+    parts = [f"## {spec['title']}\n\n{table(spec, work)}" for spec in specs]
+    notes = "\n".join(dict.fromkeys(note for spec in specs for note in notes_on(spec, work)))
+    figures = [figure(spec, folder) for spec in settings.get("figure", [])]
+    return "\n\n".join(part for part in [head, *parts, notes, *figures] if part) + "\n"
 
 
-def read_scores(row: dict[str, str], work: Path) -> Scores:
-    """The metrics to show of one row, in their order; none where it has not been run."""
-    path = work / f"{row.get('result')}.json"
-    if "result" not in row or not path.exists():
-        return {}
-    scores = json.loads(path.read_bytes())["scores"]
-    return {metric: scores[metric] for metric in SHOWN if metric in scores}
+def all_tables(settings: Spec) -> Iterator[Spec]:
+    for path in settings.get("also", []):
+        yield from all_tables(tomllib.loads(Path(path).read_text(encoding="utf-8")))
+    yield from settings.get("table", [])
 
 
-def table(spec: dict[str, Any], results: list[Scores], work: Path) -> str:
-    """One table in Markdown, its columns even for reading as plain text."""
-    reference, paper = spec.get("reference"), any("paper" in row for row in spec["rows"])
-    metrics = [metric for metric in SHOWN if any(metric in scores for scores in results)]
-    metrics = metrics or list(SHOWN)[:2]
-    names = [SHOWN[metric] for metric in metrics]
-    lines = [["", *(["exact match"] * bool(reference)), *names, *(["BLEU in the paper"] * paper)]]
-    for row, scores in zip(spec["rows"], results, strict=True):
-        missing = NOT_RUN if "result" in row and not scores else ""
-        cells = [number(scores[each]) if each in scores else missing for each in metrics]
-        if reference:
-            cells.insert(0, missing)
-        if reference and scores:
-            share = exact_match(work / f"{row['result']}.fr", Path(reference))
-            cells[0] = f"{share:.1f} %"
-        lines.append([row["label"], *cells, *([row.get("paper", "")] * paper)])
+def table(spec: Spec, work: Path) -> str:
+    """One table in Markdown, its columns even for reading as plain text.
+
+    A column in which no row has anything is left out; where nothing has been run, BLEU stays.
+    """
+    rows = [Row(row, spec, work) for row in spec["rows"]]
+    kept = {name for row in rows for name in row.cells if row.cells[name]}
+    measured = kept - {PAPER} or set(BLEU.values())
+    names = [name for name in rows[0].cells if name in kept | measured]
+    lines = [["", *names]]
+    for row in rows:
+        missing = "" if row.ran else NOT_RUN
+        told = {name: row.cells[name] or missing for name in measured}
+        lines.append([row.label, *((row.cells | told)[name] for name in names)])
     return "\n".join(aligned(lines))
+
+
+class Row:
+    """The cells of a row under the names of their columns, empty where it has nothing to say.
+
+    Attributes:
+        label: its first cell.
+        ran: whether its scores are there, or need not be.
+        cells: the others.
+    """
+
+    def __init__(self, row: Spec, spec: Spec, work: Path) -> None:
+        result = row.get("result", "")
+        document = read_json(work / f"{result}.json")
+        self.label, self.ran = row["label"], not result or bool(document)
+        scores = document.get("scores", {})
+        self.cells: dict[str, str] = {}
+        if "reference" in spec:
+            self.cells["exact match"] = ""
+        if "reference" in spec and document:
+            share = exact_match(work / f"{result}.fr", Path(spec["reference"]))
+            self.cells["exact match"] = f"{share:.1f} %"
+        self.cells |= {SHOWN[each]: number(scores.get(each)) for each in SHOWN}
+        self.cells["to the row above (p)"] = difference(document)
+        other = spec.get("baseline")
+        if other:
+            beside = read_json(work / f"{result}.against-{other}.json")
+            self.cells[f"to the {other} (p)"] = difference(beside)
+        self.cells |= training(work, row, spec)
+        self.cells["time"] = seconds(work / f"{row.get('time')}.seconds")
+        self.cells[PAPER] = row.get("paper", "")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a file; nothing where there is none."""
+    return dict(json.loads(path.read_bytes())) if path.exists() else {}
+
+
+def difference(document: dict[str, Any]) -> str:
+    """The difference in tokenised BLEU to the baseline of a result, with both p-values."""
+    if "baseline" not in document:
+        return ""
+    told = document["baseline"][COMPARED]
+    return f"{told['difference']:+.2f} ({told['bootstrap_p']:.3f}, {told['randomisation_p']:.4f})"
+
+
+def seconds(path: Path) -> str:
+    return f"{int(path.read_text()):,} s" if path.exists() else ""
+
+
+def training(work: Path, row: Spec, spec: Spec) -> dict[str, str]:
+    """What the metrics of the row's model tell: the best validation, the time of all updates."""
+    names = ("validation perplexity", "epochs", "best at", "training")
+    log = work / row.get("model", "") / "metrics.jsonl"
+    if "model" not in row or not log.exists():
+        return dict.fromkeys(names, "") if "data" in spec else {}
+    report = read_json(work / spec["data"] / "prep.json")
+    words = sum(report["splits"]["train"]["words"].values())
+    lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    validations = [line for line in lines if "validation_perplexity" in line]
+    best = min(validations, key=lambda line: line["validation_perplexity"])
+    windows = [line for line in lines if "words_per_second" in line]
+    spent = sum(
+        (line["epoch"] - before["epoch"]) * words / line["words_per_second"]
+        for before, line in pairwise([{"epoch": 0.0}, *windows])
+    )
+    told = f"{best['validation_perplexity']:.3f}", f"{validations[-1]['epoch']:.1f}"
+    return dict(zip(names, (*told, f"{best['epoch']:.1f}", f"{spent / 60:.0f} min"), strict=True))
+
+
+def notes_on(spec: Spec, work: Path) -> Iterator[str]:
+    """How the metrics of a table were counted, and what stands in brackets."""
+    documents = [read_json(work / f"{row.get('result')}.json") for row in spec["rows"]]
+    shown = [
+        each["scores"][metric]
+        for each in documents
+        for metric in SHOWN
+        if metric in each.get("scores", {})
+    ]
+    if any(score["low"] is not None for score in shown):
+        yield "- in square brackets: the 95 % interval, by bootstrap"
+    if any("baseline" in each for each in documents):
+        yield (
+            "- difference to a row, and p: in tokenised BLEU; p by paired bootstrap, and by "
+            "approximate randomisation"
+        )
+    for score in shown:
+        yield f"- {score['name']}: `{score['signature']}`"
+
+
+def figure(spec: Spec, folder: Path) -> str:
+    """A picture under its title, with the command that made it."""
+    head = f"## {spec['title']}\n\n"
+    if not (folder / spec["file"]).exists():
+        return f"{head}{NOT_RUN}: `{spec['command']}`"
+    data = f"[data]({Path(spec['file']).with_suffix('.tsv')})"
+    return f"{head}![{spec['title']}]({spec['file']})\n\n`{spec['command']}`, {data}"
 
 
 def exact_match(hypotheses: Path, reference: Path) -> float:
@@ -76,8 +174,10 @@ def exact_match(hypotheses: Path, reference: Path) -> float:
     return 100 * sum(a == b for a, b in zip(lines, wanted, strict=True)) / len(wanted)
 
 
-def number(score: dict[str, Any]) -> str:
+def number(score: dict[str, Any] | None) -> str:
     """A score with two decimals, with its interval where there is one."""
+    if score is None:
+        return ""
     if score["low"] is None:
         return f"{score['value']:.2f}"
     return f"{score['value']:.2f} [{score['low']:.2f}, {score['high']:.2f}]"
@@ -154,14 +254,14 @@ def processor() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Write RESULTS.md of a recipe.")
     parser.add_argument("stages", nargs="+", help="finished stages whose time is told")
+    parser.add_argument("--tables", type=Path, default=Path("tables.toml"), help="rows of the page")
     parser.add_argument("--work", type=Path, default=Path("work"), help="(default: %(default)s)")
     parser.add_argument("--output", type=Path, default=Path("RESULTS.md"), help="page to write")
     parser.add_argument("--command", help="that made them, instead of that of tables.toml")
     given = parser.parse_args()
-    settings = tomllib.loads(Path("tables.toml").read_text(encoding="utf-8"))
+    settings = tomllib.loads(given.tables.read_text(encoding="utf-8"))
     made = origin(given.command or settings["command"], given.stages, given.work)
-    head = f"# {settings['title']}\n\nWritten by `run.sh`, not by hand."
-    page = f"{head}\n\n{made}\n\n{tables(settings, given.work)}\n"
+    page = page_of(settings, made, given.work, given.output.parent)
     given.output.write_text(page, encoding="utf-8")
 
 

@@ -1,18 +1,40 @@
 #!/usr/bin/env bash
-# Multi30k (29,000 image captions), English to French: forward against reversed source on real text.
+# Multi30k (29,000 image captions), English to French: the paper's Tables 1 and 2 on real text.
 # Settings: s2s.toml. Tables: RESULTS.md, also printed. `run.sh --help` tells about the stages.
 # Needs the environment in which s2s is installed. The text is downloaded, or taken from
-# $S2S_DATA/multi30k where S2S_DATA is set.
+# $S2S_DATA/multi30k where S2S_DATA is set. Table 2 needs the n-best lists of an SMT system, from
+# the directory $NBEST: {valid,test}.nbest, .gz or not; with $S2S_DATA it is work/lists.
 set -euo pipefail
+from=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source-path=SCRIPTDIR
 source ../lib.sh
+# shellcheck source-path=SCRIPTDIR
+source ../tables.sh
 
-test_source=work/fetch/test.en
-test_reference=work/fetch/test.fr
+NBEST=${NBEST:-}
+JOBS=${JOBS:-2} # trainings at a time, a core each
+[[ -z $NBEST || $NBEST == /* ]] || NBEST=$from/$NBEST
+
+s2s=(s2s)
+text=work/fetch
+tokenised=()
+devices=(--precision bf16)
+lists=${NBEST:-work/lists}
+first_id=0
+feature=LM0
+own_lists=
 
 fetch() {
   python3 fetch.py work/fetch
+  [[ $NBEST || ! -d ${S2S_DATA:-}/smt ]] || shared_lists "$S2S_DATA/smt"
+}
+
+# shared_lists DIRECTORY: the lists in it, under the names that they have here
+shared_lists() {
+  mkdir -p work/lists
+  ln -sf "$1/val.nbest.gz" work/lists/valid.nbest.gz
+  ln -sf "$1/test_2016_flickr.nbest.gz" work/lists/test.nbest.gz
 }
 
 prep() {
@@ -26,35 +48,18 @@ vocab() {
 }
 
 train() {
-  # Two models at a time, a core each.
-  printf -- '--data work/prep/%s --model work/train/%s\n' reversed reversed forward forward |
-    xargs -P 2 -L 1 s2s train 2>&1 | cat >&2
-}
-
-decode() {
-  mkdir -p work/decode
-  for model in forward reversed; do
-    for beam in 1 2 12; do
-      s2s decode --model "work/train/$model" --beam "$beam" \
-        --input "$test_source" --output "work/decode/$model-$beam.fr"
+  local seed
+  {
+    printf -- '--data work/prep/forward --model work/train/forward --seed 1\n'
+    for seed in "${seeds[@]}"; do
+      printf -- '--data work/prep/reversed --model work/train/reversed-%s --seed %s\n' "$seed" "$seed"
     done
-  done
-}
-
-score() {
-  mkdir -p work/score
-  for model in forward reversed; do
-    for beam in 1 2 12; do
-      s2s score "$test_reference" --bootstrap 1000 --json \
-        --model "work/train/$model" --source "$test_source" \
-        <"work/decode/$model-$beam.fr" >"work/score/$model-$beam.json"
-    done
-  done
+  } | xargs -P "$JOBS" -L 1 s2s train 2>&1 | cat >&2
 }
 
 results() {
-  python3 ../results.py fetch prep vocab train decode score
+  python3 ../results.py fetch prep vocab train table1 table2 scores
 }
 
-run_stages fetch prep vocab train decode score results -- "$@"
+run_stages fetch prep vocab train table1 table2 scores results -- "$@"
 show_tables

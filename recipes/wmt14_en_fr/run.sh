@@ -11,12 +11,13 @@ source ../lib.sh
 # shellcheck source-path=SCRIPTDIR
 source data.sh
 # shellcheck source-path=SCRIPTDIR
-source models.sh
+source ../tables.sh
 
 SOURCE=${SOURCE:-statmt}    # statmt: public corpora, downloaded; schwenk: the paper's, from SCHWENK
 SCHWENK=${SCHWENK:-}        # directory that has bitexts.selected/ and dev/
-NBEST=${NBEST:-}            # directory that has test.nbest or test.nbest.gz
-FIRST_ID=${FIRST_ID:-0}     # the number of its first segment
+NBEST=${NBEST:-}            # directory that has {valid,test}.nbest, .gz or not
+FIRST_ID=${FIRST_ID:-0}     # the number of their first segment
+FEATURE=${FEATURE:-LM0}     # a feature with one value in them
 KEEP=${KEEP:-12000000}      # pairs to select from the public corpora
 GPUS=${GPUS:-1}             # of `s2s train`, `decode` and `rescore`
 LAYOUT=${LAYOUT:-model}     # of `s2s train`
@@ -25,7 +26,7 @@ PAUSES=${PAUSES:-5,30,120,300} # seconds between the tries of a download
 [[ -z $NBEST || $NBEST == /* ]] || NBEST=$from/$NBEST
 
 smoke=
-own_list= # is there to be an n-best list of our own where none is given?
+own_lists= # are there to be n-best lists of our own where none are given?
 s2s=(s2s)
 page=RESULTS.md
 sources=sources.toml
@@ -38,7 +39,8 @@ for option in "$@"; do
   case $option in
     --smoke)
       smoke=yes
-      own_list=yes
+      own_lists=yes
+      FEATURE=S2S0
       work=work/smoke
       s2s=(s2s --config smoke.toml)
       page=$work/RESULTS.md
@@ -59,13 +61,13 @@ case $SOURCE in
   schwenk) tokenised=(--tokenised) ;;
   *) refuse "SOURCE is statmt or schwenk, not '$SOURCE'" ;;
 esac
-list=
-if [[ $NBEST ]]; then
-  for list in "$NBEST/test.nbest.gz" "$NBEST/test.nbest"; do
-    [[ ! -e $list ]] || break
-  done
-  [[ $dry_run || -e $list ]] || refuse "NBEST=$NBEST has no test.nbest and no test.nbest.gz"
-fi
+text=$work/unpack
+devices=(--gpus "$GPUS")
+lists=$NBEST
+first_id=$FIRST_ID
+feature=$FEATURE
+[[ ! $lists || $dry_run || $(given_list test) ]] ||
+  refuse "NBEST=$NBEST has no test.nbest and no test.nbest.gz"
 
 # settings COMMAND KEY...: a line that changes with the settings of `s2s COMMAND`, KEYs left out
 settings() {
@@ -84,7 +86,7 @@ contents() {
 
 # What each stage is made from, beside what the stages before it made.
 inputs() {
-  local free=(device gpus layout threads measure)
+  local given free=(device gpus layout threads measure)
   case $1 in
     fetch) printf 'SOURCE=%s\n' "$SOURCE" && [[ $smoke ]] || given_files ;;
     unpack) [[ $SOURCE == schwenk ]] || contents downloads "$work/downloads/SHA256SUMS" ;;
@@ -104,11 +106,28 @@ inputs() {
     table2)
       settings rescore "${free[@]}"
       printf 'FIRST_ID=%s\n' "$FIRST_ID"
-      contents NBEST "${list:-/dev/null}"
+      mapfile -t given < <(given_list valid && given_list test)
+      contents NBEST /dev/null "${given[@]}"
       ;;
     scores) settings score ;;
-    results) contents tables.toml tables.toml ;;
+    results) contents tables tables.toml ../paper_tables.toml ;;
   esac
+}
+
+# One model after the other: each takes all GPUs. A training that broke off goes on, a finished one
+# is left alone.
+train() {
+  local seed
+  train_one forward forward 1
+  for seed in "${seeds[@]}"; do
+    train_one reversed "reversed-$seed" "$seed"
+  done
+}
+
+# train_one DATA MODEL SEED
+train_one() {
+  call "${s2s[@]}" train --data "$work/prep/$1" --model "$work/train/$2" --seed "$3" \
+    --gpus "$GPUS" --layout "$LAYOUT"
 }
 
 announce() {

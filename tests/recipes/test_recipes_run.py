@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -96,9 +97,9 @@ def test_numbers_run_again_shows_the_tables_and_touches_nothing(numbers: tuple[P
     assert {path: path.stat().st_mtime_ns for path in recipe.rglob("*")} == before
 
 
-def test_multi30k_from_raw_text_to_tables(tmp_path: Path) -> None:
-    recipe = tiny_copy("multi30k_en_fr", tmp_path / "recipes")
-    data = tmp_path / "data/multi30k"
+def captions(folder: Path, recipe: Path) -> Path:
+    """A corpus of a few captions in ``folder``, and its checksums in the recipe."""
+    data = folder / "multi30k"
     data.mkdir(parents=True)
     sums = []
     for split, pairs in (("train", 30), ("val", 5), ("test_2016_flickr", 4)):
@@ -107,9 +108,52 @@ def test_multi30k_from_raw_text_to_tables(tmp_path: Path) -> None:
             (data / name).write_bytes(text)
             sums.append(f"{hashlib.sha256(text).hexdigest()}  {name}\n")
     (recipe / "SHA256SUMS").write_text("".join(sums))
-    done = run(recipe, S2S_DATA=str(tmp_path / "data"))
+    return folder
+
+
+def test_multi30k_from_raw_text_to_tables(tmp_path: Path) -> None:
+    """Without lists of an SMT system; those are rehearsed in test_wmt14.py, by the same code."""
+    recipe = tiny_copy("multi30k_en_fr", tmp_path / "recipes")
+    data = captions(tmp_path / "data", recipe)
+    done = run(recipe, S2S_DATA=str(data))
     assert done.returncode == 0, done.stderr
-    order = [f"{way}, beam size {beam}" for way in ("Forward", "Reversed") for beam in (1, 2, 12)]
-    assert labels((recipe / "RESULTS.md").read_text()) == order
-    assert "perplexity" in done.stdout
-    assert (recipe / "work/decode/reversed-12.fr").read_bytes().count(b"\n") == 4
+    page = (recipe / "RESULTS.md").read_text()
+    direct = [line for line in page.split("\n") if "beam size" in line]
+    assert len(direct) == 6
+    assert not any("not run" in line for line in direct)
+    rescored = [line for line in page.split("\n") if line.startswith("| Rescored")]
+    assert len(rescored) == 6
+    assert all("not run" in line for line in rescored)
+    assert "Table 2 cannot be run" in done.stderr
+    models = [line for line in page.split("\n") if line.startswith("| Reversed, seed")]
+    assert all(re.search(r"\d\.\d+ \|.* min \|$", line) for line in models)
+    assert len(models) == 5
+    assert (recipe / "work/table1/five-12.fr").read_bytes().count(b"\n") == 4
+
+
+def test_multi30k_takes_the_lists_beside_its_text(tmp_path: Path) -> None:
+    recipe = tiny_copy("multi30k_en_fr", tmp_path / "recipes")
+    data = captions(tmp_path / "data", recipe)
+    (data / "smt").mkdir()
+    (data / "smt/test_2016_flickr.nbest.gz").write_bytes(b"the list")
+    done = run(recipe, "--stop-stage", "1", S2S_DATA=str(data))
+    assert done.returncode == 0, done.stderr
+    assert (recipe / "work/lists/test.nbest.gz").read_bytes() == b"the list"
+
+
+def test_multi30k_s_search_is_judged_on_the_validation_text(tmp_path: Path) -> None:
+    recipe = tiny_copy("multi30k_en_fr", tmp_path / "recipes")
+    script = recipe / "search.sh"
+    refused = subprocess.run([str(script)], capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    lines = script.read_text().split("\n")
+    start, end = lines.index("  cat <<'END'") + 1, lines.index("END")
+    script.write_text("\n".join([*lines[: start + 2], *lines[end:]]))  # two of the variants
+    data = captions(tmp_path / "data", recipe)
+    assert run(recipe, "--stop-stage", "1", S2S_DATA=str(data)).returncode == 0
+    shutil.copy(script, recipe / "run.sh")
+    done = run(recipe)
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.split("\n") if line.startswith("| ")]
+    assert len([line for line in rows if " min |" in line]) == 2
+    assert (recipe / "work/search/decode/start.fr").read_bytes().count(b"\n") == 5

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-OURS = ("SOURCE", "SCHWENK", "NBEST", "FIRST_ID", "KEEP", "GPUS", "LAYOUT", "PAUSES")
+OURS = ("SOURCE", "SCHWENK", "NBEST", "FIRST_ID", "FEATURE", "KEEP", "GPUS", "LAYOUT", "PAUSES")
+RESCORED = ("forward", "reversed", "five")
 ROWS = [
     *("forward-12", "reversed-12", "five-1", "two-12", "five-2", "five-12"),
-    *("baseline", "forward", "reversed", "five", "oracle"),
+    *("baseline", *RESCORED, "oracle", "baseline-tuned", *(f"{row}-tuned" for row in RESCORED)),
 ]
 
 
@@ -87,8 +88,10 @@ def test_a_killed_run_goes_on_with_the_stage_it_was_in(rehearsal: tuple[Path, An
 def test_every_row_of_both_tables_is_run(rehearsal: tuple[Path, Any]) -> None:
     recipe, done = rehearsal
     work = recipe / "work/smoke"
-    made = {path.stem: path for path in work.glob("table?/*.fr")}
-    assert {path.stem for path in work.glob("scores/*.json")} == {
+    made = {
+        path.stem: path for path in work.glob("table?/*.fr") if not path.stem.endswith(".valid")
+    }
+    assert {path.stem for path in work.glob("scores/*.json") if ".against-" not in path.name} == {
         f"{path.parent.name}-{name}" for name, path in made.items()
     }
     assert sorted(made) == sorted(ROWS)
@@ -154,7 +157,7 @@ def test_without_lists_table_2_is_said_not_to_run(rehearsal: tuple[Path, Any]) -
     assert done.returncode == 0, done.stderr
     assert "Table 2 cannot be run" in done.stderr
     rows = [line for line in done.stdout.split("\n") if line.startswith("| Rescored")]
-    assert len(rows) == 3
+    assert len(rows) == 6  # even average, and tuned
     assert all("not run" in row for row in rows)
     direct = [line for line in done.stdout.split("\n") if "beam size" in line]
     assert len(direct) == 6
@@ -189,8 +192,10 @@ def test_a_dry_run_prints_commands_and_touches_nothing(tmp_path: Path) -> None:
     assert "s2s rescore" not in done.stdout
     assert "Table 2 cannot be run" in done.stderr
     with_lists = run(recipe, "--dry-run", "--stage", "8", NBEST="lists", FIRST_ID="1").stdout
-    assert with_lists.count("s2s rescore ") == 3
-    assert f"gzip -cdf {recipe.parent}/lists/test.nbest" in with_lists
+    # Of three rows each: both lists scored, weights tuned, two winners. The baseline tuned alone.
+    assert with_lists.count("s2s rescore ") == 3 * 5 + 2
+    assert f" {recipe.parent}/lists/test.nbest " in with_lists
+    assert f" {recipe.parent}/lists/valid.nbest " in with_lists
     assert "s2s train" not in with_lists
 
 

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# The settings of s2s.toml, and what else was tried: single reversed models with one thing changed,
+# trained in fewer epochs and judged on the validation text alone. Tables: SEARCH.md, also printed.
+# Needs what run.sh needs, and its stage 1.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+# shellcheck source-path=SCRIPTDIR
+source ../lib.sh
+
+work=work/search
+JOBS=${JOBS:-2} # trainings at a time, a core each
+schedule='--epochs 10 --halve-after 6 --halve-every 0.75'
+
+# A name, the rarest word's count, and options, for each of the rows of search.toml.
+variants() {
+  cat <<'END'
+start 2
+one-layer 2 --layers 1
+END
+}
+
+data() {
+  local cut
+  for cut in 1 2 3; do
+    s2s prep --output "$work/data/cut-$cut" --reverse-source
+    s2s vocab --data "$work/data/cut-$cut" --min-count "$cut"
+  done
+}
+
+train() {
+  variants | while read -r name cut options; do
+    # The options in the middle: xargs joins a line that ends in a blank with the next.
+    printf -- '--data %s %s %s --model %s\n' "$work/data/cut-$cut" "$schedule" "$options" \
+      "$work/train/$name"
+  done | xargs -P "$JOBS" -L 1 s2s train 2>&1 | cat >&2
+}
+
+decode() {
+  local name
+  mkdir -p "$work/decode"
+  variants | while read -r name _; do
+    once "$work/decode/$name.fr" s2s decode --model "$work/train/$name" --beam 12 \
+      --input work/fetch/valid.en --output "$work/decode/$name.fr"
+  done
+}
+
+score() {
+  local name
+  mkdir -p "$work/score"
+  variants | while read -r name _; do
+    into "$work/score/$name.json" s2s score work/fetch/valid.fr --bootstrap 1000 --json \
+      --hypothesis "$work/decode/$name.fr"
+  done
+}
+
+results() {
+  python3 ../results.py --tables search.toml --output SEARCH.md --work "$work" \
+    data train decode score
+}
+
+[[ -e work/.done/fetch ]] || refuse "run.sh --stop-stage 1 first"
+run_stages data train decode score results -- "$@"
+show_tables SEARCH.md
