@@ -121,7 +121,7 @@ def seconds(path: Path) -> str:
 
 def training(work: Path, row: Spec, spec: Spec) -> dict[str, str]:
     """What the metrics of the row's model tell: the best validation, the time of all updates."""
-    names = ("validation perplexity", "epochs", "best at", "training")
+    names = ("validation perplexity", "best at epoch", "epochs", "words/s", "training")
     log = work / row.get("model", "") / "metrics.jsonl"
     if "model" not in row or not log.exists():
         return dict.fromkeys(names, "") if "data" in spec else {}
@@ -135,8 +135,12 @@ def training(work: Path, row: Spec, spec: Spec) -> dict[str, str]:
         (line["epoch"] - before["epoch"]) * words / line["words_per_second"]
         for before, line in pairwise([{"epoch": 0.0}, *windows])
     )
-    told = f"{best['validation_perplexity']:.3f}", f"{validations[-1]['epoch']:.1f}"
-    return dict(zip(names, (*told, f"{best['epoch']:.1f}", f"{spent / 60:.0f} min"), strict=True))
+    speed = windows[-1]["epoch"] * words / spent if windows else 0.0
+    told = (
+        *(f"{best['validation_perplexity']:.3f}", f"{best['epoch']:.1f}"),
+        *(f"{validations[-1]['epoch']:.1f}", f"{speed:,.0f}", f"{spent / 60:.0f} min"),
+    )
+    return dict(zip(names, told, strict=True))
 
 
 def notes_on(spec: Spec, work: Path) -> Iterator[str]:

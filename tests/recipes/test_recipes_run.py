@@ -1,5 +1,6 @@
 """Both recipes from end to end, on a corpus and with models that take no time."""
 
+import gzip
 import hashlib
 import os
 import re
@@ -157,3 +158,26 @@ def test_multi30k_s_search_is_judged_on_the_validation_text(tmp_path: Path) -> N
     rows = [line for line in done.stdout.split("\n") if line.startswith("| ")]
     assert len([line for line in rows if " min |" in line]) == 2
     assert (recipe / "work/search/decode/start.fr").read_bytes().count(b"\n") == 5
+
+
+def test_canada_laws_from_packed_text_to_a_table(tmp_path: Path) -> None:
+    recipe = tiny_copy("canada_laws_en_fr", tmp_path / "recipes")
+    refused = run(recipe)
+    assert refused.returncode == 2
+    assert "S2S_DATA=DIRECTORY" in refused.stderr
+    data = tmp_path / "canada_laws"
+    data.mkdir()
+    for side, line in (("en", "A short Act, as amended.\n"), ("fr", "Une loi courte.\n")):
+        for split, pairs in (("train", 30), ("dev", 5)):
+            (data / f"{split}.{side}.gz").write_bytes(gzip.compress(line.encode() * pairs))
+    done = run(recipe, S2S_DATA=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.split("\n") if line.startswith("| Single")]
+    assert len(rows) == 2
+    assert not any("not run" in row for row in rows)
+    assert all(re.search(r"\d+ min \|", row) for row in rows)
+    facts = {
+        way: (recipe / f"work/prep/{way}/facts.json").read_text() for way in ("forward", "reversed")
+    }
+    assert '"reverse_source": false' in facts["forward"]
+    assert '"reverse_source": true' in facts["reversed"]
