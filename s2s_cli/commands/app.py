@@ -1,4 +1,4 @@
-"""The application: six subcommands, one settings file, errors in one sentence."""
+"""The application: its subcommands, one settings file, errors in one sentence."""
 
 import dataclasses
 import functools
@@ -26,13 +26,16 @@ BROKEN_PIPE = 141
 app = typer.Typer(
     name="s2s",
     help="Sequence-to-sequence learning with deep LSTMs (Sutskever, Vinyals, Le 2014).\n\n"
-    "prep → vocab → train → decode, rescore → score, chained through files. Settings come from "
-    "s2s.toml in the current directory where there is one; flags win over it.",
+    "prep → vocab → train → decode, rescore → score, show, chained through files. Settings come "
+    "from s2s.toml in the current directory where there is one; flags win over it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": HELP_OPTIONS},
 )
+
+# By the section that stands for them in the settings file; "" is the application.
+groups: dict[str, typer.Typer] = {"": app}
 
 
 def main() -> NoReturn:
@@ -88,8 +91,14 @@ def settings_callback(
             raise
 
 
-def command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a function as ``s2s NAME``.
+def command_group(name: str, help: str) -> None:
+    """Make ``s2s NAME``, which holds commands of its own (`command`)."""
+    groups[name] = typer.Typer(help=help, no_args_is_help=True, rich_markup_mode=None)
+    app.add_typer(groups[name], name=name, short_help=help.partition("\n")[0])
+
+
+def command(name: str, group: str = "") -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function as ``s2s NAME``, or as ``s2s GROUP NAME``.
 
     Parameters whose type is a dataclass of settings (`s2s_cli.settings.setting`) are spread into
     one option per field. ``--dump-config`` is added to every command.
@@ -97,7 +106,8 @@ def command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         summary = (function.__doc__ or "").partition("\n")[0]
-        app.command(name, short_help=summary)(spread(function, name))
+        section = f"{group}.{name}" if group else name
+        groups[group].command(name, short_help=summary)(spread(function, section))
         return function
 
     return register
@@ -210,12 +220,13 @@ def drop_output() -> None:
 
 
 def known_options() -> dict[str, dict[str, Kind]]:
-    """The kind of every option of every subcommand, by its key in the settings file."""
+    """The kind of every option of every subcommand, by its section and key in the settings file."""
     return {
-        str(each.name): {
+        f"{group}.{each.name}" if group else str(each.name): {
             as_key(name): Kind.of(annotation)
             for name, annotation in getattr(each.callback, "__annotations__", {}).items()
             if name not in (CONTEXT, DUMP_CONFIG)
         }
-        for each in app.registered_commands
+        for group, holder in groups.items()
+        for each in holder.registered_commands
     }

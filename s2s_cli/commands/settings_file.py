@@ -1,7 +1,7 @@
 """``s2s.toml``: a section for each command, a key for each option; flags win over it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
@@ -66,11 +66,11 @@ Known = Mapping[str, Mapping[str, Kind]]
 
 
 def read_settings(path: Path, known: Known) -> dict[str, dict[str, Any]]:
-    """The settings file as defaults of each command.
+    """The settings file as defaults of each command; of a group, one level further down.
 
     Args:
         path: the file.
-        known: the options of each command by key.
+        known: the options of each command by key; a section of a group is ``GROUP.COMMAND``.
 
     Raises:
         UserError: missing file, invalid TOML, unknown section or key, a value no flag could have.
@@ -84,19 +84,30 @@ def read_settings(path: Path, known: Known) -> dict[str, dict[str, Any]]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         refuse(path, f"not valid TOML: {error}")
     defaults: dict[str, dict[str, Any]] = {}
-    for section, values in document.items():
+    for section, values in sections(document, known):
         if not isinstance(values, dict):
             refuse(path, f"{section!r} stands outside a section; write settings under [COMMAND]")
         reject_unknown(path, section, known, "section")
-        defaults[section] = {}
+        *group, command = section.split(".")
+        holder = defaults.setdefault(group[0], {}) if group else defaults
+        taken = holder[command] = {}
         for key, value in values.items():
             reject_unknown(path, key, known[section], f"key in [{section}]")
             kind = known[section][key]
             values_of_key = value if kind.several and isinstance(value, list) else [value]
             told = f"{key} = {toml(value)} in [{section}]"
             check_values(path, told, values_of_key, kind)
-            defaults[section][key.replace("-", "_")] = values_of_key if kind.several else value
+            taken[key.replace("-", "_")] = values_of_key if kind.several else value
     return defaults
+
+
+def sections(document: Mapping[str, Any], known: Known) -> Iterator[tuple[str, Any]]:
+    """The name and content of each section; those of a group's commands by both names."""
+    for name, values in document.items():
+        if isinstance(values, dict) and any(each.startswith(f"{name}.") for each in known):
+            yield from ((f"{name}.{inner}", each) for inner, each in values.items())
+        else:
+            yield name, values
 
 
 def reject_unknown(path: Path, name: str, known: Mapping[str, Any], what: str) -> None:

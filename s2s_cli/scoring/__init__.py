@@ -1,1 +1,1 @@
-"""BLEU, chrF, their signatures and intervals."""
+"""BLEU, chrF, their signatures and intervals; figures and tables to look at."""

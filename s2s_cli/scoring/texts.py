@@ -39,12 +39,21 @@ class ScoringConfig:
                 "other (--hypothesis FILE)",
                 exit_code=2,
             )
-        if 0 < self.bootstrap < FEWEST_RESAMPLES:
-            raise UserError(
-                f"--bootstrap {self.bootstrap}: too few resamples for a 95 % interval; take "
-                f"{FEWEST_RESAMPLES} or more, or 0 for none",
-                exit_code=2,
-            )
+        check_bootstrap(self.bootstrap)
+
+
+def check_bootstrap(resamples: int) -> None:
+    """Refuse so few that an interval would tell nothing; 0 are none.
+
+    Raises:
+        UserError: too few resamples (exit code 2).
+    """
+    if 0 < resamples < FEWEST_RESAMPLES:
+        raise UserError(
+            f"--bootstrap {resamples}: too few resamples for a 95 % interval; take "
+            f"{FEWEST_RESAMPLES} or more, or 0 for none",
+            exit_code=2,
+        )
 
 
 @dataclass(frozen=True)

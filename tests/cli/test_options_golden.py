@@ -14,11 +14,15 @@ GOLDEN = Path(__file__).with_name("options.golden.txt")
 
 def describe() -> str:
     """What ``--help`` is made of, before it is folded to the width of a terminal."""
-    group: Any = typer.main.get_command(app)
-    lines = ["s2s", *paragraphs(group.help), *options(group)]
-    for name, command in group.commands.items():
-        lines += ["", f"s2s {name}", *paragraphs(command.help), *options(command)]
-    return "\n".join(lines) + "\n"
+    return "\n".join(entry("s2s", typer.main.get_command(app))) + "\n"
+
+
+def entry(name: str, command: Any) -> Iterator[str]:
+    """The lines of a command; of a group also those of its commands."""
+    yield from (name, *paragraphs(command.help), *options(command))
+    for inner, each in getattr(command, "commands", {}).items():
+        yield ""
+        yield from entry(f"{name} {inner}", each)
 
 
 def paragraphs(text: str) -> Iterator[str]:

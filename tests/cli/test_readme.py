@@ -89,7 +89,20 @@ def parse(words: list[str]) -> None:
         if not words:
             return
     name, *arguments = words
-    GROUP.commands[name].make_context(name, arguments)
+    command = GROUP.commands[name]
+    if hasattr(command, "commands"):
+        if not arguments:
+            return
+        name, *arguments = arguments
+        command = command.commands[name]
+    command.make_context(name, arguments)
+
+
+def every_command(command: Any) -> Iterator[Any]:
+    """``command`` and all below it."""
+    yield command
+    for each in getattr(command, "commands", {}).values():
+        yield from every_command(each)
 
 
 @pytest.mark.parametrize("words", list(shell_commands()), ids=" ".join)
@@ -106,7 +119,7 @@ def test_a_command_that_does_not_exist_would_be_noticed() -> None:
 def test_every_option_in_the_text_exists() -> None:
     known = {
         name
-        for command in (GROUP, *GROUP.commands.values())
+        for command in every_command(GROUP)
         for each in command.params
         for name in (*each.opts, *each.secondary_opts)
     }

@@ -11,12 +11,14 @@ import pytest
 import s2s_cli
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
-COMMANDS = ["prep", "vocab", "train", "decode", "rescore", "score"]
+COMMANDS = ["prep", "vocab", "train", "decode", "rescore", "score", "show"]
+FIGURES = ["lengths", "rarity", "longest", "states", "curves"]
 
-# An entry of None makes Python refuse the import, with a traceback that names the importer.
+# An entry of None makes Python refuse the import, with a traceback that names the importer. Nor is
+# there matplotlib, which only pictures need.
 WITHOUT_TORCH = """
 import sys
-sys.modules["torch"] = None
+sys.modules["torch"] = sys.modules["matplotlib"] = None
 from s2s_cli.commands.app import main
 main()
 """
@@ -58,9 +60,9 @@ def test_help_names_the_commands_in_the_order_of_their_use(tmp_path: Path) -> No
     assert listed == COMMANDS
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, *(f"show {name}" for name in FIGURES)])
 def test_help_of_a_command_fits_on_two_screens(command: str, tmp_path: Path) -> None:
-    run = without_torch(command, "--help", cwd=tmp_path)
+    run = without_torch(*command.split(" "), "--help", cwd=tmp_path)
     lines = run.stdout.decode().splitlines()
     assert (run.returncode, run.stderr) == (0, b"")
     assert lines[0].startswith(f"Usage: s2s {command} ")
@@ -68,7 +70,11 @@ def test_help_of_a_command_fits_on_two_screens(command: str, tmp_path: Path) -> 
     assert max(map(len, lines)) <= 80
 
 
-def test_prep_vocab_and_score_do_without_torch(tiny_experiment: Path, tmp_path: Path) -> None:
+def test_what_uses_no_model_does_without_torch(tiny_experiment: Path, tmp_path: Path) -> None:
+    def figure(name: str) -> list[str]:
+        texts = [str(reference), str(reference), "--source", f"{corpus}/test.en"]
+        return [name.removesuffix(".tsv"), *texts, "--output", name]
+
     corpus = str(tiny_experiment / "corpus")
     reference = tiny_experiment / "corpus" / "test.fr"
     for arguments, text in (
@@ -76,6 +82,9 @@ def test_prep_vocab_and_score_do_without_torch(tiny_experiment: Path, tmp_path: 
         (["prep", "--filter", "en"], b"word\n"),
         (["vocab"], b""),
         (["score", str(reference), "--bootstrap", "100"], reference.read_bytes()),
+        (["show", *figure("lengths.tsv")], b""),
+        (["show", *figure("rarity.tsv"), "--data", "data"], b""),
+        (["show", "curves", str(tiny_experiment / "model"), "--output", "curves.tsv"], b""),
     ):
         run = without_torch(*arguments, cwd=tmp_path, input=text)
         assert run.returncode == 0, run.stderr.decode()

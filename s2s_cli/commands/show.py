@@ -1,0 +1,190 @@
+"""``s2s show``: the paper's figures and tables to look at; here those made from translations."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from s2s_cli.commands.app import command, command_group
+from s2s_cli.commands.score import warn_of_tokenised_text
+from s2s_cli.console import say, warn
+from s2s_cli.errors import UserError
+from s2s_cli.files import STDIO, replacing
+from s2s_cli.scoring.breakdowns import BinConfig, Point, breakdown, mean_rank, points_table
+from s2s_cli.scoring.pictures import check_output, write_figure
+from s2s_cli.scoring.plots import plot_breakdown
+from s2s_cli.scoring.systems import Systems, Wording, names_of, read_systems
+from s2s_cli.scoring.tables import longest as longest_lines
+from s2s_cli.settings import setting
+
+if TYPE_CHECKING:
+    from s2s_cli.text.facts import Facts
+    from s2s_cli.text.vocabulary import Vocabulary
+
+SHOW = "show"
+MARKDOWN = ".md"
+
+command_group(
+    SHOW,
+    "Figures and tables to look at: pictures with their data, long sentences.\n\n"
+    "A picture is .svg or .png, and its data are written beside it under the same name with .tsv. "
+    "Pictures need matplotlib: pip install 's2s-cli[plot]'.",
+)
+
+Reference = Annotated[Path, typer.Argument(help="The reference, one translation a line.")]
+Translations = Annotated[
+    list[Path], typer.Argument(help="Translations, a file for each system (-: stdin).")
+]
+Output = Annotated[
+    Path, typer.Option(help="NAME.svg or .png, and NAME.tsv beside it; or NAME.tsv alone.")
+]
+Names = Annotated[
+    list[str] | None, typer.Option(help="What a system is called, in their order (repeat).")
+]
+Source = Annotated[Path, typer.Option(help="The text that was translated.")]
+
+
+@dataclass(frozen=True)
+class WordingConfig:
+    """How the words of the texts come about, where no model says so."""
+
+    tokenised: bool = setting(False, "The texts are tokenised: words stand between spaces.")
+    source_language: str = setting("en", "Language of the source, for the tokeniser.")
+    language: str = setting("fr", "Language of the translations, likewise.")
+
+    def wording(self) -> Wording:
+        return Wording(self.source_language, self.language, self.tokenised)
+
+
+@command("lengths", SHOW)
+def lengths(
+    reference: Reference,
+    translation: Translations,
+    *,
+    source: Source = Path("corpus/test.en"),
+    output: Output = Path("lengths.svg"),
+    name: Names = None,
+    config: BinConfig,
+    wording: WordingConfig,
+) -> None:
+    """BLEU by the length of the source sentence, a line for each system.
+
+    Sentences are sorted by their words and put into bins of about as many; those of one length
+    share a bin. Each point is the corpus BLEU of a bin on tokenised text, as `s2s score` has it.
+    """
+    check_output(output)
+    config.check()
+    systems = read(source, reference, translation, name, wording.wording())
+    warn_of_blanks(systems)
+    counts = [len(words) or None for words in systems.words]
+    points = breakdown(systems, counts, config)
+    label = "words of the source sentence (number of sentences)"
+    write_points(output, points, 0, label, edges=False)
+
+
+@command("rarity", SHOW)
+def rarity(
+    reference: Reference,
+    translation: Translations,
+    *,
+    source: Source = Path("corpus/test.en"),
+    output: Output = Path("rarity.svg"),
+    name: Names = None,
+    model: Annotated[
+        Path, typer.Option(help="Model directory, for languages, tokeniser and ranks.")
+    ] = Path("model"),
+    data: Annotated[
+        Path | None, typer.Option(help="Directory of `s2s vocab`, instead of a model.")
+    ] = None,
+    tokenised: Annotated[
+        bool, typer.Option(help="The texts are tokenised: words stand between spaces.")
+    ] = False,
+    config: BinConfig,
+) -> None:
+    """BLEU by how rare the words of the source sentence are, a line for each system.
+
+    Sentences are sorted by the average frequency rank of their words in the source vocabulary, 1
+    for the most frequent, and put into bins of about as many. A word outside has the vocabulary's
+    size. Each point is the corpus BLEU of a bin on tokenised text, as `s2s score` has it.
+    """
+    check_output(output)
+    config.check()
+    facts, vocabulary = source_side(model, data)
+    wording = Wording(facts.source_language, facts.target_language, tokenised or facts.tokenised)
+    systems = read(source, reference, translation, name, wording)
+    warn_of_blanks(systems)
+    ranks = [mean_rank(words, vocabulary) if words else None for words in systems.words]
+    points = breakdown(systems, ranks, config)
+    each = round(sum(len(point.bin.lines) for point in points) / len(points))
+    label = f"average frequency rank of the source words (about {each:,} sentences a bin)"
+    write_points(output, points, 1, label, edges=True)
+
+
+@command("longest", SHOW)
+def longest(
+    reference: Reference,
+    translation: Translations,
+    *,
+    source: Source = Path("corpus/test.en"),
+    output: Annotated[
+        Path, typer.Option(help=f"Markdown to write (NAME{MARKDOWN}); -: stdout.")
+    ] = STDIO,
+    name: Names = None,
+    number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many sentences.")] = 3,
+    wording: WordingConfig,
+) -> None:
+    """The longest source sentences with translations and reference, as Markdown."""
+    if output != STDIO and output.suffix.lower() != MARKDOWN:
+        raise UserError(f"--output {output}: the name must end in {MARKDOWN}", exit_code=2)
+    systems = read(source, reference, translation, name, wording.wording())
+    with replacing(output) as stream:
+        for line in longest_lines(systems, number):
+            stream.write(line.encode())
+
+
+def read(
+    source: Path,
+    reference: Path,
+    translations: list[Path],
+    names: list[str] | None,
+    wording: Wording,
+) -> Systems:
+    """All texts, with a warning where one looks tokenised and is said not to be."""
+    named = names_of(translations, names or [])
+    systems = read_systems(source, reference, translations, named, wording)
+    for texts in systems.texts.values():
+        warn_of_tokenised_text(texts)
+    return systems
+
+
+def warn_of_blanks(systems: Systems) -> None:
+    if blank := systems.words.count([]):
+        warn(f"{blank} blank lines of the source are left out")
+
+
+def source_side(model: Path, data: Path | None) -> "tuple[Facts, Vocabulary]":
+    """The facts and the source vocabulary of a data directory, or of a model."""
+    if data is None:
+        from s2s_cli.model.directory import Description
+
+        description = Description.read(model)
+        return description.facts, description.source_vocabulary
+    from s2s_cli.text.facts import Facts
+    from s2s_cli.text.layout import vocabulary_file
+    from s2s_cli.text.vocabulary import Vocabulary
+
+    facts = Facts.read(data)
+    return facts, Vocabulary.read(vocabulary_file(data, facts.source_language))
+
+
+def write_points(
+    output: Path, points: list[Point], decimals: int, label: str, *, edges: bool
+) -> None:
+    draw = partial(plot_breakdown, points, label, edges=edges)
+    tell_written(write_figure(output, points_table(points, decimals), draw))
+
+
+def tell_written(paths: list[Path]) -> None:
+    say(f"written: {', '.join(map(str, paths))}")

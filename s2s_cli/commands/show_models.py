@@ -1,0 +1,103 @@
+"""``s2s show``: the figures that are made from models."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from s2s_cli.commands.app import command
+from s2s_cli.commands.show import SHOW, Output, tell_written
+from s2s_cli.console import warn
+from s2s_cli.errors import UserError
+from s2s_cli.files import read_lines
+from s2s_cli.scoring.curves import curves_table, read_curve
+from s2s_cli.scoring.pictures import check_output, write_figure
+from s2s_cli.scoring.plots import MOST_LABELS, plot_curves, plot_states
+from s2s_cli.scoring.systems import names_of
+from s2s_cli.scoring.tables import Table
+from s2s_cli.scoring.texts import named
+from s2s_cli.training.metrics import METRICS
+
+MODELS = [Path("model")]
+
+
+@command("states", SHOW)
+def states(
+    phrases: Annotated[
+        Path, typer.Argument(help="Phrases, one a line; blank lines part groups (-: stdin).")
+    ],
+    *,
+    model: Annotated[
+        Path, typer.Option(help="Model directory, or a file of weights in one.")
+    ] = Path("model"),
+    output: Output = Path("states.svg"),
+    tokenised: Annotated[
+        bool, typer.Option(help="The phrases are tokenised: words stand between spaces.")
+    ] = False,
+) -> None:
+    """Where the encoder puts phrases: their states in two dimensions, a colour for each group.
+
+    The state is all that the decoder starts from: the last hidden and cell states of all layers.
+    The plane is that of their two first principal components. Phrases are tokenised and reversed
+    as the model's own text was.
+    """
+    check_output(output)
+    groups = read_groups(phrases)
+    from s2s_cli.search.states import phrase_vectors, principal_components
+
+    lines = [line for group in groups for line in group]
+    vectors, unknown = phrase_vectors(model, lines, tokenised=tokenised)
+    if unknown:
+        warn(f"{len(unknown)} phrases have words that the model does not know: {unknown[0]!r}")
+    if len(lines) > MOST_LABELS:
+        warn(f"more than {MOST_LABELS} phrases: the picture has points without labels")
+    projection = principal_components(vectors)
+    points = iter(projection.points)
+    located = [[(line, *next(points)) for line in group] for group in groups]
+    columns = ["group", "phrase", "first_component", "second_component"]
+    rows = [
+        [str(number), line, f"{x:.6g}", f"{y:.6g}"]
+        for number, group in enumerate(located, 1)
+        for line, x, y in group
+    ]
+    draw = partial(plot_states, located, projection.shares)
+    tell_written(write_figure(output, Table(columns, rows), draw))
+
+
+def read_groups(path: Path) -> list[list[str]]:
+    """The lines of ``path`` in groups that blank lines part.
+
+    Raises:
+        UserError: fewer than two phrases.
+    """
+    groups: list[list[str]] = [[]]
+    for line in read_lines(path):
+        if line.strip():
+            groups[-1].append(line.strip())
+        elif groups[-1]:
+            groups.append([])
+    if sum(map(len, groups)) < 2:
+        raise UserError(f"{named(path)}: needs two phrases at least, one a line")
+    return [group for group in groups if group]
+
+
+@command("curves", SHOW)
+def curves(
+    model: Annotated[list[Path], typer.Argument(help="Model directories.")] = MODELS,
+    *,
+    output: Output = Path("curves.svg"),
+    name: Annotated[
+        list[str] | None, typer.Option(help="What a model is called, in their order (repeat).")
+    ] = None,
+) -> None:
+    """Learning curves: perplexity of training and validation text by epoch.
+
+    Perplexity is per target word, its <EOS> counted: of the words of a stretch of training as
+    they were trained on, and of the validation text. A triangle stands where the learning rate
+    was lowered. The picture joins neighbours where there are many; the data have them all.
+    """
+    check_output(output)
+    names = names_of(model, name or [])
+    found = [read_curve(each, path / METRICS) for each, path in zip(names, model, strict=True)]
+    tell_written(write_figure(output, curves_table(found), partial(plot_curves, found)))

@@ -1,0 +1,142 @@
+"""BLEU by a property of the source sentence: its length, or how rare its words are (Figure 3)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from s2s_cli.errors import UserError
+from s2s_cli.scoring.corpus import Score, tokenised_bleu
+from s2s_cli.scoring.systems import Systems
+from s2s_cli.scoring.tables import Table
+from s2s_cli.scoring.texts import Form, check_bootstrap
+from s2s_cli.settings import setting
+from s2s_cli.text.vocabulary import SYMBOLS, Vocabulary
+
+
+@dataclass(frozen=True)
+class BinConfig:
+    """How sentences are put together."""
+
+    bins: int = setting(
+        10, "Bins of about as many sentences; equal ones share a bin.", min=2, max=50
+    )
+    bootstrap: int = setting(
+        0, "Resamples for 95 % intervals, 1000 is usual; 0 is off.", min=0, max=10_000
+    )
+
+    def check(self) -> None:
+        """Refuse too few resamples (exit code 2)."""
+        check_bootstrap(self.bootstrap)
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Sentences that are next to each other in the order of a property.
+
+    Attributes:
+        lines: their indices, from 0, in the order of the text.
+        low, high: smallest and largest value of the property.
+        mean: of the property.
+    """
+
+    lines: list[int]
+    low: float
+    high: float
+    mean: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """Corpus BLEU of one system on the sentences of one bin."""
+
+    system: str
+    bin: Bin
+    score: Score
+
+
+def mean_rank(words: Sequence[str], vocabulary: Vocabulary) -> float:
+    """Average frequency rank of ``words``, of which there is at least one.
+
+    The most frequent word of the vocabulary has rank 1; a word outside has the vocabulary's size,
+    end of sentence and unknown word counted.
+    """
+    size, ids = len(vocabulary), vocabulary.ids
+    ranks = [ids[word] - SYMBOLS + 1 if word in ids else size for word in words]
+    return sum(ranks) / len(ranks)
+
+
+def bins(values: Sequence[float | None], count: int) -> list[Bin]:
+    """The lines of a text in up to ``count`` bins, in ascending order.
+
+    Each line with a value is in one bin, equal values in the same one. Among the places where the
+    value changes, bins end at those nearest to even shares; an end that would leave a bin with
+    less than half an even share is none. So there are fewer bins where many values are equal, and
+    none is empty.
+
+    Args:
+        values: of each line; None leaves it out.
+        count: at least 1.
+    """
+    order = sorted((value, line) for line, value in enumerate(values) if value is not None)
+    changes = [at for at in range(1, len(order)) if order[at - 1][0] < order[at][0]]
+    share = len(order) / count
+    wanted = [share * number for number in range(1, count)] if changes else []
+    edges = [0]
+    for end in sorted({nearest(changes, place) for place in wanted}):
+        if min(end - edges[-1], len(order) - end) >= share / 2:
+            edges.append(end)
+    return [bin_of(order[begin:end]) for begin, end in pairwise([*edges, len(order)])]
+
+
+def nearest(places: Sequence[int], wanted: float) -> int:
+    """The one of ``places`` that is nearest; of two as near the first."""
+    return min(places, key=lambda place: abs(place - wanted))
+
+
+def bin_of(inside: Sequence[tuple[float, int]]) -> Bin:
+    """The bin of values in ascending order, each with its line."""
+    values = [value for value, _ in inside]
+    lines = sorted(line for _, line in inside)
+    return Bin(lines, values[0], values[-1], math.fsum(values) / len(values))
+
+
+def breakdown(systems: Systems, values: Sequence[float | None], config: BinConfig) -> list[Point]:
+    """BLEU of every system in every bin, the bins of the first system first.
+
+    Raises:
+        UserError: no line has a value.
+    """
+    if all(value is None for value in values):
+        raise UserError("the source has no line that is not blank")
+    parts = bins(values, config.bins)
+    return [
+        Point(name, each, tokenised_bleu(chosen(texts.words, each.lines), config.bootstrap))
+        for name, texts in systems.texts.items()
+        for each in parts
+    ]
+
+
+def chosen(form: Form, lines: Sequence[int]) -> Form:
+    """Some lines of ``form``."""
+    references = [[reference[line] for line in lines] for reference in form.references]
+    return Form([form.hypotheses[line] for line in lines], references, form.maker)
+
+
+def points_table(points: Sequence[Point], decimals: int) -> Table:
+    """A row for each point; values with so many ``decimals``, their mean with one at least."""
+    names = "system from to mean sentences bleu bleu_low bleu_high signature"
+    rows = [
+        [
+            each.system,
+            f"{each.bin.low:.{decimals}f}",
+            f"{each.bin.high:.{decimals}f}",
+            f"{each.bin.mean:.{max(1, decimals)}f}",
+            str(len(each.bin.lines)),
+            *("" if value is None else f"{value:.2f}" for value in values),
+            each.score.signature,
+        ]
+        for each in points
+        for values in [(each.score.value, each.score.low, each.score.high)]
+    ]
+    return Table(names.split(), rows)

@@ -1,0 +1,120 @@
+"""A figure as a file: the picture by its suffix, and its data as a table beside it."""
+
+import io
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from s2s_cli.errors import UserError
+from s2s_cli.files import replacing
+from s2s_cli.scoring.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DATA = ".tsv"
+PICTURES = (".svg", ".png")
+# Nothing of the day, the machine or the version: the same data give the same bytes.
+METADATA = {
+    ".svg": {"Date": None, "Creator": None},
+    ".png": {"Software": None},
+}
+STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "s2s",
+    "svg.fonttype": "path",
+    "text.hinting": "none",
+    "text.parse_math": False,
+    "savefig.dpi": 200,
+    "figure.dpi": 72,
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#666666",
+    "axes.labelcolor": "#222222",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e3e3e3",
+    "grid.linewidth": 0.8,
+    "xtick.color": "#666666",
+    "ytick.color": "#666666",
+    "xtick.labelcolor": "#222222",
+    "ytick.labelcolor": "#222222",
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5,
+    "legend.frameon": False,
+}
+
+
+def check_output(output: Path) -> None:
+    """Refuse what cannot be written, before anything is computed.
+
+    Raises:
+        UserError: a suffix that is none of ours (exit code 2); a picture, without matplotlib.
+    """
+    suffix = output.suffix.lower()
+    if suffix not in (*PICTURES, DATA):
+        raise UserError(
+            f"--output {output}: the name must end in {', '.join(PICTURES)} (a picture with its "
+            f"data beside it) or {DATA} (the data alone)",
+            exit_code=2,
+        )
+    if suffix != DATA:
+        require_matplotlib()
+
+
+def require_matplotlib() -> None:
+    # It tells of caches that it builds, and stderr is ours.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError:
+        raise UserError(
+            "a picture needs matplotlib: pip install 's2s-cli[plot]'; "
+            f"an --output that ends in {DATA} works without it"
+        ) from None
+
+
+def write_figure(output: Path, table: Table, draw: "Callable[[], Figure]") -> list[Path]:
+    """Write the picture that ``draw`` makes, and ``table`` beside it; the files written.
+
+    The picture is made before either is written.
+    """
+    data = output.with_suffix(DATA)
+    if output.suffix.lower() == DATA:
+        data, picture = output, None
+    else:
+        picture = rendered(output.suffix.lower(), draw)
+    with replacing(data) as stream:
+        stream.write(table.tsv())
+    if picture is None:
+        return [data]
+    with replacing(output) as stream:
+        stream.write(picture)
+    return [output, data]
+
+
+def rendered(suffix: str, draw: "Callable[[], Figure]") -> bytes:
+    """The bytes of a picture, which no settings of the user's matplotlib change."""
+    buffer = io.BytesIO()
+    with house_style():
+        draw().savefig(
+            buffer,
+            format=suffix.removeprefix("."),
+            metadata=METADATA[suffix],
+            bbox_inches="tight",
+            pad_inches=0.08,
+        )
+    return buffer.getvalue()
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Within the block matplotlib draws in our style."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield

@@ -1,0 +1,94 @@
+"""Translations of one text by several systems, line by line beside source and reference."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from s2s_cli.errors import UserError
+from s2s_cli.files import STDIO, read_lines
+from s2s_cli.scoring.texts import AS_GIVEN, Form, Texts, check_counts, named
+from s2s_cli.text.tokenise import Tokeniser
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How the words of source and translations come about.
+
+    Attributes:
+        source_language, language: of the source, and of reference and translations.
+        tokenised: the words of all of them stand between spaces.
+    """
+
+    source_language: str
+    language: str
+    tokenised: bool
+
+
+@dataclass(frozen=True)
+class Systems:
+    """N lines of a source text with what became of them.
+
+    Attributes:
+        sources, references: N lines each, as they were read.
+        words: the words of each source line; none of a blank one.
+        texts: by the name of each system, its N lines beside the reference.
+    """
+
+    sources: list[str]
+    references: list[str]
+    words: list[list[str]]
+    texts: dict[str, Texts]
+
+
+def read_systems(
+    source: Path,
+    reference: Path,
+    translations: Sequence[Path],
+    names: Sequence[str],
+    wording: Wording,
+) -> Systems:
+    """Read all files.
+
+    Raises:
+        UserError: stdin named twice; a file cannot be read, has no lines or another number of them.
+    """
+    if [source, reference, *translations].count(STDIO) > 1:
+        raise UserError("stdin can be one of the texts; name files for the others", exit_code=2)
+    references = list(read_lines(reference))
+    if not references:
+        raise UserError(f"{named(reference)}: no lines to score")
+    sources = list(read_lines(source))
+    if len(sources) != len(references):
+        raise UserError(
+            f"{named(source)} has {len(sources)} lines but {named(reference)} has "
+            f"{len(references)}; each line needs its reference on the same line"
+        )
+    texts = {}
+    for name, path in zip(names, translations, strict=True):
+        lines = list(read_lines(path))
+        check_counts(path, len(lines), reference, len(references))
+        texts[name] = Texts(
+            Form(lines, [references], AS_GIVEN), wording.tokenised, wording.language
+        )
+    tokeniser = Tokeniser(wording.source_language, wording.tokenised)
+    return Systems(sources, references, [tokeniser.tokenise(line) for line in sources], texts)
+
+
+def names_of(paths: Sequence[Path], given: Sequence[str]) -> list[str]:
+    """What each of ``paths`` is called: as was given, or by the end of its path.
+
+    Raises:
+        UserError: not a name for each, or one that stands twice.
+    """
+    if given and len(given) != len(paths):
+        raise UserError(
+            f"--name is given {len(given)} times for {len(paths)} things; name each of them, or "
+            "none",
+            exit_code=2,
+        )
+    names = list(given) or [path.resolve().name if path != STDIO else "stdin" for path in paths]
+    if not given and len(set(names)) < len(names):
+        names = [named(path) for path in paths]
+    if len(set(names)) < len(names):
+        raise UserError("two have the same name; tell them apart with --name", exit_code=2)
+    return names

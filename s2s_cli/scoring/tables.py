@@ -1,0 +1,47 @@
+"""Tables for programs (TSV) and for people (Markdown)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from s2s_cli.scoring.systems import Systems
+
+# What would begin or end something in a cell of Markdown.
+MARKDOWN = str.maketrans({each: f"\\{each}" for each in "\\`*_<>|[]~"})
+TSV = str.maketrans("\t\n\r", "   ")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under the names of their columns."""
+
+    columns: list[str]
+    rows: list[list[str]]
+
+    def tsv(self) -> bytes:
+        """A line for the names, then one for each row; tabs within a cell become spaces."""
+        lines = ("\t".join(cell.translate(TSV) for cell in row) for row in self.lines())
+        return "".join(f"{line}\n" for line in lines).encode()
+
+    def lines(self) -> Iterator[Sequence[str]]:
+        yield self.columns
+        yield from self.rows
+
+
+def longest(systems: Systems, count: int) -> Iterator[str]:
+    """The ``count`` longest source sentences with translations and reference (Table 3).
+
+    Longest first, of equal ones the earlier. Lines of Markdown, each with its end.
+    """
+    order = sorted(range(len(systems.words)), key=lambda line: (-len(systems.words[line]), line))
+    for line in order[:count]:
+        yield f"### Line {line + 1}: {len(systems.words[line])} words\n\n| | |\n| --- | --- |\n"
+        hypotheses = [(name, each.given.hypotheses) for name, each in systems.texts.items()]
+        texts = [("source", systems.sources), *hypotheses, ("reference", systems.references)]
+        for name, lines in texts:
+            yield f"| {cell(name)} | {cell(lines[line])} |\n"
+        yield "\n"
+
+
+def cell(text: str) -> str:
+    """``text`` as it stands in a table of Markdown."""
+    return text.translate(TSV).translate(MARKDOWN)

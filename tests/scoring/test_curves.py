@@ -1,0 +1,67 @@
+"""Learning curves from a metrics file."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from s2s_cli.errors import UserError
+from s2s_cli.scoring.curves import curves_table, read_curve, thinned
+from s2s_cli.training.metrics import METRICS, MetricsFile
+
+
+def write(directory: Path) -> Path:
+    """Six windows, the learning rate halved after the fourth, and a validation that overflowed."""
+    with MetricsFile(directory, 0) as metrics:
+        for step in range(1, 7):
+            metrics.write(
+                update=10 * step,
+                epoch=step / 2,
+                loss=math.log(64 / step),
+                learning_rate=0.7 if step < 4 else 0.35,
+                gradient_norm=1.0,
+                words_per_second=99,
+            )
+        metrics.write(update=40, epoch=2.0, validation_perplexity=12.5)
+        metrics.write(update=60, epoch=3.0, validation_perplexity=math.inf)
+    return directory / METRICS
+
+
+def test_a_curve_is_what_the_training_wrote(tmp_path: Path) -> None:
+    curve = read_curve("model", write(tmp_path))
+    assert [epoch for epoch, _ in curve.training()] == [0.5, 1, 1.5, 2, 2.5, 3]
+    assert [value for _, value in curve.training()] == pytest.approx([64 / n for n in range(1, 7)])
+    assert curve.validation() == [(2.0, 12.5)]
+    assert curve.drops() == [2.0]
+    table = curves_table([curve])
+    assert table.rows[0] == ["model", "10", "0.5", "64", "", "0.7"]
+    assert table.rows[6] == ["model", "40", "2", "", "12.5", ""]
+    assert len(table.rows) == 8
+
+
+def test_a_line_that_is_being_written_is_left_out_and_others_are_named(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"update": 70, "epo')
+    assert len(read_curve("model", path).moments) == 8
+    for line in (b"nonsense", b"[1]", b'{"update": 1}', b'{"update": 1, "epoch": "x"}'):
+        path.write_bytes(line + b"\n" + whole)
+        with pytest.raises(UserError, match=r"metrics\.jsonl:1: not a line"):
+            read_curve("model", path)
+    path.write_bytes(b"")
+    with pytest.raises(UserError, match="nothing has been measured"):
+        read_curve("model", path)
+    with pytest.raises(UserError, match="no such file"):
+        read_curve("model", tmp_path / "other" / METRICS)
+
+
+def test_neighbours_are_joined_where_there_are_too_many() -> None:
+    points = [(float(step), math.exp(step / 100)) for step in range(1000)]
+    few = thinned(points, 10)
+    assert len(few) == 10
+    assert few[0] == pytest.approx((49.5, math.exp(0.495)))
+    assert few[-1] == pytest.approx((949.5, math.exp(9.495)))
+    for point, same in zip(points[:10], thinned(points[:10], 10), strict=True):
+        assert same == pytest.approx(point)
+    assert len(thinned(points[:11], 10)) <= 10
+    assert thinned([], 10) == []

@@ -1,0 +1,131 @@
+"""Pictures: the same bytes each time, small, with their data beside them."""
+
+import math
+import re
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from s2s_cli.errors import UserError
+from s2s_cli.scoring.breakdowns import Bin, Point
+from s2s_cli.scoring.corpus import Score
+from s2s_cli.scoring.curves import LearningCurve, Moment
+from s2s_cli.scoring.pictures import check_output, write_figure
+from s2s_cli.scoring.plots import MOST_POINTS, plot_breakdown, plot_curves, plot_states
+from s2s_cli.scoring.tables import Table
+
+TABLE = Table(["a"], [["1"]])
+
+
+def points(low: float | None = None) -> list[Point]:
+    bins = [Bin([0, 1], 1, 4, 2.5), Bin([2], 5, 5, 5), Bin([3, 4, 5], 6, 20, 9)]
+    return [
+        Point(name, each, Score("BLEU", value, "", low, None if low is None else value + 5))
+        for name, values in (("one $x$", (30.0, 25.0, 20.0)), ("two", (31.0, 26.0, 19.0)))
+        for each, value in zip(bins, values, strict=True)
+    ]
+
+
+def curves(steps: int) -> list[LearningCurve]:
+    moments = [
+        Moment(step, step / 100, 5 + 900 / step, None, 0.7 if step < 500 else 0.35)
+        for step in range(1, steps)
+    ]
+    moments.append(Moment(steps, steps / 100, None, 6.0, None))
+    return [LearningCurve("_$mo$del", moments)]
+
+
+FIGURES = {
+    "lengths": partial(plot_breakdown, points(), "words", edges=False),
+    "rarity": partial(plot_breakdown, points(10.0), "rank", edges=True),
+    "states": partial(
+        plot_states, [[("A_b $c$", 0.0, 1.0), ("d", 2.0, 1.0)], [("e", 1.0, 0.0)]], (0.7, 0.3)
+    ),
+    "curves": partial(plot_curves, curves(1000)),
+    "curves without validation": partial(
+        plot_curves, [LearningCurve("m", curves(3)[0].moments[:2])]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_same_data_give_the_same_svg_whatever_the_users_settings(
+    name: str, tmp_path: Path
+) -> None:
+    import matplotlib
+
+    first, second = tmp_path / "first.svg", tmp_path / "second.svg"
+    write_figure(first, TABLE, FIGURES[name])
+    with matplotlib.rc_context({"font.size": 31, "svg.hashsalt": None, "axes.grid": False}):
+        write_figure(second, TABLE, FIGURES[name])
+    text = first.read_text("utf-8")
+    assert second.read_text("utf-8") == text
+    assert not re.search(r"<dc:date>|<dc:creator>|20[0-9][0-9]-", text)
+    assert len(text) < 80_000
+
+
+def test_what_is_drawn_is_written_beside_it_in_words(tmp_path: Path) -> None:
+    for name, words in {
+        "lengths": ["one $x$", "two", "1–4", "(2)", "5", "6–20", "words", "BLEU (tokenised)"],
+        "rarity": ["1", "4", "6", "20", "rank"],  # the middle of 4 and 5, rounded to even
+        "states": ["A_b $c$", "d", "e", "first principal component (70% of the variance)"],
+        "curves": [
+            "_$mo$del",
+            "learning rate lowered",
+            "epochs",
+            "perplexity per word (log scale)",
+        ],
+    }.items():
+        write_figure(tmp_path / "a.svg", TABLE, FIGURES[name])
+        drawn = re.findall(r"<!-- (.*?) -->", (tmp_path / "a.svg").read_text("utf-8"), re.DOTALL)
+        lines = {line for each in drawn for line in each.split("\n")}
+        assert set(words) <= lines, name
+
+
+def test_a_long_training_is_no_longer_to_draw() -> None:
+    for line in plot_curves(curves(50_000)).axes[0].get_lines():
+        heights: Any = line.get_ydata()
+        assert len(heights) <= MOST_POINTS
+        assert all(map(math.isfinite, heights))
+
+
+def test_a_png_is_one_and_the_data_lie_beside_it(tmp_path: Path) -> None:
+    written = write_figure(tmp_path / "new" / "a.png", TABLE, FIGURES["states"])
+    assert written == [tmp_path / "new" / "a.png", tmp_path / "new" / "a.tsv"]
+    assert written[0].read_bytes().startswith(b"\x89PNG\r\n")
+    assert written[1].read_bytes() == b"a\n1\n"
+
+
+def test_the_data_alone_need_no_picture(tmp_path: Path) -> None:
+    def never() -> Any:
+        raise AssertionError
+
+    assert write_figure(tmp_path / "a.tsv", TABLE, never) == [tmp_path / "a.tsv"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tsv"]
+
+
+def test_a_picture_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    def fails() -> Any:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        write_figure(tmp_path / "a.svg", TABLE, fails)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_output_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.svg", "a.PNG", "a.tsv"):
+        check_output(Path(name))
+    for name in ("a.pdf", "a", "-", ".svg", "a.svg.gz"):
+        with pytest.raises(UserError, match=r"\.svg, \.png .* \.tsv") as caught:
+            check_output(Path(name))
+        assert caught.value.exit_code == 2
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    check_output(Path("a.tsv"))
+    with pytest.raises(UserError, match=r"pip install 's2s-cli\[plot\]'") as caught:
+        check_output(Path("a.svg"))
+    assert caught.value.exit_code == 1
