@@ -164,7 +164,7 @@ def notes_on(spec: Spec, work: Path) -> Iterator[str]:
 
 
 def figure(spec: Spec, folder: Path) -> str:
-    """A picture under its title, with the command that made it."""
+    """A picture under its title, with its data and the command that made it."""
     head = f"## {spec['title']}\n\n"
     if not (folder / spec["file"]).exists():
         return f"{head}{NOT_RUN}: `{spec['command']}`"

@@ -57,9 +57,32 @@ train() {
   } | xargs -P "$JOBS" -L 1 s2s train 2>&1 | cat >&2
 }
 
-results() {
-  python3 ../results.py fetch prep vocab train table1 table2 scores
+# The figures of the page, and work/figures/longest.md, like the paper's Table 3.
+figures() {
+  local systems=(table1/forward-12.fr table1/reversed-12.fr table1/five-12.fr)
+  local names=(--name 'forward' --name 'reversed' --name '5 reversed')
+  mkdir -p figures work/figures
+  if [[ -e work/table2/baseline.fr ]]; then
+    systems+=(table2/baseline.fr)
+    names+=(--name 'SMT')
+  fi
+  s2s show longest "$text/test.fr" work/table1/five-12.fr --source "$text/test.en" \
+    --output work/figures/longest.md
+  if ! python3 -c 'import matplotlib' 2>/dev/null; then
+    printf '%s\n' "# No figures: they need matplotlib, pip install 's2s-cli[plot]'" >&2
+    return
+  fi
+  s2s show lengths "$text/test.fr" "${systems[@]/#/work/}" "${names[@]}" --source "$text/test.en" \
+    --output figures/lengths.svg
+  s2s show rarity "$text/test.fr" "${systems[@]/#/work/}" "${names[@]}" --source "$text/test.en" \
+    --model work/train/reversed-1 --output figures/rarity.svg
+  s2s show states phrases.en --model work/train/reversed-1 --output figures/states.svg
+  s2s show curves work/train/forward work/train/reversed-1 --output figures/curves.svg
 }
 
-run_stages fetch prep vocab train table1 table2 scores results -- "$@"
+results() {
+  python3 ../results.py fetch prep vocab train table1 table2 scores figures
+}
+
+run_stages fetch prep vocab train table1 table2 scores figures results -- "$@"
 show_tables

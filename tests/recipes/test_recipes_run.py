@@ -130,6 +130,9 @@ def test_multi30k_from_raw_text_to_tables(tmp_path: Path) -> None:
     assert all(re.search(r"\d\.\d+ \|.* min \|$", line) for line in models)
     assert len(models) == 5
     assert (recipe / "work/table1/five-12.fr").read_bytes().count(b"\n") == 4
+    pictures = [path.name for path in (recipe / "figures").glob("*.svg")]
+    assert sorted(pictures) == ["curves.svg", "lengths.svg", "rarity.svg", "states.svg"]
+    assert all(f"](figures/{name})" in page for name in pictures)
 
 
 def test_multi30k_takes_the_lists_beside_its_text(tmp_path: Path) -> None:

@@ -167,3 +167,68 @@ def test_a_page_of_nothing_claims_no_machine(experiment: Path) -> None:
     assert "- command: `GPUS=8 run.sh`\n- nobody has run it yet\n" in page
     assert "hardware" not in page
     assert "BLEU (tokenised) | BLEU (detokenised)" in page
+
+
+def judged(difference: float, value: float) -> dict[str, Any]:
+    told = {"difference": difference, "bootstrap_p": 0.0123, "randomisation_p": 0.00456}
+    return {**scores(value, 1.0, 2.0), "baseline": {"bleu-tokenised": told}}
+
+
+METRICS = """\
+{"update": 50, "epoch": 0.5, "words_per_second": 100}
+{"update": 50, "epoch": 0.5, "validation_perplexity": 9.0}
+{"update": 100, "epoch": 1.0, "words_per_second": 50}
+{"update": 100, "epoch": 1.0, "validation_perplexity": 9.5}
+"""
+MORE = """
+[[table]]
+title = "Third"
+baseline = "base"
+data = "prep"
+rows = [
+    { label = "Base", result = "base" },
+    { label = "Better", result = "better", time = "better.fr", model = "model" },
+    { label = "Later", result = "later", time = "later.fr" },
+]
+
+[[figure]]
+title = "Curves"
+file = "curves.svg"
+command = "s2s show curves"
+"""
+
+
+def test_differences_time_and_training_are_told(experiment: Path) -> None:
+    work = experiment / "work"
+    (work / "base.json").write_text(json.dumps(scores(20.0, 1.0, 2.0)))
+    (work / "better.json").write_text(json.dumps(judged(1.5, 21.5)))
+    (work / "better.against-base.json").write_text(json.dumps(judged(-0.25, 21.5)))
+    (work / "better.fr.seconds").write_text("1234\n")
+    (work / "model").mkdir()
+    (work / "model/metrics.jsonl").write_text(METRICS)
+    (work / "prep").mkdir()
+    report = {"splits": {"train": {"words": {"en": 20_000, "fr": 28_000}}}}
+    (work / "prep/prep.json").write_text(json.dumps(report))
+    (experiment / "own.toml").write_text(
+        'title = "T"\ncommand = "c"\nalso = ["tables.toml"]' + MORE
+    )
+    done = run(experiment, "results.py", "train", "--tables", "own.toml")
+    assert done.returncode == 0, done.stderr
+    page = (experiment / "RESULTS.md").read_text()
+    assert page.index("## First") < page.index("## Third") < page.index("## Curves\n\nnot run")
+    lines = page[page.index("## Third") :].split("\n")
+    head, base, better, later = (cells(lines[number]) for number in (2, 4, 5, 6))
+    told = dict(zip(head, better, strict=True))
+    assert told["to the row above (p)"] == "+1.50 (0.012, 0.0046)"
+    assert told["to the base (p)"] == "-0.25 (0.012, 0.0046)"
+    assert told["time"] == "1,234 s"
+    assert told["validation perplexity"] == "9.000"
+    assert told["best at epoch"] == "0.5"
+    # half an epoch of 48,000 words at 100 words/s, half of one at 50
+    assert told["training"] == "12 min"
+    assert told["words/s"] == "67"
+    assert dict(zip(head, base, strict=True))["to the row above (p)"] == ""
+    assert set(later[1:]) == {"not run"}
+    (experiment / "curves.svg").write_text("<svg/>")
+    run(experiment, "results.py", "train", "--tables", "own.toml")
+    assert "![Curves](curves.svg)" in (experiment / "RESULTS.md").read_text()
