@@ -34,6 +34,11 @@ def existing(path: Path) -> Path:
     raise UserError(f"{path}: no such file (nor {path.name}.gz)")
 
 
+def name_of(path: Path) -> str:
+    """What messages call the file that is read."""
+    return "stdin" if path == STDIO else str(path)
+
+
 @contextmanager
 def reading(path: Path) -> Iterator[BinaryIO]:
     """Open ``path`` (``-``: stdin; ``.gz``: decompressed) for reading bytes."""
@@ -55,13 +60,16 @@ def read_lines(path: Path) -> Iterator[str]:
     r"""The lines of ``path``, without their ends, one at a time.
 
     Lines end at ``\n`` alone: no-break spaces, U+2028, form feeds and lone ``\r`` stay inside.
-    One ``\r`` before the ``\n`` and a byte-order mark at the start of the file are dropped.
+    One ``\r`` before the ``\n`` and a byte-order mark at the start of the file are dropped; a file
+    of nothing but the mark has no line.
 
     Raises:
         UserError: missing, unreadable or damaged file; invalid UTF-8 (names file and line).
     """
     with reading(path) as stream:
         for number, raw in enumerate(stream, 1):
+            if number == 1 and raw == BOM:
+                return
             yield decode_line(raw, path, number)
 
 
@@ -72,9 +80,8 @@ def decode_line(raw: bytes, path: Path, number: int) -> str:
     try:
         return raw.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
     except UnicodeDecodeError as error:
-        name = "stdin" if path == STDIO else str(path)
         raise UserError(
-            f"{name}:{number}: invalid UTF-8 at byte {error.start + 1} of the line; "
+            f"{name_of(path)}:{number}: invalid UTF-8 at byte {error.start + 1} of the line; "
             "convert the file to UTF-8 first"
         ) from None
 

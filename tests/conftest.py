@@ -10,6 +10,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The gate tries the same examples each time. `pytest --hypothesis-profile search` tries many more,
+# drawn anew.
+settings.register_profile(
+    "gate",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.register_profile("search", settings.get_profile("gate"), derandomize=False)
+settings.load_profile("gate")
 
 # A shell starts what runs in its background with Ctrl-C ignored, and programs pass that on.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -8,10 +8,10 @@ import typer
 
 from s2s_cli.commands.app import command
 from s2s_cli.commands.decode import Device, Gpus, Measure, Models, Precision, Threads, Tokenised
-from s2s_cli.commands.scored import ScoredList, scored_list
+from s2s_cli.commands.scored import ScoredList, scored_list, with_progress
 from s2s_cli.console import progress, say
 from s2s_cli.errors import UserError
-from s2s_cli.files import STDIO, replacing
+from s2s_cli.files import STDIO, name_of, replacing
 from s2s_cli.search.config import TuningConfig
 
 if TYPE_CHECKING:
@@ -127,11 +127,10 @@ def write_list(scored: ScoredList, stream: BinaryIO) -> None:
 
     shown = not stream.isatty()
     with progress("rescoring", len(scored.sources), "segments", shown=shown) as advance:
-        for _, entries, scores in scored.segments:
+        for _, entries, scores in with_progress(scored.segments, advance):
             for entry, score in zip(entries, scores, strict=True):
                 line = entry.line if scored.kept else entry.with_feature(scored.name, [score])
                 stream.write(line.encode() + b"\n")
-            advance(1)
     warn_about(scored.path, scored.seen, [])
 
 
@@ -141,10 +140,11 @@ def chosen(scored: ScoredList, choice: "Choice") -> list[list[str] | None]:
     from s2s_cli.search.winners import Average, winners
 
     with progress("rescoring", len(scored.sources), "segments") as advance:
-        segments = ((advance(1), each)[1] for each in scored.segments)
-        best = winners(segments, len(scored.sources), choice)
+        best = winners(with_progress(scored.segments, advance), len(scored.sources), choice)
     if isinstance(choice, Average) and choice.has_totals is False:
-        warn(f"{scored.path}: the list has no totals; winners are chosen by the model alone")
+        warn(
+            f"{name_of(scored.path)}: the list has no totals; winners are chosen by the model alone"
+        )
     return [None if entry is None else entry.words for entry in best]
 
 

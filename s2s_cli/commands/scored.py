@@ -1,6 +1,6 @@
 """The list that ``s2s rescore`` works on: scored by models, or with scores that it has kept."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s2s_cli.console import say
-from s2s_cli.files import read_lines
+from s2s_cli.files import name_of, read_lines
 
 if TYPE_CHECKING:
     from s2s_cli.search.nbest import Scored, Seen
@@ -47,6 +47,18 @@ class ScoredList:
         return sentences.running_text(words)
 
 
+def with_progress(
+    segments: "Iterable[Scored]", advance: Callable[[int], None]
+) -> "Iterator[Scored]":
+    """``segments`` with a step of progress for each, also where it comes in several runs."""
+    last = None
+    for each in segments:
+        if each[0] != last:
+            advance(1)
+        last = each[0]
+        yield each
+
+
 @contextmanager
 def scored_list(
     nbest: Path, source: Path, name: str, first_id: int, replicas: "Replicas"
@@ -61,7 +73,8 @@ def scored_list(
     segments = chain(first, segments)
     facts = (nbest, name, first_id, sources)
     if first and has_feature(first[0][1][0], name):
-        say(f"{nbest}: has the feature {name} already; no model is loaded, nothing is computed")
+        where = name_of(nbest)
+        say(f"{where}: has the feature {name} already; no model is loaded, nothing is computed")
         kept = kept_scores(segments, name, nbest)
         yield ScoredList(*facts, kept, replicas, Seen(), kept=True)
         return

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from s2s_cli.commands.scored import with_progress
 from s2s_cli.console import progress, say
 from s2s_cli.errors import UserError
-from s2s_cli.files import read_lines
+from s2s_cli.files import name_of, read_lines
 from s2s_cli.scoring.corpus import Score, tokenised_bleu
 from s2s_cli.scoring.statistics import References
 from s2s_cli.scoring.texts import AS_GIVEN, Form
@@ -35,9 +36,9 @@ def tuned_winners(
         len(counted), lambda index, text: counted[index].statistics(text), reader
     )
     with progress("reading", len(scored.sources), "segments") as advance:
-        development.fill((advance(1), each)[1] for each in scored.segments)
+        development.fill(with_progress(scored.segments, advance))
     if not development.entries:
-        raise UserError(f"{scored.path}: no hypotheses to tune on")
+        raise UserError(f"{name_of(scored.path)}: no hypotheses to tune on")
     weights = development.tuned(config)
     winners = development.winners(weights.row(development.layout, path))
     scores = {

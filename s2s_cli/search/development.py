@@ -1,6 +1,8 @@
 """A development list: what tuning needs to know of each hypothesis."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 import torch
 from torch import Tensor
@@ -9,7 +11,7 @@ from s2s_cli.search.config import TuningConfig
 from s2s_cli.search.nbest import Scored
 from s2s_cli.search.tuning import Candidates, tune
 from s2s_cli.search.weights import Weights, best_row
-from s2s_cli.search.winners import Average, RowReader
+from s2s_cli.search.winners import Average, RowReader, first_best
 from s2s_cli.text.features import TOTAL, Layout
 from s2s_cli.text.nbest import Entry
 
@@ -39,15 +41,15 @@ class Development:
         """Take in a scored list.
 
         Raises:
-            UserError: as `RowReader.rows` and `Average.best`.
+            UserError: as `RowReader.rows` and `Average.values`.
         """
         average = Average(0.5, self.reader.path)
         own = Average(0.0, self.reader.path)
-        for index, entries, scores in segments:
+        for index, entries, scores in whole(segments):
             self.entries += len(entries)
-            first = own.best(entries, scores) if entries[0].total is not None else 0
+            first = first_best(own.values(entries, scores)) if entries[0].total is not None else 0
             self.listed[index] = plain(entries[first])
-            self.averaged[index] = plain(entries[average.best(entries, scores)])
+            self.averaged[index] = plain(entries[first_best(average.values(entries, scores))])
             self.take(index, entries, self.reader.rows(entries, scores))
 
     def take(self, index: int, entries: Sequence[Entry], rows: Sequence[Sequence[float]]) -> None:
@@ -89,6 +91,14 @@ class Development:
             texts[0] if rows is None else texts[best_row(rows.tolist(), weights)]
             for texts, rows in zip(self.texts, self.rows, strict=True)
         ]
+
+
+def whole(segments: Iterable[Scored]) -> Iterator[Scored]:
+    """``segments`` with the runs of a long one together."""
+    for index, runs in groupby(segments, key=itemgetter(0)):
+        together = list(runs)
+        entries = [entry for _, each, _ in together for entry in each]
+        yield index, entries, [score for _, _, each in together for score in each]
 
 
 def plain(entry: Entry) -> str:

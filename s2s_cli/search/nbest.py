@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from s2s_cli.errors import UserError
+from s2s_cli.files import name_of
 from s2s_cli.parallel import Workers
 from s2s_cli.search.pieces import shares
 from s2s_cli.search.replicas import Replicas
@@ -14,6 +15,9 @@ from s2s_cli.search.rescoring import MOST_HYPOTHESES, List, score_group
 from s2s_cli.text.features import one_value
 from s2s_cli.text.nbest import Entry, hypothesis_words, read_segments
 from s2s_cli.text.vocabulary import UNK
+
+# Entries of a segment that are in memory together: no list of one sentence is as long.
+LONGEST_RUN = 4 * MOST_HYPOTHESES
 
 # Index of its source and entries of a segment; with a score for each entry.
 Segment = tuple[int, list[Entry]]
@@ -49,12 +53,12 @@ class SourcedList:
     first_id: int = 0
 
     def segments(self) -> Iterator[Segment]:
-        """Index of its source and entries, segment by segment.
+        """Index of its source and entries, segment by segment, and `LONGEST_RUN` at most together.
 
         Raises:
             UserError: the list is malformed, or has an id for which there is no source.
         """
-        for segment, entries in read_segments(self.path):
+        for segment, entries in read_segments(self.path, LONGEST_RUN):
             yield self.source_index(segment, entries[0]), entries
 
     def source_index(self, segment: int, entry: Entry) -> int:
@@ -62,7 +66,7 @@ class SourcedList:
         if not 0 <= index < len(self.sources):
             last = self.first_id + len(self.sources) - 1
             raise UserError(
-                f"{self.path}:{entry.number}: id {segment} has no source: the source has "
+                f"{name_of(self.path)}:{entry.number}: id {segment} has no source: the source has "
                 f"{len(self.sources)} lines, ids {self.first_id} to {last}; check --source "
                 "and --first-id"
             )

@@ -97,8 +97,12 @@ class Weights:
 
 def best_row(rows: Sequence[Sequence[float]], weights: Sequence[float]) -> int:
     """Which of ``rows`` has the highest weighted sum; of equal ones the first."""
-    scores = [sum(map(mul, weights, row)) for row in rows]
+    scores = weighted_sums(rows, weights)
     return max(range(len(rows)), key=scores.__getitem__)
+
+
+def weighted_sums(rows: Sequence[Sequence[float]], weights: Sequence[float]) -> list[float]:
+    return [sum(map(mul, weights, row)) for row in rows]
 
 
 def rounded(weight: float) -> float:

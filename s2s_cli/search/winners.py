@@ -1,13 +1,15 @@
 """The winner of each segment of a scored list."""
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from s2s_cli.console import warn
 from s2s_cli.errors import UserError
+from s2s_cli.files import name_of
 from s2s_cli.search.nbest import Scored, Seen
-from s2s_cli.search.weights import Weights, best_row
+from s2s_cli.search.weights import Weights, weighted_sums
 from s2s_cli.text.features import FeatureReader, described
 from s2s_cli.text.nbest import Entry
 
@@ -18,8 +20,8 @@ UNKNOWN_SHARE = 0.1
 class Choice(Protocol):
     """A way to choose among the entries of a segment."""
 
-    def best(self, entries: Sequence[Entry], scores: Sequence[float]) -> int:
-        """Which of ``entries`` wins, given the model's score of each; of equal ones the first."""
+    def values(self, entries: Sequence[Entry], scores: Sequence[float]) -> list[float]:
+        """What each of ``entries`` is worth, given the model's scores; the highest wins."""
 
 
 class Average:
@@ -36,7 +38,7 @@ class Average:
         self.weight, self.path = weight, path
         self.has_totals: bool | None = None
 
-    def best(self, entries: Sequence[Entry], scores: Sequence[float]) -> int:
+    def values(self, entries: Sequence[Entry], scores: Sequence[float]) -> list[float]:
         """See `Choice`.
 
         Raises:
@@ -47,13 +49,12 @@ class Average:
                 self.has_totals = entry.total is not None
             if (entry.total is not None) != self.has_totals:
                 raise UserError(
-                    f"{self.path}:{entry.number}: some hypotheses have a total, some none"
+                    f"{name_of(self.path)}:{entry.number}: some hypotheses have a total, some none"
                 )
-        combined = [
+        return [
             score if entry.total is None else (1 - self.weight) * entry.total + self.weight * score
             for entry, score in zip(entries, scores, strict=True)
         ]
-        return max(range(len(entries)), key=combined.__getitem__)
 
 
 class RowReader:
@@ -91,7 +92,7 @@ class Weighted:
         self.weights, self.path, self.reader = weights, weights_path, reader
         self._row: list[float] = []
 
-    def best(self, entries: Sequence[Entry], scores: Sequence[float]) -> int:
+    def values(self, entries: Sequence[Entry], scores: Sequence[float]) -> list[float]:
         """See `Choice`.
 
         Raises:
@@ -104,24 +105,35 @@ class Weighted:
             without = {name: layout[name] for name in layout if name not in self.weights.values}
             if without:
                 warn(f"{self.path}: no weights for {described(without)}: they count nothing")
-        return best_row(rows, self._row)
+        return weighted_sums(rows, self._row)
 
 
 def winners(segments: Iterable[Scored], sources: int, choice: Choice) -> list[Entry | None]:
     """The best entry for each source; None where the list has no segment for it."""
     best: list[Entry | None] = [None] * sources
+    highest = [-math.inf] * sources
     for index, entries, scores in segments:
-        best[index] = entries[choice.best(entries, scores)]
+        values = choice.values(entries, scores)
+        place = first_best(values)
+        # A long segment comes in several runs; of equal ones the first wins.
+        if best[index] is None or values[place] > highest[index]:
+            best[index], highest[index] = entries[place], values[place]
     return best
+
+
+def first_best(values: Sequence[float]) -> int:
+    """Where the highest of ``values`` is; of equal ones the first."""
+    return max(range(len(values)), key=values.__getitem__)
 
 
 def warn_about(path: Path, seen: Seen, missing: Sequence[int]) -> None:
     """Say what may not be as the user expects."""
+    name = name_of(path)
     if missing:
         shown = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
-        warn(f"{path}: no hypotheses for {len(missing)} of the sources (ids {shown}): blank lines")
+        warn(f"{name}: no hypotheses for {len(missing)} of the sources (ids {shown}): blank lines")
     if seen.unknown > UNKNOWN_SHARE * seen.words:
         warn(
-            f"{path}: {seen.unknown / seen.words:.0%} of its words are unknown to the model; "
+            f"{name}: {seen.unknown / seen.words:.0%} of its words are unknown to the model; "
             "is the list tokenised as the model's training text was?"
         )

@@ -7,7 +7,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from s2s_cli.errors import UserError
-from s2s_cli.files import STDIO
+from s2s_cli.files import name_of
 from s2s_cli.text.nbest import BAR, FEATURES, Entry
 
 # What the list's total is called beside the features, and values before the first label.
@@ -67,7 +67,7 @@ class FeatureReader:
     """
 
     def __init__(self, path: Path, first: Entry) -> None:
-        self.name = "stdin" if path == STDIO else str(path)
+        self.name = name_of(path)
         self.first = first
         self.layout = self._layout_of(first)
         # In nearly all lists labels stand apart and in the same places: no need to look for them.
@@ -138,7 +138,7 @@ def one_value(entry: Entry, name: str, path: Path) -> float:
     Raises:
         UserError: ``entry`` has no such feature, or not one finite value of it.
     """
-    where = f"{'stdin' if path == STDIO else path}:{entry.number}"
+    where = f"{name_of(path)}:{entry.number}"
     try:
         values = [finite(value) for value in texts_of(feature_tokens(entry), name)]
     except ValueError as error:

@@ -5,22 +5,27 @@ be missing or empty; what follows the total (alignments) is carried along unread
 """
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from s2s_cli.errors import UserError
-from s2s_cli.files import STDIO, read_lines
+from s2s_cli.files import name_of, read_lines
 
 BAR = "|||"
-# A word that holds a bar would end its field; Moses writes each of its strokes as an entity.
-ESCAPED_BAR = "&#124;" * 3
+# A word that holds a bar would end its field; Moses writes each of its strokes as an entity. Where
+# a word has three such entities of its own, their ampersands become entities, too: all words read
+# back as they were.
+STROKE = re.compile(r"\||&(?:amp;)*#124;")
+STROKES = re.compile(rf"(?:{STROKE.pattern}){{3,}}")
+ENTITIES = re.compile(r"(?:&(?:amp;)*#124;){3,}")
 FEATURES = 2
 TOTAL = 3
 LONGEST_ID = 18  # digits; more is no segment of any file
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One hypothesis of a list.
 
@@ -63,7 +68,32 @@ class Entry:
 
 def hypothesis_words(text: str) -> list[str]:
     """Words of the second field; see `Entry.words`."""
-    return [word for word in text.replace(ESCAPED_BAR, BAR).split(" ") if word]
+    if "#124;" in text:
+        text = ENTITIES.sub(lambda run: STROKE.sub(lowered, run[0]), text)
+    return [word for word in text.split(" ") if word]
+
+
+def lowered(stroke: re.Match[str]) -> str:
+    """The stroke that was written as this entity, see `raised`."""
+    return "|" if stroke[0] == "&#124;" else stroke[0].replace("&amp;", "&", 1)
+
+
+def escaped(text: str) -> str:
+    """``text`` as a field; `hypothesis_words` undoes it."""
+    if BAR not in text and "#124;" not in text:
+        return text
+    return STROKES.sub(escaped_run, text)
+
+
+def escaped_run(run: re.Match[str]) -> str:
+    if BAR in run[0] or ENTITIES.search(run[0]):
+        return STROKE.sub(raised, run[0])
+    return run[0]
+
+
+def raised(stroke: re.Match[str]) -> str:
+    """A stroke as an entity, and an entity with one more of them for its ampersand."""
+    return "&#124;" if stroke[0] == "|" else stroke[0].replace("&", "&amp;", 1)
 
 
 def parse_entry(line: str, path: Path, number: int) -> Entry:
@@ -72,7 +102,7 @@ def parse_entry(line: str, path: Path, number: int) -> Entry:
     Raises:
         UserError: no bar, an id that is not a whole number from 0, a total that is not a number.
     """
-    where = f"{'stdin' if path == STDIO else path}:{number}"
+    where = f"{name_of(path)}:{number}"
     fields = [field.strip(" ") for field in line.split(BAR)]
     if len(fields) == 1:
         raise UserError(f"{where}: no {BAR} in the line; expected `id {BAR} hypothesis {BAR} ...`")
@@ -113,27 +143,33 @@ def read_nbest(path: Path) -> Iterator[Entry]:
             yield parse_entry(line, path, number)
 
 
-def read_segments(path: Path) -> Iterator[tuple[int, list[Entry]]]:
+def read_segments(path: Path, most: int | None = None) -> Iterator[tuple[int, list[Entry]]]:
     """Each segment's id and entries, in the order of the list; ids may start and skip anywhere.
+
+    Args:
+        path: of the list.
+        most: entries that come together; a longer segment comes in several runs, each with its id.
 
     Raises:
         UserError: as `read_nbest`; an id comes back after another one began.
     """
     begun: set[int] = set()
+    segment = -1
     entries: list[Entry] = []
     for entry in read_nbest(path):
-        if entries and entry.segment != entries[0].segment:
-            yield entries[0].segment, entries
+        if entries and (entry.segment != segment or len(entries) == most):
+            yield segment, entries
             entries = []
-        if not entries and entry.segment in begun:
-            where = f"{'stdin' if path == STDIO else path}:{entry.number}"
+        if entry.segment != segment and entry.segment in begun:
             raise UserError(
-                f"{where}: id {entry.segment} comes back after other ids; sort the list by id"
+                f"{name_of(path)}:{entry.number}: id {entry.segment} comes back after other ids; "
+                "sort the list by id"
             )
-        begun.add(entry.segment)
+        segment = entry.segment
+        begun.add(segment)
         entries.append(entry)
     if entries:
-        yield entries[0].segment, entries
+        yield segment, entries
 
 
 def format_entry(
@@ -150,7 +186,7 @@ def format_entry(
         ValueError: a value or the total is not finite.
     """
     labelled = " ".join(feature(name, values, "= ") for name, values in features)
-    fields = [str(segment), hypothesis.replace(BAR, ESCAPED_BAR), labelled, number_text(total)]
+    fields = [str(segment), escaped(hypothesis), labelled, number_text(total)]
     return f" {BAR} ".join(fields)
 
 

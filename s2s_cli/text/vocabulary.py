@@ -34,6 +34,17 @@ class Vocabulary:
         return {word: index for index, word in enumerate(self.words, SYMBOLS)}
 
     @cached_property
+    def unknown(self) -> str:
+        """What `UNK` is printed as: ``UNK`` as in the paper, or ``UNK_`` where that is a word.
+
+        It is never a word of this vocabulary, so it reads back as `UNK`.
+        """
+        surface = UNK_SURFACE
+        while surface in self.ids:
+            surface += "_"
+        return surface
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the words in order: two vocabularies agree exactly where this agrees."""
         return hashlib.sha256("\n".join(self.words).encode()).hexdigest()
@@ -44,9 +55,9 @@ class Vocabulary:
         return [look_up(word, UNK) for word in words]
 
     def decode(self, ids: Iterable[int]) -> list[str]:
-        """Words of ``ids``; `UNK` is printed as ``UNK`` as in the paper, `EOS` is left out."""
+        """Words of ``ids``; `UNK` is printed as `unknown`, `EOS` is left out."""
         return [
-            UNK_SURFACE if index == UNK else self.words[index - SYMBOLS]
+            self.unknown if index == UNK else self.words[index - SYMBOLS]
             for index in ids
             if index != EOS
         ]
