@@ -8,7 +8,7 @@ from pathlib import Path
 
 from s2s_cli.errors import UserError
 from s2s_cli.files import name_of
-from s2s_cli.text.nbest import BAR, FEATURES, Entry
+from s2s_cli.text.nbest import BAR, FEATURES, Entry, is_plain, number, shortened
 
 # What the list's total is called beside the features, and values before the first label.
 TOTAL = "total"
@@ -39,7 +39,11 @@ def entry_features(entry: Entry) -> dict[str, list[float]]:
 
 def feature_tokens(entry: Entry) -> list[str]:
     fields = entry.line.split(BAR, FEATURES + 1)
-    return fields[FEATURES].split() if len(fields) > FEATURES else []
+    if len(fields) <= FEATURES:
+        return []
+    field = fields[FEATURES]
+    # A no-break space may be part of a label.
+    return field.split() if field.isascii() else [each.decode() for each in field.encode().split()]
 
 
 def split_label(token: str) -> tuple[str, str]:
@@ -51,9 +55,9 @@ def split_label(token: str) -> tuple[str, str]:
 
 
 def finite(text: str) -> float:
-    value = float(text)
+    value = number(text)
     if not math.isfinite(value):
-        raise ValueError(f"not a finite number: {text!r}")
+        raise ValueError(f"not a finite number: {shortened(text)}")
     return value
 
 
@@ -91,8 +95,9 @@ class FeatureReader:
         if self._quick and (entry.total is None) == (self.first.total is None):
             tokens = feature_tokens(entry)
             if len(tokens) == self._length and self._labels_of(tokens) == self._labels:
+                texts = self._values_of(tokens)
                 try:
-                    values = list(map(float, self._values_of(tokens)))
+                    values = list(map(float, texts)) if is_plain("".join(texts)) else [math.nan]
                 except ValueError:
                     values = [math.nan]
                 if math.isfinite(sum(values)):

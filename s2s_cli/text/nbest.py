@@ -118,14 +118,23 @@ def parse_segment(text: str, where: str) -> int:
 
 
 def parse_total(text: str, where: str) -> float:
-    try:
-        total = float(text)
-    except ValueError:
-        total = math.nan
-    # float() alone would take 1_000 and digits of other scripts.
-    if not math.isfinite(total) or "_" in text or not text.isascii():
+    total = number(text)
+    if not math.isfinite(total):
         raise UserError(f"{where}: the total must be a finite number, not {shortened(text)}")
     return total
+
+
+def number(text: str) -> float:
+    """The number that ``text`` is, or one that is not finite."""
+    try:
+        return float(text) if is_plain(text) else math.nan
+    except ValueError:
+        return math.nan
+
+
+def is_plain(text: str) -> bool:
+    """Whether `float` may be asked: it would take 1_000 and digits of other scripts."""
+    return text.isascii() and "_" not in text
 
 
 def shortened(text: str, longest: int = 40) -> str:
