@@ -99,6 +99,16 @@ def test_an_output_file_is_whole_or_not_touched(
     assert {path.name for path in tmp_path.iterdir()} == {"in.en", "there.fr"}
 
 
+def test_lines_before_one_that_is_no_utf8_are_on_stdout(s2s: Run, tiny_experiment: Path) -> None:
+    whole = s2s("decode", cwd=tiny_experiment, input="one\u2028\n\ntwo\n".encode())
+    for size in ("1", "64"):
+        options = ["decode", "--batch-size", size]
+        run = s2s(*options, cwd=tiny_experiment, input=b"one\xe2\x80\xa8\n\ntwo\nthr\xe9e\nfour\n")
+        assert (run.returncode, run.stdout) == (1, whole.stdout)
+        assert run.stderr.startswith(b"s2s: stdin:4: invalid UTF-8 at byte 4")
+        assert run.stderr.count(b"\n") == 1
+
+
 MOSES = re.compile(r"(\d+) \|\|\| ([^ ]+(?: [^ ]+)*)? \|\|\| (?:S2S0= (-\S+))? \|\|\| (\S+)")
 
 
