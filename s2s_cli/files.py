@@ -9,13 +9,17 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
+from s2s_cli import __version__
 from s2s_cli.errors import UserError
 
 STDIO = Path("-")
 BOM = b"\xef\xbb\xbf"
+# Bytes of a line that is read into memory; a small compressed file may hold a line of any length.
+LONGEST_LINE = 1 << 24
 
 
 def existing(path: Path) -> Path:
@@ -39,6 +43,17 @@ def name_of(path: Path) -> str:
     return "stdin" if path == STDIO else str(path)
 
 
+def regular(path: Path) -> None:
+    """Refuse what has no end or never begins: in a stranger's directory, pipes and devices.
+
+    Raises:
+        UserError: not a plain file, nor a link to one.
+    """
+    if not path.is_file():
+        what = "is not a plain file" if path.exists() else "no such file"
+        raise UserError(f"{path}: {what}")
+
+
 @contextmanager
 def reading(path: Path) -> Iterator[BinaryIO]:
     """Open ``path`` (``-``: stdin; ``.gz``: decompressed) for reading bytes."""
@@ -49,6 +64,8 @@ def reading(path: Path) -> Iterator[BinaryIO]:
             yield stream
         return
     found = existing(path)
+    if found.suffix == ".gz" and found.is_file() and not found.stat().st_size:
+        raise UserError(f"{found}: damaged or truncated gzip file (it is empty)")
     try:
         with gzip.open(found, "rb") if found.suffix == ".gz" else found.open("rb") as stream:
             yield cast(BinaryIO, stream)
@@ -56,21 +73,62 @@ def reading(path: Path) -> Iterator[BinaryIO]:
         raise UserError(f"{found}: damaged or truncated gzip file ({error})") from None
 
 
-def read_lines(path: Path) -> Iterator[str]:
+def read_lines(path: Path, *, cut_at: int | None = None) -> Iterator[str]:
     r"""The lines of ``path``, without their ends, one at a time.
 
     Lines end at ``\n`` alone: no-break spaces, U+2028, form feeds and lone ``\r`` stay inside.
     One ``\r`` before the ``\n`` and a byte-order mark at the start of the file are dropped; a file
     of nothing but the mark has no line.
 
+    Args:
+        path: the file.
+        cut_at: of a line with more bytes than this, give the beginning instead of refusing lines
+            beyond `LONGEST_LINE`.
+
     Raises:
-        UserError: missing, unreadable or damaged file; invalid UTF-8 (names file and line).
+        UserError: missing, unreadable or damaged file; invalid UTF-8 or an endless line (names file
+            and line).
     """
     with reading(path) as stream:
-        for number, raw in enumerate(stream, 1):
+        for number, raw in enumerate(bounded_lines(stream, path, cut_at), 1):
             if number == 1 and raw == BOM:
                 return
             yield decode_line(raw, path, number)
+
+
+def bounded_lines(stream: BinaryIO, path: Path, cut_at: int | None = None) -> Iterator[bytes]:
+    """The lines of ``stream`` as bytes, with their ends; see `read_lines`."""
+    longest = LONGEST_LINE if cut_at is None else cut_at
+    for number, raw in enumerate(iter(partial(stream.readline, longest + 1), b""), 1):
+        if len(raw) <= longest or raw.endswith(b"\n"):
+            yield raw
+        elif cut_at is None:
+            raise endless_line(path, number)
+        else:
+            pass_over_line(stream)
+            yield whole_characters(raw)
+
+
+def endless_line(path: Path, number: int) -> UserError:
+    """What to tell of a line beyond `LONGEST_LINE`."""
+    return UserError(
+        f"{name_of(path)}:{number}: a line of more than {LONGEST_LINE:,} bytes is no sentence; "
+        "remove it, or put line breaks into the text"
+    )
+
+
+def pass_over_line(stream: BinaryIO) -> None:
+    """Read to the end of the line, and keep nothing of it."""
+    while (part := stream.readline(1 << 20)) and not part.endswith(b"\n"):
+        pass
+
+
+def whole_characters(raw: bytes) -> bytes:
+    """``raw`` without its last character, of which bytes may be missing."""
+    end = len(raw) - 1
+    while end > len(raw) - 4 and raw[end] & 0xC0 == 0x80:  # a byte that goes on a character
+        end -= 1
+    return raw[:end]
 
 
 def decode_line(raw: bytes, path: Path, number: int) -> str:
@@ -184,10 +242,25 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         UserError: missing file, or not a JSON object.
     """
+    regular(path)
     try:
-        value = json.loads(existing(path).read_bytes())
+        value = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not valid JSON ({error})") from None
     if not isinstance(value, dict):
         raise UserError(f"{path}: expected a JSON object")
     return value
+
+
+def check_format(found: object, known: int, path: Path, remedy: str) -> None:
+    """Refuse a file whose format is not the ``known`` one.
+
+    Raises:
+        UserError: tells which version of s2s reads it, or the ``remedy``.
+    """
+    if type(found) is int and found == known:
+        return
+    told = f"{path}: format {found!r:.40} is not the format {known} that s2s {__version__} reads"
+    if type(found) is int and found > known:
+        remedy = "it is newer: use the version of s2s that wrote it, or a later one"
+    raise UserError(f"{told}; {remedy}")

@@ -69,6 +69,7 @@ def decode(
     from s2s_cli.model.device import choose_devices
     from s2s_cli.search.arrivals import chunks
     from s2s_cli.search.replicas import Replicas
+    from s2s_cli.search.sentences import LONGEST_LINE
     from s2s_cli.search.stream import (
         Busy,
         Counts,
@@ -89,7 +90,7 @@ def decode(
         progress("decoding", None, "lines", shown=not (interactive or stream.isatty())) as advance,
     ):
         ahead = workers.count * lookahead(batch_size)
-        arriving = chunks(read_lines(input), ahead, interactive=interactive)
+        arriving = chunks(read_lines(input, cut_at=LONGEST_LINE), ahead, interactive=interactive)
         translate = partial(decode_piece, replicas, config, batch_size)
         for piece in workers.in_order(translate, pieces(arriving, workers.count)):
             stream.write(piece.text)

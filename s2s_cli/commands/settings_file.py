@@ -10,6 +10,7 @@ from s2s_cli.errors import UserError
 
 # Characters; a longer one would leave no room beside it.
 LONGEST_PLACEHOLDER = 40
+LARGEST_NUMBER = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Kind:
             return f"must be {names.get(self.type, 'text in quotes')}"
         if self.words and value not in self.words:
             return f"must be one of {', '.join(self.words)}"
+        if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+            return "is too large a number"
         if isinstance(value, int | float):
             # Written so that nan, which compares with nothing, is out of bounds.
             if self.min is not None and not value >= self.min:
@@ -81,7 +84,7 @@ def read_settings(path: Path, known: Known) -> dict[str, dict[str, Any]]:
         document = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         refuse(path, "no such settings file")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also of numbers with thousands of digits
         refuse(path, f"not valid TOML: {error}")
     defaults: dict[str, dict[str, Any]] = {}
     for section, values in sections(document, known):

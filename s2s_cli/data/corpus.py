@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from s2s_cli.errors import UserError
-from s2s_cli.files import read_json
+from s2s_cli.files import check_format, read_json
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.layout import MANIFEST, ids_file, offsets_file, vocabulary_file
 from s2s_cli.text.vocabulary import Vocabulary
 
 FORMAT = 1
+SPLITS = ("train", "valid")
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +83,7 @@ class Corpus:
         manifest = Manifest(path, read_json(path))
         facts = Facts.from_json(manifest.value("facts", kind=dict), path)
         languages = (facts.source_language, facts.target_language)
+        manifest.check_splits()
         source, target = (open_vocabulary(directory, each, manifest) for each in languages)
         sizes = (len(source), len(target))
         train = open_split(directory, "train", languages, sizes, manifest)
@@ -97,11 +99,7 @@ class Manifest:
     def __init__(self, path: Path, content: dict[str, Any]) -> None:
         self.path = path
         self.content = content
-        if self.value("format", kind=int) != FORMAT:
-            raise UserError(
-                f"{path}: format {content['format']} is not the format {FORMAT} that this version "
-                "of s2s reads; run `s2s vocab` again"
-            )
+        check_format(content.get("format"), FORMAT, path, "run `s2s vocab` again")
 
     @property
     def digest(self) -> str:
@@ -131,6 +129,19 @@ class Manifest:
     def has(self, *keys: str) -> bool:
         *outer, last = keys
         return last in self.value(*outer, kind=dict)
+
+    def check_splits(self) -> None:
+        """A split that is hidden by a damaged name or count is not one that is missing.
+
+        Raises:
+            UserError: an unknown name, or words where there are no pairs.
+        """
+        for split in self.value("splits", kind=dict):
+            if split not in SPLITS:
+                raise self.damaged(f"splits → {split!r:.40} is no split")
+            words = self.value("splits", split, "words", kind=dict).values()
+            if not self.count("splits", split, "pairs") and any(words):
+                raise self.damaged(f"splits → {split} has words and no pairs")
 
     def damaged(self, what: str) -> UserError:
         return UserError(f"{self.path}: {what}; run `s2s vocab` again")
@@ -173,7 +184,19 @@ def open_side(directory: Path, split: str, language: str, size: int, manifest: M
     low, high = ids.aminmax()
     if low < 1 or high >= size:
         raise UserError(f"{ids_path}: damaged (ids beyond the vocabulary); run `s2s vocab` again")
+    for path in (ids_path, offsets_path):
+        check_digest(path, manifest)
     return Side(ids, offsets)
+
+
+def check_digest(path: Path, manifest: Manifest) -> None:
+    """Whether ``path`` has the bytes that were written, to the last bit; reads all of it."""
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != manifest.value("files", path.name, "sha256", kind=str):
+        raise UserError(
+            f"{path}: damaged (its SHA-256 is not that of {MANIFEST}); run `s2s vocab` again"
+        )
 
 
 def map_file(path: Path, count: int, dtype: torch.dtype, manifest: Manifest) -> Tensor:

@@ -14,7 +14,15 @@ import torch
 from torch import Tensor
 
 from s2s_cli.errors import UserError, is_out_of_memory
-from s2s_cli.files import move_into_place, read_json, sync, temporary_beside, write_json
+from s2s_cli.files import (
+    check_format,
+    move_into_place,
+    read_json,
+    sync,
+    temporary_beside,
+    write_json,
+)
+from s2s_cli.model.archive import DamagedError, check_archive, check_content
 from s2s_cli.model.config import Shape
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.facts import Facts
@@ -75,11 +83,7 @@ class Description:
                 f"{directory}: not a model directory (no {DESCRIPTION}); `s2s train` makes one"
             )
         value = read_json(path)
-        if value.get("format") != FORMAT:
-            raise UserError(
-                f"{path}: format {value.get('format')!r} is not the format {FORMAT} that this "
-                "version of s2s reads"
-            )
+        check_format(value.get("format"), FORMAT, path, "train again")
         try:
             shape = Shape.from_json(value.get("shape"))
         except ValueError as error:
@@ -147,23 +151,27 @@ def load_tensors(path: Path, *, mapped: bool = True) -> dict[str, Any]:
     Raises:
         UserError: the file is missing, damaged, or not of this kind.
     """
+    damaged = (
+        f"{path}: damaged, or not a file that `s2s train` wrote (%s); take a copy that is whole, "
+        "or train again"
+    )
     try:
+        check_archive(path)
         content = torch.load(path, map_location="cpu", mmap=mapped, weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except PermissionError:
-        raise
-    except Exception as error:  # there is no end to what the reader raises for bytes of any kind
-        if is_out_of_memory(error):
+        check_content(content, path.stat().st_size)
+    except OSError as error:
+        if error.strerror:
             raise
-        raise UserError(f"{path}: damaged, or not a file that `s2s train` wrote") from None
+        raise UserError(damaged % error) from None
+    except DamagedError as error:
+        raise UserError(damaged % error) from None
+    except Exception as error:  # there is no end to what the reader raises for bytes of any kind
+        if is_out_of_memory(error) and "overflow" not in str(error):
+            raise
+        raise UserError(damaged % "PyTorch cannot read it") from None
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
         raise UserError(f"{path}: holds no model")
-    if content.get("format") != FORMAT:
-        raise UserError(
-            f"{path}: format {content.get('format')!r} is not the format {FORMAT} that this "
-            "version of s2s reads"
-        )
+    check_format(content.get("format"), FORMAT, path, "train again")
     return content
 
 

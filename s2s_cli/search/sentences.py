@@ -7,13 +7,17 @@ from s2s_cli.text.tokenise import Tokeniser
 
 # A line beyond this many words is no sentence; it is cut, and counted, and still gives a line.
 LONGEST_SOURCE = 1000
+# Nothing behind so many characters is looked at, and nothing behind so many bytes is kept in memory
+# where thousands of lines are read ahead.
+LONGEST_TEXT = 1 << 16
+LONGEST_LINE = 4 * LONGEST_TEXT
 
 
 class Sentences:
     """Reads and writes text as the model's own training text was read.
 
     Attributes:
-        cut: sources so far that were cut to `LONGEST_SOURCE` words.
+        cut: sources so far that were cut to `LONGEST_SOURCE` words, or to `LONGEST_TEXT`.
     """
 
     def __init__(self, description: Description, *, tokenised: bool) -> None:
@@ -27,11 +31,9 @@ class Sentences:
 
     def source_ids(self, line: str) -> list[int]:
         """Ids of a source line in the order of the text; none if blank."""
-        words = self._source.tokenise(line)
-        if len(words) > LONGEST_SOURCE:
-            self.cut += 1
-            words = words[:LONGEST_SOURCE]
-        return self.description.source_vocabulary.encode(words)
+        words = self._source.tokenise(line[:LONGEST_TEXT])
+        self.cut += len(words) > LONGEST_SOURCE or len(line) > LONGEST_TEXT
+        return self.description.source_vocabulary.encode(words[:LONGEST_SOURCE])
 
     def target_words(self, line: str) -> list[str]:
         return self._target.tokenise(line)

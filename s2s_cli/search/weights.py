@@ -1,7 +1,7 @@
 """Weights of an n-best list's features: the file they are kept in, and ranking by them."""
 
 import json
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import mul
@@ -44,7 +44,7 @@ class Weights:
 
         try:
             document = tomllib.loads(existing(path).read_bytes().decode("utf-8-sig"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:  # also of numbers with thousands of digits
             raise UserError(f"{path}: not valid TOML: {error}") from None
         section = document.get("weights")
         if not isinstance(section, dict) or not section:
@@ -110,7 +110,9 @@ def rounded(weight: float) -> float:
 
 
 def is_weight(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max  # which neither nan nor 10**400 is
 
 
 def toml_key(key: str) -> str:

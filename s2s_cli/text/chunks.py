@@ -6,7 +6,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 from s2s_cli.errors import UserError
-from s2s_cli.files import BOM, decode_line, existing, reading
+from s2s_cli.files import BOM, LONGEST_LINE, decode_line, endless_line, existing, reading
 
 # Pairs a chunk: enough for a worker to be busy longer than with messages, not more than fit the
 # caches of a processor once their words are cut apart.
@@ -114,12 +114,18 @@ def chunk_starts(path: Path) -> tuple[int, list[int]]:
     """The number of lines, and the byte at which every line 0, CHUNK, 2 CHUNK, ... starts.
 
     The last entry is the size of the (uncompressed) text.
+
+    Raises:
+        UserError: a line that is too long to be read into memory.
     """
-    lines, size, last = 0, 0, b"\n"
+    lines, size, last, begun = 0, 0, b"\n", 0  # begun: bytes so far of a line that goes on
     starts = [0]
     with reading(path) as stream:
         while block := stream.read(BLOCK):
             count, passed, rest = block.count(b"\n"), 0, block
+            if begun + (block.find(b"\n") if count else len(block)) > LONGEST_LINE:
+                raise endless_line(path, lines + 1)
+            begun = len(block) - 1 - block.rfind(b"\n") if count else begun + len(block)
             while (ends := len(starts) * CHUNK - lines) <= count:
                 rest = rest.split(b"\n", ends - passed)[-1]
                 passed = ends

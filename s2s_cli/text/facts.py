@@ -1,11 +1,12 @@
 """What was decided when the text was prepared, and must hold wherever a model reads text."""
 
+import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from s2s_cli.errors import UserError
-from s2s_cli.files import read_json, write_json
+from s2s_cli.files import check_format, read_json, write_json
 
 FORMAT = 1
 FILE_NAME = "facts.json"
@@ -41,21 +42,27 @@ class Facts:
             UserError: no such file, another format, missing or malformed entries.
         """
         path = directory / FILE_NAME
-        if not path.exists():
+        if not path.is_file():
             raise UserError(f"{path}: no such file; run `s2s prep` first")
-        return cls.from_json(read_json(path), path)
+        value = read_json(path)
+        check_format(value.get("format"), FORMAT, path, "prepare the text again")
+        return cls.from_json(value, path)
 
     @classmethod
     def from_json(cls, value: dict[str, Any], where: Path) -> "Facts":
-        if value.get("format", FORMAT) != FORMAT:
-            raise UserError(
-                f"{where}: format {value['format']} is not the format {FORMAT} that this version "
-                "of s2s reads; prepare the text again"
-            )
+        """The facts that stand in a larger file, or alone."""
         taken: dict[str, Any] = {}
         for field in fields(cls):
             entry = value.get(field.name)
             if type(entry) is not field.type:
                 raise UserError(f"{where}: {field.name} is missing or malformed")
             taken[field.name] = entry
+        for language in (taken["source_language"], taken["target_language"]):
+            if not is_language(language):
+                raise UserError(f"{where}: {language!r:.40} is not a language code")
         return cls(**taken)
+
+
+def is_language(code: str) -> bool:
+    """Whether ``code`` may be the suffix of files: no path, and not the suffix gz."""
+    return bool(re.fullmatch(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*", code)) and code != "gz"

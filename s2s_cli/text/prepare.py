@@ -1,6 +1,5 @@
 """From parallel raw text to tokenised pairs worth training on; ``s2s prep``."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -12,11 +11,20 @@ from typing import BinaryIO, Literal
 
 from s2s_cli.console import progress, say
 from s2s_cli.errors import UserError
-from s2s_cli.files import BOM, STDIO, decode_line, existing, reading, replacing, write_json
+from s2s_cli.files import (
+    BOM,
+    STDIO,
+    bounded_lines,
+    decode_line,
+    existing,
+    reading,
+    replacing,
+    write_json,
+)
 from s2s_cli.parallel import Workers, available_cores, worker_processes
 from s2s_cli.settings import setting
 from s2s_cli.text.chunks import Chunk, Source, chunks, find_source
-from s2s_cli.text.facts import FILE_NAME, Facts
+from s2s_cli.text.facts import FILE_NAME, Facts, is_language
 from s2s_cli.text.layout import MANIFEST, SPLITS, text_file
 from s2s_cli.text.odd import FILE_START_MARK, LINE_END_RETURN
 from s2s_cli.text.preparation_report import PrepReport, SplitReport
@@ -115,20 +123,30 @@ def filter_stdin(language: str, tokenised: bool) -> None:
     tokeniser = Tokeniser(language, tokenised)
     number = 1
     with reading(STDIO) as stream, replacing(STDIO) as out:
-        while lines := stream.readlines(FILTERED_TOGETHER):
+        lines, error = bounded_lines(stream, STDIO), None
+        while error is None:
             text, error = decode_until_bad(lines, number)
+            if not text:
+                break
             out.write(tokeniser.tokenise_block("\n".join([*text, ""]))[0].encode())
-            if error:
-                raise error
-            number += len(lines)
+            number += len(text)
+        if error:
+            raise error
 
 
-def decode_until_bad(lines: list[bytes], first: int) -> tuple[list[str], UserError | None]:
-    """Lines of stdin as text up to the first that is no UTF-8, and what is wrong with that."""
+def decode_until_bad(lines: Iterator[bytes], first: int) -> tuple[list[str], UserError | None]:
+    """About `FILTERED_TOGETHER` bytes of stdin as text, and what is wrong with the line after it.
+
+    That is None unless it is no UTF-8, or endless.
+    """
     text: list[str] = []
+    size = 0
     try:
         for number, raw in enumerate(lines, first):
             text.append(decode_line(raw, STDIO, number))
+            size += len(raw)
+            if size >= FILTERED_TOGETHER:
+                break
     except UserError as error:
         return text, error
     return text, None
@@ -159,8 +177,7 @@ def check_languages(config: PrepConfig) -> None:
 
 
 def check_language(language: str) -> None:
-    # It becomes the suffix of files, where gz has a meaning already.
-    if not re.fullmatch(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*", language) or language == "gz":
+    if not is_language(language):
         raise UserError(f"{language!r} is not a language code such as en or pt-BR", exit_code=2)
 
 

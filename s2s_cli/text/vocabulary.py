@@ -6,12 +6,13 @@ from functools import cached_property
 from pathlib import Path
 
 from s2s_cli.errors import UserError
-from s2s_cli.files import read_lines, replacing
+from s2s_cli.files import read_lines, regular, replacing
 
 EOS = 0
 UNK = 1
 SYMBOLS = 2
 UNK_SURFACE = "UNK"
+LONGEST_COUNT = 18  # digits; no text has more words
 
 
 class Vocabulary:
@@ -75,10 +76,12 @@ class Vocabulary:
         Raises:
             UserError: missing file; a line that is not ``word<TAB>count``; a word twice.
         """
+        regular(path)
         words, counts = [], []
         for number, line in enumerate(read_lines(path), 1):
             word, tab, count = line.rpartition("\t")
-            if not (word and tab and count.isascii() and count.isdigit()) or " " in word:
+            number_of = count.isascii() and count.isdigit() and len(count) <= LONGEST_COUNT
+            if not (word and tab and number_of) or " " in word:
                 raise UserError(f"{path}:{number}: expected a word, a tab and its count")
             words.append(word)
             counts.append(int(count))

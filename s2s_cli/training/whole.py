@@ -71,11 +71,16 @@ def load_states(optimisers: Optimisers, model: Model, saved: list[dict[str, Any]
     """
     for optimiser, content in zip(optimisers, saved, strict=True):
         own = optimiser.param_groups[0]["params"]
-        states: dict[int, Any] = {}
+        states: dict[int, dict[str, Any]] = {}
         for index, numbers in enumerate(numbers_of_pieces(optimiser, model)):
             if index in content["state"]:
                 sizes = [len(own[number]) for number in numbers]
                 states |= zip(numbers, split_state(content["state"][index], sizes), strict=True)
+        for number, state in states.items():
+            if any(
+                is_table(value) and value.shape != own[number].shape for value in state.values()
+            ):
+                raise ValueError("moments of another shape")
         groups = [{**group, "params": list(range(len(own)))} for group in content["param_groups"]]
         optimiser.load_state_dict({"state": states, "param_groups": groups})
 

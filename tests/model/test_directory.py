@@ -51,7 +51,7 @@ SPOILT: dict[str, tuple[Callable[[Tensor], object], str]] = {
     "half": (lambda tensor: tensor.bfloat16(), NAME),
     "whole numbers": (lambda tensor: tensor.long(), "do not fit"),
     "complex": (lambda tensor: tensor.to(torch.complex64), NAME),
-    "sparse": (lambda tensor: tensor.to_sparse(), NAME),
+    "sparse": (lambda tensor: tensor.to_sparse(), "more than tables of numbers"),
     "other size": (lambda tensor: tensor[:-1], "do not fit"),
     "nan": (with_nan, "not finite"),
     "infinite": (lambda tensor: tensor / 0, "not finite"),

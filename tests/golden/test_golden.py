@@ -1,0 +1,124 @@
+"""What an earlier version wrote is read for good, and gives what it gave then (see make.py)."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import Run
+
+from s2s_cli import __version__
+from s2s_cli.data.corpus import Corpus, Side
+from s2s_cli.errors import UserError
+from s2s_cli.model.directory import BEST, load_model, save_tensors
+from s2s_cli.text.facts import Facts
+from s2s_cli.text.nbest import BAR
+from s2s_cli.text.vocabulary import Vocabulary
+
+HERE = Path(__file__).parent
+MODELS = sorted(HERE.glob("model-*"))
+DATA = sorted(HERE.glob("data-*"))
+# Of a score with seven digits: the last ones are not the same on every machine.
+TOLERANCE = 1e-5
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [path.name for path in paths]
+
+
+def check_entries(found: str, expected: str) -> None:
+    """The same lines up to the last digits of numbers."""
+    assert found.count("\n") == expected.count("\n")
+    for one, other in zip(found.splitlines(), expected.splitlines(), strict=True):
+        fields, wanted = one.split(BAR), other.split(BAR)
+        assert fields[:2] == wanted[:2]
+        for tokens, others in zip(fields[2:], wanted[2:], strict=True):
+            assert len(tokens.split()) == len(others.split())
+            for token, known in zip(tokens.split(), others.split(), strict=True):
+                if known.endswith("="):
+                    assert token == known
+                else:
+                    assert float(token) == pytest.approx(float(known), rel=TOLERANCE, abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=names(MODELS))
+def test_an_old_model_gives_the_lines_and_scores_it_gave(
+    model: Path, s2s: Run, tmp_path: Path
+) -> None:
+    own = shutil.copytree(model, tmp_path / "model")
+    options = ["--model", own, "--device", "cpu", "--threads", "1"]
+
+    def run(*arguments: str | Path) -> str:
+        done = s2s(*arguments, *options, input=(model / "lines.en").read_bytes(), cwd=tmp_path)
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode()
+
+    def known(name: str) -> str:
+        return (model / name).read_text("utf-8")
+
+    assert run("decode", "--beam", "4") == known("lines.fr")
+    check_entries(run("decode", "--beam", "4", "--nbest", "4"), known("nbest.txt"))
+    rescore: list[str | Path] = ["rescore", own / "list.txt", "--source", own / "lines.en"]
+    check_entries(run(*rescore, "--add-feature"), known("list.scored.txt"))
+    assert run(*rescore) == known("winners.fr")
+    # The model's own hypotheses get from rescore what decode gave them.
+    rescore[1] = own / "nbest.txt"
+    for line in run(*rescore, "--add-feature").splitlines():
+        _, hypothesis, features, _ = line.split(BAR)
+        if hypothesis.strip():
+            _, first, _, again = features.split()
+            assert float(first) == pytest.approx(float(again), rel=TOLERANCE)
+
+
+def text_of(side: Side, vocabulary: Vocabulary) -> list[str]:
+    return [" ".join(vocabulary.decode(side[index].tolist())) for index in range(len(side))]
+
+
+@pytest.mark.parametrize("data", DATA, ids=names(DATA))
+def test_old_data_are_the_text_they_were_made_of(data: Path) -> None:
+    corpus = Corpus.open(data)
+    assert corpus.facts == Facts.read(data)
+    assert corpus.facts.reverse_source
+    assert corpus.valid is not None
+    for name, split in (("train", corpus.train), ("valid", corpus.valid)):
+        french = (data / f"{name}.fr").read_text("utf-8").splitlines()
+        assert text_of(split.target, corpus.target_vocabulary) == french
+        # The corpus of make.py is translated word by word, and the source stands reversed.
+        words = dict(
+            zip(("un", "deux", "trois", "quatre"), ("one", "two", "three", "four"), strict=True)
+        )
+        english = [" ".join(words[each] for each in reversed(line.split(" "))) for line in french]
+        assert text_of(split.source, corpus.source_vocabulary) == english
+
+
+def change_format(path: Path, number: Any) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), "format": number}))
+
+
+@pytest.mark.parametrize("number", [2, 10**30, 0, -1, True, 1.0, "1", None, [1]])
+@pytest.mark.parametrize("file", ["facts.json", "corpus.json", "model.json", BEST])
+def test_another_format_is_refused_with_the_version_to_use(
+    file: str, number: Any, tmp_path: Path
+) -> None:
+    old = HERE / ("data-1" if file in ("facts.json", "corpus.json") else "model-1")
+    own = shutil.copytree(old, tmp_path / "own")
+    if file == BEST:
+        weights = torch.load(own / BEST, weights_only=True)["model"]
+        save_tensors(own / BEST, {"model": weights, "format": number})
+    else:
+        change_format(own / file, number)
+    with pytest.raises(UserError) as refused:
+        match file:
+            case "facts.json":
+                Facts.read(own)
+            case "corpus.json":
+                Corpus.open(own)
+            case _:
+                load_model(own, torch.device("cpu"))
+    told = str(refused.value)
+    assert told.startswith(f"{own / file}: format {number!r} is not the format 1 that s2s ")
+    assert f"s2s {__version__} reads; " in told
+    newer = "it is newer: use the version of s2s that wrote it, or a later one"
+    assert (newer in told) == (type(number) is int and number > 1)
