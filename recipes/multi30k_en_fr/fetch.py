@@ -18,6 +18,7 @@ REPOSITORY = "https://raw.githubusercontent.com/multi30k/dataset/master/data/tas
 SUMS = Path(__file__).with_name("SHA256SUMS")
 OUR_NAMES = {"train": "train", "val": "valid", "test_2016_flickr": "test"}
 TIMEOUT_SECONDS = 60
+LARGEST = 1 << 26  # bytes of a file, some times what the largest has
 
 
 def fetch(name: str, folder: Path | None, url: str) -> bytes:
@@ -25,7 +26,10 @@ def fetch(name: str, folder: Path | None, url: str) -> bytes:
     if folder is not None:
         return (folder / name).read_bytes()
     with urllib.request.urlopen(f"{url}/{name}.gz", timeout=TIMEOUT_SECONDS) as answer:
-        return gzip.decompress(answer.read())
+        text = gzip.GzipFile(fileobj=answer).read(LARGEST + 1)
+    if len(text) > LARGEST:
+        raise ValueError(f"it has more than {LARGEST:,} bytes")
+    return text
 
 
 def store(text: bytes, checksum: str, path: Path) -> None:

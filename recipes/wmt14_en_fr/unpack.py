@@ -37,6 +37,8 @@ def unpack(archive: Path, texts: list[Text], output: Path) -> None:
     with tarfile.open(archive, "r|*") as tar:
         for member in tar:
             text, side = wanted.pop(member.name.removeprefix("./"), (None, ""))
+            if text and not member.isreg():  # a link, a device, a directory
+                raise WrongTextError(f"{archive}: {member.name} is not a plain file")
             content = tar.extractfile(member) if text else None
             if text and content:
                 store(content, text, side, path_of(output, text, side))

@@ -105,12 +105,15 @@ def decode(
 
 def tell(counts: "Counts", seconds: float) -> None:
     """What happened to the stream, on stderr."""
-    from s2s_cli.search.sentences import LONGEST_SOURCE
+    from s2s_cli.search.sentences import LONGEST_SOURCE, LONGEST_TEXT
 
     if counts.at_limit:
         warn(f"{counts.at_limit} translations were ended by the length limit (--max-length)")
     if counts.cut:
-        warn(f"{counts.cut} lines were cut to their first {LONGEST_SOURCE} words")
+        warn(
+            f"{counts.cut} lines were cut to their first {LONGEST_SOURCE} words or "
+            f"{LONGEST_TEXT:,} characters"
+        )
     speed = (counts.source_words + counts.target_words) / max(seconds, 1e-9)
     say(
         f"{counts.lines} lines ({counts.blank} blank) in {seconds:.1f} s, "

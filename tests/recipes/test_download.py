@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import io
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -257,6 +258,46 @@ def test_a_missing_member_is_named(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.strip().endswith("a.tgz: has no other.sgm")
+
+
+LINKS = {
+    "link": (tarfile.SYMTYPE, "/etc/passwd"),
+    "hard link": (tarfile.LNKTYPE, "in/packed.fr.gz"),
+    "link to nothing": (tarfile.LNKTYPE, "../../nothing"),
+    "device": (tarfile.CHRTYPE, ""),
+    "pipe": (tarfile.FIFOTYPE, ""),
+    "directory": (tarfile.DIRTYPE, ""),
+}
+
+
+@pytest.mark.parametrize("kind", LINKS)
+def test_a_member_that_is_no_plain_file_is_refused(tmp_path: Path, kind: str) -> None:
+    unpack(tmp_path)
+    (tmp_path / "out/plain.en.gz").unlink()
+    with tarfile.open(tmp_path / "a.tgz", "w:gz") as tar:
+        info = tarfile.TarInfo("in/plain.en")
+        info.type, info.linkname = LINKS[kind]
+        tar.addfile(info)
+    command = [sys.executable, str(RECIPE / "unpack.py"), "sources.toml", ".", "out"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("a.tgz: in/plain.en is not a plain file")
+    assert not (tmp_path / "out/plain.en.gz").exists()
+
+
+def test_members_with_paths_that_lead_out_lead_nowhere(tmp_path: Path) -> None:
+    folder = tmp_path / "inside"
+    folder.mkdir()
+    unpack(folder)
+    shutil.rmtree(folder / "out")
+    members = {"../outside": b"x\n", str(tmp_path / "absolute"): b"x\n", "../plain.en": b"x\n"}
+    (folder / "a.tgz").write_bytes(archive(members))
+    command = [sys.executable, str(RECIPE / "unpack.py"), "sources.toml", ".", "out"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "a.tgz: has no " in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["inside"]
+    assert not list((folder / "out").iterdir())
 
 
 def test_the_checksums_of_the_development_texts_are_right(real_data: Path) -> None:

@@ -104,6 +104,15 @@ def test_a_damaged_download_is_told_in_one_sentence(script: Path, site: Path, da
     assert names(script.parent / "corpus") == {}
 
 
+def test_a_download_that_unpacks_without_end_is_refused(script: Path, site: Path) -> None:
+    (site / "train.en.gz").write_bytes(gzip.compress(bytes(70_000_000)))
+    done = fetch(script, "--url", site.as_uri())
+    assert done.returncode == 1
+    assert done.stderr.startswith("fetch.py: train.en from ")
+    assert done.stderr.endswith("it has more than 67,108,864 bytes\n")
+    assert names(script.parent / "corpus") == {}
+
+
 def test_the_checksums_are_those_of_the_corpus(real_data: Path) -> None:
     for line in SCRIPT.with_name("SHA256SUMS").read_text().splitlines():
         checksum, name = line.split("  ")
