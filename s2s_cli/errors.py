@@ -12,6 +12,10 @@ class UserError(Exception):
         self.exit_code = exit_code
 
 
+class DamagedFileError(UserError):
+    """A file is not as it was written; an earlier one may do."""
+
+
 def is_out_of_memory(error: Exception) -> bool:
     """Whether memory, the system's or a GPU's, ran out; torch has no one type for that."""
     phrases = ("out of memory", "can't allocate memory", "Storage size calculation overflowed")

@@ -1,20 +1,18 @@
 r"""Reading and writing files: lines are split on ``\n`` alone, writers replace a file whole."""
 
-import errno
 import gzip
 import json
-import os
 import sys
-import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from s2s_cli import __version__
 from s2s_cli.errors import UserError
+from s2s_cli.new_files import NewFiles, naming
 
 STDIO = Path("-")
 BOM = b"\xef\xbb\xbf"
@@ -146,94 +144,23 @@ def decode_line(raw: bytes, path: Path, number: int) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write ``path`` (``-``: stdout; ``.gz``: compressed) whole or not at all.
-
-    Bytes go to a temporary file in the same directory, which takes the name of ``path`` when the
-    block ends without an exception and is removed otherwise.
-    """
-    with naming("stdout" if path == STDIO else str(path)):
-        if path == STDIO:
+    """Write ``path`` (``-``: stdout; ``.gz``: compressed) whole or not at all, as `NewFiles` do."""
+    if path == STDIO:
+        with naming("stdout"):
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
-        elif path.exists() and not path.is_file():  # /dev/stdout, a named pipe: not to be replaced
-            with path.open("wb") as stream:
-                yield cast(BinaryIO, stream)
-        else:
-            with written_beside(path) as stream:
-                yield stream
-
-
-@contextmanager
-def naming(name: str) -> Iterator[None]:
-    """Say which file it is that there is no room for: the system does not."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) and error.filename is None:
-            error.filename = name
-        raise
-
-
-@contextmanager
-def written_beside(path: Path) -> Iterator[BinaryIO]:
-    """A temporary file that takes the name of ``path`` at the end of the block."""
-    temporary = temporary_beside(path)
-    try:
-        with temporary.open("wb") as raw:
-            if path.suffix == ".gz":
-                # No name and no time in the header: the same text gives the same bytes.
-                with gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
-                    yield cast(BinaryIO, packed)
-            else:
-                yield cast(BinaryIO, raw)
-            sync(raw)
-        move_into_place(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def temporary_beside(path: Path) -> Path:
-    """A new empty file in the directory of ``path``, which is made where it is missing.
-
-    Raises:
-        UserError: nothing can be written there.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UserError(f"{path}: cannot be written ({reason})") from None
-    umask = os.umask(0)
-    os.umask(umask)
-    if hasattr(os, "fchmod"):
-        os.fchmod(handle, 0o666 & ~umask)
-    os.close(handle)
-    return Path(name)
-
-
-def sync(stream: IO[bytes]) -> None:
-    """Have the bytes of ``stream`` on the disk before going on."""
-    stream.flush()
-    os.fsync(stream.fileno())
-
-
-def move_into_place(temporary: Path, path: Path) -> None:
-    """Give the finished file its name, and have the name itself on the disk."""
-    temporary.replace(path)
-    with suppress(OSError, AttributeError):  # no directory handles on Windows
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+    elif path.exists() and not path.is_file():  # /dev/stdout, a named pipe: not to be replaced
+        with naming(str(path)), path.open("wb") as stream:
+            yield cast(BinaryIO, stream)
+    else:
+        with NewFiles() as files:
+            yield files.open(path)
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented JSON, whole or not at all."""
-    with replacing(path) as stream:
-        stream.write(json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n")
+    with NewFiles() as files:
+        files.write_json(path, value)
 
 
 def read_json(path: Path) -> dict[str, Any]:

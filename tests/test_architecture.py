@@ -19,7 +19,10 @@ LEVELS = {
     "scoring": 3,
     "commands": 4,
 }
-GROUND_NAMES = {"__init__", "__version__", "errors", "files", "console", "parallel", "settings"}
+GROUND_NAMES = {
+    *("__init__", "__version__", "errors", "files", "new_files", "locks", "console", "parallel"),
+    "settings",
+}
 LONGEST_FILE = 400
 
 

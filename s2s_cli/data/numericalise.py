@@ -5,19 +5,26 @@ import shutil
 import sys
 from array import array
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from itertools import repeat
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from s2s_cli.console import progress, say
 from s2s_cli.errors import UserError
-from s2s_cli.files import replacing, write_json
+from s2s_cli.locks import alone_in
+from s2s_cli.new_files import NewFiles
 from s2s_cli.settings import setting
 from s2s_cli.text.counting import count_words, most_frequent, read_words
 from s2s_cli.text.facts import Facts
-from s2s_cli.text.layout import MANIFEST, ids_file, offsets_file, text_file, vocabulary_file
+from s2s_cli.text.layout import (
+    AT_WORK,
+    MANIFEST,
+    ids_file,
+    offsets_file,
+    text_file,
+    vocabulary_file,
+)
 from s2s_cli.text.vocabulary import UNK, Vocabulary
 
 FORMAT = 1
@@ -85,25 +92,32 @@ def numericalise(config: VocabConfig) -> VocabReport:
     All files appear at the end, the manifest last.
 
     Raises:
-        UserError: text that ``prep`` did not write, or no room on the disk.
+        UserError: text that ``prep`` did not write; no room on the disk; another process is at work
+            there.
     """
     facts = Facts.read(config.data)
+    with alone_in(config.data, AT_WORK):
+        return write_corpus(config, facts)
+
+
+def write_corpus(config: VocabConfig, facts: Facts) -> VocabReport:
+    """As `numericalise`."""
     languages = choose_vocabularies(config, facts)
     splits = [
         split for split in SPLITS if text_file(config.data, split, facts.source_language).exists()
     ]
     report = VocabReport(languages, {}, {})
     require_room(config.data, languages)
-    with ExitStack() as outputs:
+    with NewFiles() as outputs:
         for split in splits:
             write_split(config.data, split, facts, report, outputs)
-        # From here to the last file there is no manifest: a kill leaves no corpus.
-        (config.data / MANIFEST).unlink(missing_ok=True)
         for each in languages:
-            each.vocabulary.write(vocabulary_file(config.data, each.language))
-    if "valid" not in splits:
-        remove_split(config.data, "valid", languages)
-    write_json(config.data / MANIFEST, manifest(facts, report))
+            each.vocabulary.write_with(outputs, vocabulary_file(config.data, each.language))
+        # From there to the last file there is no manifest: a kill leaves no corpus.
+        outputs.remove(config.data / MANIFEST)
+        if "valid" not in splits:
+            remove_split(config.data, "valid", languages, outputs)
+        outputs.write_json(config.data / MANIFEST, manifest(facts, report))
     return report
 
 
@@ -133,7 +147,7 @@ def require_room(directory: Path, languages: list[LanguageReport]) -> None:
 
 
 def write_split(
-    directory: Path, split: str, facts: Facts, report: VocabReport, outputs: ExitStack
+    directory: Path, split: str, facts: Facts, report: VocabReport, outputs: NewFiles
 ) -> None:
     """Write the ids of both sides; entries of the manifest go into ``report``."""
     pairs = []
@@ -170,7 +184,7 @@ def encoded(path: Path, vocabulary: Vocabulary, reverse: bool) -> Iterator["arra
 class IdsWriter:
     """Writes the ids of sentences and their offsets, a buffer at a time."""
 
-    def __init__(self, directory: Path, split: str, language: str, outputs: ExitStack) -> None:
+    def __init__(self, directory: Path, split: str, language: str, outputs: NewFiles) -> None:
         self.ids = array("i")
         self.offsets = array("q", [0])
         self.pairs = self.words = self.unknown = 0
@@ -205,9 +219,9 @@ class IdsWriter:
 class HashedOutput:
     """A file of little-endian integers that knows its size and SHA-256."""
 
-    def __init__(self, path: Path, outputs: ExitStack) -> None:
+    def __init__(self, path: Path, outputs: NewFiles) -> None:
         self.path = path
-        self.stream: BinaryIO = outputs.enter_context(replacing(path))
+        self.stream = outputs.open(path)
         self.hash = hashlib.sha256()
         self.bytes = 0
 
@@ -222,10 +236,12 @@ class HashedOutput:
         return {"bytes": self.bytes, "sha256": self.hash.hexdigest()}
 
 
-def remove_split(directory: Path, split: str, languages: list[LanguageReport]) -> None:
+def remove_split(
+    directory: Path, split: str, languages: list[LanguageReport], outputs: NewFiles
+) -> None:
     for each in languages:
-        ids_file(directory, split, each.language).unlink(missing_ok=True)
-        offsets_file(directory, split, each.language).unlink(missing_ok=True)
+        outputs.remove(ids_file(directory, split, each.language))
+        outputs.remove(offsets_file(directory, split, each.language))
 
 
 def manifest(facts: Facts, report: VocabReport) -> dict[str, Any]:

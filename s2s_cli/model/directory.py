@@ -6,6 +6,7 @@ and the state of training).
 """
 
 import math
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,18 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from s2s_cli.errors import UserError, is_out_of_memory
-from s2s_cli.files import (
-    check_format,
-    move_into_place,
-    read_json,
-    sync,
-    temporary_beside,
-    write_json,
-)
+from s2s_cli.errors import DamagedFileError, UserError, is_out_of_memory
+from s2s_cli.files import check_format, read_json
 from s2s_cli.model.archive import DamagedError, check_archive, check_content
 from s2s_cli.model.config import Shape
 from s2s_cli.model.seq2seq import Seq2Seq
+from s2s_cli.new_files import NewFiles, keep, move, remove_abandoned
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.vocabulary import Vocabulary
 
@@ -32,6 +27,8 @@ FORMAT = 1
 DESCRIPTION = "model.json"
 BEST = "best.pt"
 LAST = "last.pt"
+PREVIOUS = "last.previous.pt"
+DAMAGED = "last.damaged.pt"
 TABLES = ("source_embedding.weight", "target_embedding.weight")
 # Tensors of a model: two tables, the softmax and its bias; of each layer, encoder's and decoder's,
 # two matrices and two biases.
@@ -49,20 +46,22 @@ class Description:
     target_vocabulary: Vocabulary
 
     def write(self, directory: Path) -> None:
-        """Write the vocabularies, then ``model.json``, which names their digests."""
-        for language, vocabulary in self._vocabularies():
-            vocabulary.write(vocabulary_path(directory, language))
-        write_json(
-            directory / DESCRIPTION,
-            {
-                "format": FORMAT,
-                "shape": asdict(self.shape),
-                "facts": asdict(self.facts),
-                "vocabularies": {
-                    language: vocabulary.digest for language, vocabulary in self._vocabularies()
-                },
+        """Write the vocabularies and ``model.json``, which names their digests."""
+        with NewFiles() as files:
+            for language, vocabulary in self._vocabularies():
+                vocabulary.write_with(files, vocabulary_path(directory, language))
+            files.write_json(directory / DESCRIPTION, self.as_json())
+
+    def as_json(self) -> dict[str, Any]:
+        """What ``model.json`` holds."""
+        return {
+            "format": FORMAT,
+            "shape": asdict(self.shape),
+            "facts": asdict(self.facts),
+            "vocabularies": {
+                language: vocabulary.digest for language, vocabulary in self._vocabularies()
             },
-        )
+        }
 
     def _vocabularies(self) -> tuple[tuple[str, Vocabulary], tuple[str, Vocabulary]]:
         return (
@@ -121,24 +120,68 @@ def read_vocabulary(
     return vocabulary
 
 
-def save_tensors(path: Path, content: dict[str, Any]) -> None:
-    """Write plain containers and tensors, whole or not at all."""
-    temporary = temporary_beside(path)
-    try:
-        with temporary.open("wb") as stream:
-            torch.save({"format": FORMAT, **content}, stream)
-            sync(stream)
-        move_into_place(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+def save_tensors(path: Path, content: dict[str, Any], *, previous: Path | None = None) -> None:
+    """Write plain containers and tensors, whole or not at all.
+
+    Args:
+        path: the file.
+        content: what to write.
+        previous: the name under which the file that was there before stays; None: it goes.
+
+    Raises:
+        UserError: the disk has no room for it.
+    """
+    require_room(path, tensor_bytes(content))
+    with NewFiles() as files:
+        file = files.new(path)
+        try:
+            torch.save({"format": FORMAT, **content}, file.stream)
+        except RuntimeError:  # what torch makes of a stream that fails
+            if file.raw.error is None:
+                raise
+            raise file.raw.error from None
+        if previous:
+            files.keep(path, previous)
+
+
+def tensor_bytes(content: Any) -> int:
+    """Bytes of all tensors in ``content``."""
+    if isinstance(content, Tensor):
+        return content.numel() * content.element_size()
+    if isinstance(content, dict):
+        content = content.values()
+    elif not isinstance(content, list | tuple):
+        return 0
+    return sum(map(tensor_bytes, content))
+
+
+def require_room(path: Path, needed: int) -> None:
+    """Refuse to begin a file for which the disk has no room.
+
+    Raises:
+        UserError: says what is needed and what is free.
+    """
+    directory = next(each for each in path.absolute().parents if each.is_dir())
+    free = shutil.disk_usage(directory).free
+    if needed > free:
+        raise UserError(
+            f"{path}: needs {needed:,} bytes, and {free:,} are free on this disk; make room, and "
+            "the same command goes on from the last checkpoint"
+        )
 
 
 def remove_half_written(directory: Path) -> None:
     """Remove what a kill in the middle of `save_tensors` left: files as large as the model."""
     for name in (BEST, LAST):
-        for left in directory.glob(f".{name}.*.tmp"):
-            left.unlink(missing_ok=True)
+        remove_abandoned(directory / name)
+
+
+def replace_damaged(directory: Path) -> None:
+    """Put the checkpoint before the last in its place, and keep the damaged one apart."""
+    last = directory / LAST
+    if last.is_file():
+        move(last, directory / DAMAGED)
+    keep(directory / PREVIOUS, last)
 
 
 def load_tensors(path: Path, *, mapped: bool = True) -> dict[str, Any]:
@@ -162,13 +205,13 @@ def load_tensors(path: Path, *, mapped: bool = True) -> dict[str, Any]:
     except OSError as error:
         if error.strerror:
             raise
-        raise UserError(damaged % error) from None
+        raise DamagedFileError(damaged % error) from None
     except DamagedError as error:
-        raise UserError(damaged % error) from None
+        raise DamagedFileError(damaged % error) from None
     except Exception as error:  # there is no end to what the reader raises for bytes of any kind
         if is_out_of_memory(error) and "overflow" not in str(error):
             raise
-        raise UserError(damaged % "PyTorch cannot read it") from None
+        raise DamagedFileError(damaged % "PyTorch cannot read it") from None
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
         raise UserError(f"{path}: holds no model")
     check_format(content.get("format"), FORMAT, path, "train again")

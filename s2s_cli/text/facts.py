@@ -32,7 +32,11 @@ class Facts:
     tokeniser: str
 
     def write(self, directory: Path) -> None:
-        write_json(directory / FILE_NAME, {"format": FORMAT, **asdict(self)})
+        write_json(directory / FILE_NAME, self.as_json())
+
+    def as_json(self) -> dict[str, Any]:
+        """What `read` reads."""
+        return {"format": FORMAT, **asdict(self)}
 
     @classmethod
     def read(cls, directory: Path) -> "Facts":

@@ -4,6 +4,8 @@ from pathlib import Path
 
 SPLITS = ("train", "valid", "test")
 MANIFEST = "corpus.json"
+# Whose lock a data directory has.
+AT_WORK = "`s2s prep` or `s2s vocab`"
 
 
 def text_file(directory: Path, split: str, language: str) -> Path:

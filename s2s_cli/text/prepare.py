@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import compress
@@ -19,13 +19,14 @@ from s2s_cli.files import (
     existing,
     reading,
     replacing,
-    write_json,
 )
+from s2s_cli.locks import LOCK, alone_in
+from s2s_cli.new_files import NewFiles
 from s2s_cli.parallel import Workers, available_cores, worker_processes
 from s2s_cli.settings import setting
 from s2s_cli.text.chunks import Chunk, Source, chunks, find_source
 from s2s_cli.text.facts import FILE_NAME, Facts, is_language
-from s2s_cli.text.layout import MANIFEST, SPLITS, text_file
+from s2s_cli.text.layout import AT_WORK, MANIFEST, SPLITS, text_file
 from s2s_cli.text.odd import FILE_START_MARK, LINE_END_RETURN
 from s2s_cli.text.preparation_report import PrepReport, SplitReport
 from s2s_cli.text.tokenise import Tokeniser, tokeniser_name
@@ -85,10 +86,11 @@ def prepare(config: PrepConfig) -> PrepReport:
     """Tokenise and filter the text of every split into ``config.output``.
 
     Every file there appears at the end or not at all, and so does the directory; what an earlier
-    ``vocab`` made of earlier text is taken away.
+    ``vocab`` made of earlier text is taken away. Nothing changes until all is on the disk.
 
     Raises:
-        UserError: languages, files or their lines that cannot be used; no pair left.
+        UserError: languages, files or their lines that cannot be used; no pair left; another
+            process is at work there.
     """
     check_languages(config)
     named = find_splits(config)
@@ -100,16 +102,17 @@ def prepare(config: PrepConfig) -> PrepReport:
     count = worker_count(config, named)
     with (
         vanishing(config.output),
-        ExitStack() as outputs,
+        alone_in(config.output, AT_WORK),
+        NewFiles() as outputs,
         worker_processes(count, partial(make_tokenisers, config), "--workers") as workers,
     ):
         sources = [find_source(split, paths) for split, paths in named.items()]
         write_pairs(config, sources, report, outputs, workers)
         if report.splits["train"].kept == 0:
             raise UserError(f"{sources[0].paths[0]}: no pair fit for training in this text")
-        retire(config.output, sources, config.languages)
-    write_json(config.output / REPORT, report.as_json())
-    facts.write(config.output)
+        retire(config.output, sources, config.languages, outputs)
+        outputs.write_json(config.output / REPORT, report.as_json())
+        outputs.write_json(config.output / FILE_NAME, facts.as_json())
     return report
 
 
@@ -160,6 +163,8 @@ def vanishing(directory: Path) -> Iterator[None]:
         yield
     except BaseException:
         with suppress(OSError):  # never made, or someone put something there
+            if missing:
+                (directory / LOCK).unlink(missing_ok=True)
             for each in missing:
                 each.rmdir()
         raise
@@ -224,18 +229,18 @@ def write_pairs(
     config: PrepConfig,
     sources: list[Source],
     report: PrepReport,
-    outputs: ExitStack,
+    outputs: NewFiles,
     workers: Workers,
 ) -> None:
     """Run every chunk through `prepare_chunk` and write what comes back, in order."""
     files: dict[str, list[BinaryIO]] = {
         source.split: [
-            outputs.enter_context(replacing(text_file(config.output, source.split, language)))
+            outputs.open(text_file(config.output, source.split, language))
             for language in config.languages
         ]
         for source in sources
     }
-    dropped = outputs.enter_context(replacing(config.output / DROPPED))
+    dropped = outputs.open(config.output / DROPPED)
     dropped.write(b"split\tline\treason\n")
     total = sum(source.lines for source in sources)
     prepare_one = partial(prepare_chunk, config)
@@ -328,14 +333,16 @@ def add(report: PrepReport, prepared: Prepared) -> None:
         report.odd[side].update(prepared.odd[side])
 
 
-def retire(directory: Path, sources: list[Source], languages: tuple[str, str]) -> None:
-    """Take away what would not belong to the new text, before that moves into place.
+def retire(
+    directory: Path, sources: list[Source], languages: tuple[str, str], outputs: NewFiles
+) -> None:
+    """Have what would not belong to the new text go before that moves into place.
 
     Without facts the directory is not prepared and without manifest it is no corpus, so a kill
-    between here and the last file leaves nothing that could be taken for either.
+    between there and the last file, the facts, leaves nothing that could be taken for either.
     """
-    (directory / FILE_NAME).unlink(missing_ok=True)
-    (directory / MANIFEST).unlink(missing_ok=True)
+    outputs.remove(directory / FILE_NAME)
+    outputs.remove(directory / MANIFEST)
     for split in set(SPLITS) - {source.split for source in sources}:
         for language in languages:
-            text_file(directory, split, language).unlink(missing_ok=True)
+            outputs.remove(text_file(directory, split, language))

@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 
 from s2s_cli.errors import UserError
-from s2s_cli.files import read_lines, regular, replacing
+from s2s_cli.files import read_lines, regular
+from s2s_cli.new_files import NewFiles
 
 EOS = 0
 UNK = 1
@@ -65,9 +66,14 @@ class Vocabulary:
 
     def write(self, path: Path) -> None:
         """One ``word<TAB>count`` a line, in the order of ids."""
-        with replacing(path) as stream:
-            for word, count in zip(self.words, self.counts, strict=True):
-                stream.write(f"{word}\t{count}\n".encode())
+        with NewFiles() as files:
+            self.write_with(files, path)
+
+    def write_with(self, files: NewFiles, path: Path) -> None:
+        """As `write`, together with other files."""
+        stream = files.open(path)
+        for word, count in zip(self.words, self.counts, strict=True):
+            stream.write(f"{word}\t{count}\n".encode())
 
     @classmethod
     def read(cls, path: Path) -> "Vocabulary":

@@ -5,10 +5,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from s2s_cli.errors import UserError, is_out_of_memory
+from s2s_cli.console import warn
+from s2s_cli.errors import DamagedFileError, UserError, is_out_of_memory
 from s2s_cli.model.config import Shape
-from s2s_cli.model.directory import BEST, LAST, load_tensors, save_tensors
+from s2s_cli.model.directory import (
+    BEST,
+    LAST,
+    PREVIOUS,
+    load_tensors,
+    remove_half_written,
+    replace_damaged,
+    require_room,
+    save_tensors,
+    tensor_bytes,
+)
 from s2s_cli.model.pipeline import Model
 from s2s_cli.training import whole
 from s2s_cli.training.config import MAY_CHANGE, TrainingConfig
@@ -103,7 +115,10 @@ def save(
     identity: Identity,
     device: torch.device,
 ) -> None:
-    """Write ``last.pt``: weights and state agree because they are one file."""
+    """Write ``last.pt``: weights and state agree because they are one file.
+
+    The one before stays as ``last.previous.pt``.
+    """
     # Of the GPU that trains alone: asking all would start a context on each.
     cuda = [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
     save_tensors(
@@ -115,12 +130,59 @@ def save(
             "settings": identity.settings,
             "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
         },
+        previous=directory / PREVIOUS,
     )
 
 
-def save_best(directory: Path, model: Model) -> None:
-    """Write ``best.pt``: the weights alone."""
-    save_tensors(directory / BEST, {"model": whole.weights(model)})
+def keep_best(directory: Path, model: Model) -> None:
+    """Write ``best.pt``, the weights alone, where it does not hold them yet."""
+    weights = whole.weights(model)
+    if not holds(directory / BEST, weights):
+        save_tensors(directory / BEST, {"model": weights})
+
+
+def holds(path: Path, weights: dict[str, Tensor]) -> bool:
+    """Whether these are the weights in ``path``, whatever else may be wrong with it."""
+    if not path.is_file():
+        return False
+    try:
+        saved = load_tensors(path)["model"]
+    except UserError:
+        return False
+    return saved.keys() == weights.keys() and all(
+        torch.equal(saved[name], each.cpu()) for name, each in weights.items()
+    )
+
+
+def make_ready(directory: Path, model: Model, config: TrainingConfig, *, damaged: bool) -> None:
+    """Leave ``directory`` as if no run before had been killed, with room for all checkpoints.
+
+    Args:
+        directory: of the model.
+        model: what is trained there.
+        config: how.
+        damaged: the last checkpoint is, and the one before takes its place.
+
+    Raises:
+        UserError: there is no room; says what is needed and what is free.
+    """
+    remove_half_written(directory)
+    best = tensor_bytes(list(whole.pieces(model).values()))
+    last = best * (3 if config.optimiser == "adam" else 1)  # two moments for each weight
+    paths = [directory / name for name in (BEST, LAST, PREVIOUS)]
+    there = sum(path.stat().st_size for path in paths if path.is_file())
+    # While a checkpoint is written, all others are there.
+    require_room(directory / LAST, best + 3 * last - there)
+    if damaged:
+        replace_damaged(directory)
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What `restore` found: where a training stands, and the file that says so."""
+
+    progress: Progress
+    path: Path
 
 
 def restore(
@@ -129,21 +191,47 @@ def restore(
     optimisers: list[torch.optim.Optimizer],
     identity: Identity,
     device: torch.device,
-) -> Progress | None:
-    """Put back what `save` wrote; None where there is nothing.
+) -> Restored | None:
+    """Put back what `save` wrote last, or before that if the last is damaged; None: nothing there.
 
     Raises:
-        UserError: the file is damaged, or belongs to a training with other settings; there are
+        UserError: the files are damaged, or belong to a training with other settings; there are
             the best weights of a training that cannot be resumed, which a new one would destroy.
     """
-    path = directory / LAST
-    if not path.is_file():
+    last, previous = directory / LAST, directory / PREVIOUS
+    arguments = directory, model, optimisers, identity, device
+    if not previous.is_file():
+        if last.is_file():
+            return Restored(put_back(last, *arguments), last)
         if (directory / BEST).is_file():
             raise UserError(
                 f"{directory}: holds a trained model ({BEST}) but no {LAST} to go on from; "
                 "train into another directory with --model, or remove it"
             )
         return None
+    try:
+        if not last.is_file():
+            raise DamagedFileError(f"{last}: no such file")
+        return Restored(put_back(last, *arguments), last)
+    except DamagedFileError as error:
+        warn(f"{error}; trying the checkpoint before that, {previous}")
+    return Restored(put_back(previous, *arguments), previous)
+
+
+def put_back(
+    path: Path,
+    directory: Path,
+    model: Model,
+    optimisers: list[torch.optim.Optimizer],
+    identity: Identity,
+    device: torch.device,
+) -> Progress:
+    """As `restore`, of one file.
+
+    Raises:
+        DamagedFileError: the file is damaged.
+        UserError: it belongs to a training with other settings.
+    """
     content = load_tensors(path)
     try:
         identity.check(content["settings"], directory)
@@ -156,4 +244,6 @@ def restore(
     except (KeyError, TypeError, RuntimeError, ValueError, AttributeError) as error:
         if is_out_of_memory(error):
             raise
-        raise UserError(f"{path}: damaged, or not a checkpoint of this version of s2s") from None
+        raise DamagedFileError(
+            f"{path}: damaged, or not a checkpoint of this version of s2s"
+        ) from None

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,8 +14,9 @@ from s2s_cli.console import say, warn
 from s2s_cli.data.batches import count_words, make_batch, plan_epoch, plan_in_order
 from s2s_cli.data.corpus import Corpus
 from s2s_cli.errors import UserError
+from s2s_cli.locks import alone_in
 from s2s_cli.model.config import ModelConfig, Shape
-from s2s_cli.model.directory import LAST, Description, remove_half_written
+from s2s_cli.model.directory import LAST, PREVIOUS, Description
 from s2s_cli.model.pipeline import spread
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.work import share_of_peak
@@ -61,18 +63,21 @@ def train(
         replica: where to train; all replicas are called with the same other arguments.
 
     Raises:
-        UserError: no corpus; ``directory`` holds another training; the loss is not finite.
+        UserError: no corpus; ``directory`` holds another training, or another process trains into
+            it; the loss is not finite.
     """
     corpus = Corpus.open(data)
     trainer = Trainer(corpus, directory, shape, config, replica)
     trainer.announce()
-    resumed = trainer.start()
-    if reason := trainer.finished():
-        say(f"{directory}: already finished ({reason}); nothing to do")
-        return Stopped(finished=True)
-    trainer.introduce(resumed)
-    with replica.stop_signals() as signals:
-        return trainer.run(signals)
+    with alone_in(directory, "`s2s train`") if replica.first else nullcontext():
+        resumed = trainer.start()
+        if reason := trainer.finished():
+            trainer.keep_best()
+            say(f"{directory}: already finished ({reason}); nothing to do")
+            return Stopped(finished=True)
+        trainer.introduce(resumed)
+        with replica.stop_signals() as signals:
+            return trainer.run(signals)
 
 
 class Trainer:
@@ -92,6 +97,8 @@ class Trainer:
         self.identity = checkpoint.Identity.of(config, self.shape, corpus.digest)
         self.updates_per_epoch = len(plan_in_order(corpus.train, config.batch_size))
         self.progress = Progress()
+        self.saved: Progress | None = None
+        self.damaged = False
         self.operations = 0
         self.ending = False
 
@@ -119,7 +126,8 @@ class Trainer:
         saved = checkpoint.restore(
             self.directory, self.model, self.optimisers, self.identity, self.device
         )
-        self.progress = saved or Progress()
+        if saved is not None:
+            self.progress, self.damaged = saved.progress, saved.path.name == PREVIOUS
         updates = self.progress.updates
         if self.replica.largest(updates) != -self.replica.largest(-updates):
             raise UserError(
@@ -175,10 +183,12 @@ class Trainer:
                 self.log()
             elif self.clock.updates == FEW_UPDATES:
                 say(f"at this speed, about {self.time_left()} to the end")
-            if self.validation_due():
-                self.validate()
+            better = self.validation_due() and self.validate()
             if self.checkpoint_due():
                 self.save()
+            if better:  # after the checkpoint: no best weights lie where there is none
+                with self.clock.paused():
+                    self.keep_best()
             if self.ended(signals):
                 return
 
@@ -315,8 +325,8 @@ class Trainer:
         updates = self.total_updates() - self.progress.updates
         return report.duration(self.clock.seconds_an_update() * updates)
 
-    def validate(self) -> None:
-        """Perplexity on the validation text; the best weights so far are kept."""
+    def validate(self) -> bool:
+        """Perplexity on the validation text; whether it is the best so far."""
         progress = self.progress
         with self.clock.paused():
             perplexity = self.validation_perplexity()
@@ -324,8 +334,6 @@ class Trainer:
             if better:
                 progress.best_perplexity, progress.best_update = perplexity, progress.updates
                 progress.stale_validations = 0
-                if self.replica.first:
-                    checkpoint.save_best(self.directory, self.model)
             else:
                 progress.stale_validations += 1
         self.metrics.write(
@@ -335,6 +343,7 @@ class Trainer:
         )
         best = "best so far" if better else f"best {progress.best_perplexity:.3f}"
         say(f"update {progress.updates:,}  validation perplexity {perplexity:.3f}  ({best})")
+        return better
 
     @torch.no_grad()
     def validation_perplexity(self) -> float:
@@ -361,13 +370,18 @@ class Trainer:
         """Write what the model is; the weights follow at the first checkpoint."""
         if not self.replica.first:
             return
-        self.directory.mkdir(parents=True, exist_ok=True)
-        remove_half_written(self.directory)
+        checkpoint.make_ready(self.directory, self.model, self.config, damaged=self.damaged)
         corpus = self.corpus
         description = Description(
             self.shape, corpus.facts, corpus.source_vocabulary, corpus.target_vocabulary
         )
         description.write(self.directory)
+        self.keep_best()
+
+    def keep_best(self) -> None:
+        """Write the best weights where a kill came between the checkpoint and them."""
+        if self.replica.first and 0 < self.progress.updates == self.progress.best_update:
+            checkpoint.keep_best(self.directory, self.model)
 
     def save(self) -> None:
         """Write the checkpoint from which the same command resumes."""
@@ -375,11 +389,9 @@ class Trainer:
             return
         with self.clock.paused():
             self.progress.metrics_bytes = self.metrics.sync()
+            if self.progress == self.saved:  # the last two are to be of different updates
+                return
+            self.saved = replace(self.progress)
             checkpoint.save(
-                self.directory,
-                self.model,
-                self.optimisers,
-                self.progress,
-                self.identity,
-                self.device,
+                self.directory, self.model, self.optimisers, self.saved, self.identity, self.device
             )

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from s2s_cli.new_files import NamedWriter, naming, sync
+
 METRICS = "metrics.jsonl"
 
 
@@ -20,8 +22,11 @@ class MetricsFile:
 
     def __init__(self, directory: Path, keep_bytes: int) -> None:
         """Open the file and drop what lies beyond ``keep_bytes``: updates that will be redone."""
-        self._stream = (directory / METRICS).open("ab")
-        self._stream.truncate(min(keep_bytes, self._stream.seek(0, os.SEEK_END)))
+        self._stream = NamedWriter(
+            (directory / METRICS).open("ab", buffering=0), directory / METRICS
+        )
+        with naming(str(directory / METRICS)):
+            self._stream.truncate(min(keep_bytes, self._stream.seek(0, os.SEEK_END)))
         self._stream.seek(0, os.SEEK_END)
 
     def write(self, **values: Any) -> None:
@@ -30,8 +35,7 @@ class MetricsFile:
 
     def sync(self) -> int:
         """Have everything on the disk; the length in bytes."""
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
+        sync(self._stream)
         return self._stream.tell()
 
     def __enter__(self) -> "MetricsFile":
