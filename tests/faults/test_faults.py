@@ -6,7 +6,6 @@ death of the process; ``S2S_FAULTS=all`` tries all of them at each.
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from fault_shop import Fault, Shop

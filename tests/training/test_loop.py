@@ -6,6 +6,7 @@ import math
 import re
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import torch
 
 from s2s_cli.data.corpus import Corpus, Side, Split
 from s2s_cli.errors import UserError
+from s2s_cli.locks import hold
 from s2s_cli.model.config import ModelConfig
 from s2s_cli.model.directory import load_model
 from s2s_cli.text.facts import Facts
@@ -229,12 +231,76 @@ def test_without_validation_text_the_last_weights_are_the_model(
     assert_same(model.state_dict(), final(tmp_path / "model")["model"])
 
 
-def test_damaged_checkpoints_are_told_apart(tmp_path: Path) -> None:
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(
+    tmp_path: Path, gone: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path / "whole", dropout=0.1, epochs=2)
+    run(tmp_path / "model", dropout=0.1, epochs=1)
+    last, previous = (tmp_path / "model" / name for name in ("last.pt", "last.previous.pt"))
+    damaged = last.read_bytes()[:-100]
+    last.write_bytes(damaged)
+    if gone:
+        last.unlink()
+    capsys.readouterr()
+    run(tmp_path / "model", dropout=0.1, epochs=2)
+    warning = re.search(r"warning: .*", capsys.readouterr().err)
+    assert warning is not None
+    assert str(last) in warning[0]
+    assert str(previous) in warning[0]
+    assert_same(final(tmp_path / "model"), final(tmp_path / "whole"))
+    assert metrics(tmp_path / "model") == metrics(tmp_path / "whole")
+    kept = tmp_path / "model" / "last.damaged.pt"
+    assert kept.exists() != gone
+    if not gone:
+        assert kept.read_bytes() == damaged
+    saved = [
+        torch.load(path, weights_only=True)["progress"]["updates"] for path in (previous, last)
+    ]
+    assert saved == [15, 20]
+
+
+def test_two_damaged_checkpoints_are_told_of(tmp_path: Path) -> None:
     run(tmp_path / "model", epochs=1)
-    path = tmp_path / "model" / "last.pt"
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(UserError, match=r"last\.pt: damaged"):
+    for name in ("last.pt", "last.previous.pt"):
+        path = tmp_path / "model" / name
+        path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"last\.previous\.pt: damaged"):
         run(tmp_path / "model", epochs=2)
+
+
+def test_another_training_is_kept_out_while_one_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, refused = loop.Trainer.update, []
+
+    def update(self: loop.Trainer, batch: Any, *, asked: bool = False) -> None:
+        if not refused:
+            refused.append(True)
+            before = {path: path.read_bytes() for path in (tmp_path / "model").iterdir()}
+            with pytest.raises(UserError, match="another process is at `s2s train` there"):
+                run(tmp_path / "model")
+            assert {path: path.read_bytes() for path in (tmp_path / "model").iterdir()} == before
+        real(self, batch, asked=asked)
+
+    monkeypatch.setattr(loop.Trainer, "update", update)
+    assert run(tmp_path / "model", max_updates=2).finished
+    assert refused
+    assert run(tmp_path / "model", max_updates=3).finished
+
+
+@pytest.mark.parametrize(("optimiser", "tables"), [("sgd", 4), ("adam", 10)])
+def test_a_disk_without_room_for_the_checkpoints_is_noticed_before_the_first_update(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimiser: str, tables: int
+) -> None:
+    """Best weights and three checkpoints: two that stay and one that is being written."""
+    free = 5_460 * 4 * tables
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=free - 1))
+    with pytest.raises(UserError, match=rf"last\.pt: needs {free:,} bytes, and {free - 1:,} are"):
+        run(tmp_path / "model", optimiser=optimiser)
+    assert [path.name for path in (tmp_path / "model").iterdir()] == [".lock"]
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=free + 10**5))
+    assert run(tmp_path / "model", optimiser=optimiser, max_updates=1).finished
 
 
 def test_a_model_without_its_checkpoint_is_not_trained_over(tmp_path: Path) -> None:
@@ -242,6 +308,7 @@ def test_a_model_without_its_checkpoint_is_not_trained_over(tmp_path: Path) -> N
     model = tmp_path / "model"
     run(model, epochs=1)
     (model / "last.pt").unlink()
+    (model / "last.previous.pt").unlink()
     before = {path: path.read_bytes() for path in model.iterdir()}
     with pytest.raises(UserError, match=r"best\.pt.*last\.pt.*--model"):
         run(model, epochs=1)
@@ -291,28 +358,25 @@ def test_a_checkpoint_of_another_kind_is_not_gone_on_from(
     content = torch.load(path, weights_only=True)
     content["progress"][entry] = value
     torch.save(content, path)
+    path.with_name("last.previous.pt").unlink()
     with pytest.raises(UserError, match=r"last\.pt: damaged"):
         run(tmp_path / "model", epochs=2)
 
 
-def test_what_a_kill_left_half_written_does_not_stay(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Killed(BaseException): ...
-
-    def kill(*arguments: Any, **options: Any) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patched:
-        patched.setattr("s2s_cli.model.directory.move_into_place", kill)
-        patched.setattr(Path, "unlink", kill)  # a killed process cleans nothing up
-        with pytest.raises(Killed):
-            run(tmp_path / "model", epochs=1)
-    before = {path.name for path in (tmp_path / "model").iterdir()}
-    assert any(name.endswith(".tmp") for name in before)
-    run(tmp_path / "model", epochs=1)
-    after = {path.name for path in (tmp_path / "model").iterdir()}
-    assert not any(name.endswith(".tmp") for name in after)
+def test_what_a_kill_left_half_written_does_not_stay(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    left = [model / f".{name}.ab_123cd.tmp" for name in ("last.pt", "best.pt", "model.json")]
+    others = [
+        model / name for name in (".last.pt.tmp", ".mine.ab_123cd.tmp", ".best.pt.abcd1234.tmp")
+    ]
+    for path in [*left, *others]:
+        path.touch()
+    with others[-1].open("rb") as held:
+        assert hold(held.fileno())  # its writer lives
+        run(model, epochs=1)
+    assert not any(path.exists() for path in left)
+    assert all(path.exists() for path in others)
 
 
 def test_the_time_to_the_end_is_told_before_the_first_line_of_the_log(
