@@ -111,14 +111,14 @@ def need(stage: str, counts: Counts, source: str) -> Need:
 
 
 def training(counts: Counts) -> Need:
-    """Weights and gradients in fp32; best.pt and last.pt of each model."""
+    """Weights and gradients in fp32; best.pt and the last two checkpoints of each model."""
     model, epochs = 4 * counts.weights(), counts.settings.get("train", {}).get("epochs", 7.5)
     speed, note = counts.measured, "at the speed of the last training"
     if speed is None:
         speed = EIGHT_GPUS if counts.gpus >= 8 else ONE_GPU
         note = f"at the paper's {speed:,} words/s of 2014; `s2s train --plan` measures yours"
     seconds = MODELS * epochs * counts.words / speed
-    return Need(MODELS * 2 * model, 3 * model, seconds, f"{note}; memory without activations")
+    return Need(MODELS * 3 * model, 3 * model, seconds, f"{note}; memory without activations")
 
 
 def described(stage: str, needs: Need, free: float) -> str:

@@ -272,7 +272,8 @@ def test_two_damaged_checkpoints_are_told_of(tmp_path: Path) -> None:
 def test_another_training_is_kept_out_while_one_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, refused = loop.Trainer.update, []
+    real = loop.Trainer.update
+    refused: list[bool] = []
 
     def update(self: loop.Trainer, batch: Any, *, asked: bool = False) -> None:
         if not refused:
