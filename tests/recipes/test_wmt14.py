@@ -228,7 +228,7 @@ def estimate(stage: str, work: Path, *options: str) -> str:
 
 
 def test_estimates_follow_from_the_counts(tmp_path: Path) -> None:
-    # 384 M weights in fp32, best.pt and two checkpoints of 6 models; 652 M words, 7.5 times, 6,300 a second
+    # 384 M weights in fp32, three files of each of 6 models; 652 M words, 7.5 times, 6,300 a second
     hours = 6 * 7.5 * 652e6 / 6300 / 3600
     told = estimate("train", tmp_path)
     assert f"disk {6 * 3 * 4 * 0.384:.1f} GB" in told
