@@ -28,8 +28,14 @@ write_corpus(Path('$disk'))"
       continue
     fi
     told+=("$command: $(tail -n 1 /dev/shm/told.$$)")
-    grep -q '^s2s: ' /dev/shm/told.$$ && ! grep -q Traceback /dev/shm/told.$$
-    [[ -z $(find . -name '*.tmp') ]]
+    if ! grep -q '^s2s: ' /dev/shm/told.$$ || grep -q Traceback /dev/shm/told.$$; then
+      cat /dev/shm/told.$$
+      exit 1
+    fi
+    if [[ -n $(find . -name '*.tmp') ]]; then
+      echo "$command leaves $(find . -name '*.tmp')"
+      exit 1
+    fi
     mount -o remount,size=10m "$disk"
     # shellcheck disable=SC2086
     "${PYTHON:-python3}" -m s2s_cli $command 2>/dev/shm/told.$$
