@@ -53,6 +53,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.source)
 
+    def longest(self) -> tuple[int, int]:
+        """Words of the longest source and of the longest target."""
+        return int(self.source.lengths().max()), int(self.target.lengths().max())
+
 
 @dataclass(frozen=True, eq=False)
 class Corpus:

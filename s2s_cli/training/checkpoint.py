@@ -44,6 +44,9 @@ class Progress:
         window_words: target words since then, `EOS` counted.
         window_norm: largest gradient norm since then.
         skipped_in_a_row: updates skipped because their gradient was not finite.
+        skipped: such updates in all.
+        end_perplexity: of the last weights, where the end of the run alone made a validation of
+            them; infinite else. It does not count if the training goes on.
     """
 
     updates: int = 0
@@ -55,6 +58,8 @@ class Progress:
     window_words: int = 0
     window_norm: float = 0.0
     skipped_in_a_row: int = 0
+    skipped: int = 0
+    end_perplexity: float = float("inf")
 
     @classmethod
     def from_saved(cls, saved: dict[str, Any]) -> "Progress":
@@ -134,11 +139,9 @@ def save(
     )
 
 
-def keep_best(directory: Path, model: Model) -> None:
-    """Write ``best.pt``, the weights alone, where it does not hold them yet."""
-    weights = whole.weights(model)
-    if not holds(directory / BEST, weights):
-        save_tensors(directory / BEST, {"model": weights})
+def save_best(directory: Path, model: Model) -> None:
+    """Write ``best.pt``: the weights alone."""
+    save_tensors(directory / BEST, {"model": whole.weights(model)})
 
 
 def holds(path: Path, weights: dict[str, Tensor]) -> bool:

@@ -11,33 +11,28 @@ from torch import Tensor
 
 from s2s_cli.console import progress as progress_bar
 from s2s_cli.console import say, warn
-from s2s_cli.data.batches import count_words, make_batch, plan_epoch, plan_in_order
+from s2s_cli.data.batches import count_words, plan_epoch, plan_in_order
 from s2s_cli.data.corpus import Corpus
 from s2s_cli.errors import UserError
 from s2s_cli.locks import alone_in
 from s2s_cli.model.config import ModelConfig, Shape
-from s2s_cli.model.directory import LAST, PREVIOUS, Description
+from s2s_cli.model.directory import LAST, PREVIOUS, Description, remove_half_written
 from s2s_cli.model.pipeline import spread
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.work import share_of_peak
-from s2s_cli.training import checkpoint, report
+from s2s_cli.training import best, checkpoint, report
 from s2s_cli.training.checkpoint import Progress
 from s2s_cli.training.config import TrainingConfig
+from s2s_cli.training.finite import refuse_infinity, refuse_more_skips
+from s2s_cli.training.gradient import Gradient, largest, try_gradient
 from s2s_cli.training.metrics import Clock, MetricsFile, NoMetrics
 from s2s_cli.training.replica import Replica
-from s2s_cli.training.schedule import learning_rate
+from s2s_cli.training.schedule import learning_rate, validation_falls
 from s2s_cli.training.signals import StopSignals
-from s2s_cli.training.update import (
-    clipping,
-    gradient,
-    gradient_norm,
-    make_optimisers,
-    operations,
-    step,
-)
+from s2s_cli.training.update import clipping, gradient_norm, make_optimisers, operations, step
+from s2s_cli.training.validation import perplexity_of
 
 SAVE_EVERY = 1000
-SKIPPED_IN_A_ROW = 5
 # After so many updates of a run the time to the end is told, before any line of the log.
 FEW_UPDATES = 10
 
@@ -64,7 +59,7 @@ def train(
 
     Raises:
         UserError: no corpus; ``directory`` holds another training, or another process trains into
-            it; the loss is not finite.
+            it; gradients or weights are not finite.
     """
     corpus = Corpus.open(data)
     trainer = Trainer(corpus, directory, shape, config, replica)
@@ -73,6 +68,7 @@ def train(
         resumed = trainer.start()
         if reason := trainer.finished():
             trainer.keep_best()
+            remove_half_written(directory)
             say(f"{directory}: already finished ({reason}); nothing to do")
             return Stopped(finished=True)
         trainer.introduce(resumed)
@@ -95,7 +91,8 @@ class Trainer:
         self.device = replica.devices[0]
         self.shape = Shape.of(shape, len(corpus.source_vocabulary), len(corpus.target_vocabulary))
         self.identity = checkpoint.Identity.of(config, self.shape, corpus.digest)
-        self.updates_per_epoch = len(plan_in_order(corpus.train, config.batch_size))
+        plan = plan_in_order(corpus.train, config.batch_size)
+        self.updates_per_epoch, self.largest = len(plan), largest(corpus.train, plan)
         self.progress = Progress()
         self.saved: Progress | None = None
         self.damaged = False
@@ -107,12 +104,10 @@ class Trainer:
         corpus, replica = self.corpus, self.replica
         if corpus.valid is None:
             warn("no validation text: decode will use the last weights, --patience has no effect")
-        source, target = corpus.train.source, corpus.train.target
-        longest = int(source.lengths().max()), int(target.lengths().max())
         with torch.device("meta"):
             model = Seq2Seq(self.shape)
         say(report.parameters(model))
-        for line in report.devices(model, self.config, replica, longest):
+        for line in report.devices(model, self.config, replica, corpus.train.longest()):
             say(line)
 
     def start(self) -> bool:
@@ -123,6 +118,7 @@ class Trainer:
         torch.manual_seed(self.config.seed)
         self.model = spread(model, self.replica.devices)
         self.optimisers = make_optimisers(self.config.optimiser, self.model)
+        self.gradient = Gradient(self.model, self.corpus.train, self.device, self.config)
         saved = checkpoint.restore(
             self.directory, self.model, self.optimisers, self.identity, self.device
         )
@@ -148,7 +144,9 @@ class Trainer:
 
     def run(self, signals: StopSignals) -> Stopped:
         """Update until something ends the run; leave a checkpoint."""
+        try_gradient(self.gradient, self.largest, self.optimisers, self.replica)
         self.describe()
+        self.go_on()
         self.clock = Clock()
         with (
             self.metrics_file() as self.metrics,
@@ -186,9 +184,10 @@ class Trainer:
             better = self.validation_due() and self.validate()
             if self.checkpoint_due():
                 self.save()
-            if better:  # after the checkpoint: no best weights lie where there is none
+            # Last: where there are best weights, there is a checkpoint to go on from.
+            if better:
                 with self.clock.paused():
-                    self.keep_best()
+                    self.save_best()
             if self.ended(signals):
                 return
 
@@ -201,12 +200,8 @@ class Trainer:
         if config.dropout and not replica.alone:
             replica.seed(config.seed, progress.updates)
         mine, counts = replica.share(sentences)
-        batch = make_batch(self.corpus.train, mine).to(self.device)
         rate = self.learning_rate()
-        self.model.train()
-        self.model.zero_grad()
-        divisor = config.batch_size if counts else math.inf
-        loss = gradient(self.model, batch, divisor, bf16=config.precision == "bf16")
+        loss = self.gradient(mine, config.batch_size if counts else math.inf)
         replica.sum_gradients(self.model.parameters())
         told = torch.stack([loss * counts, loss.new_tensor(float(asked))])
         norm = gradient_norm(self.model.parameters()).to(loss.device)
@@ -214,7 +209,7 @@ class Trainer:
         total, asking, norm = torch.cat([replica.sum(told), norm[None]]).tolist()
         self.ending = asking > 0
         source_words, target_words = count_words(self.corpus.train, sentences)
-        if math.isfinite(norm):
+        if math.isfinite(norm) and math.isfinite(total):
             step(self.optimisers, rate, clipping(norm, config.clip_norm))
             progress.skipped_in_a_row = 0
             progress.window_loss += total
@@ -229,14 +224,9 @@ class Trainer:
     def skip(self) -> None:
         """Leave the weights as they are: one NaN in a gradient would spread to every weight."""
         self.progress.skipped_in_a_row += 1
+        self.progress.skipped += 1
         warn(f"update {self.progress.updates + 1:,} skipped: its gradient is not finite")
-        if self.progress.skipped_in_a_row == SKIPPED_IN_A_ROW:
-            saved = (self.directory / LAST).is_file()
-            raise UserError(
-                f"{SKIPPED_IN_A_ROW} updates in a row had no finite gradient; "
-                + (f"use the last checkpoint in {self.directory}, or " if saved else "")
-                + "train anew with a lower --learning-rate"
-            )
+        refuse_more_skips(self.progress.skipped_in_a_row, self.directory)
 
     def learning_rate(self) -> float:
         config = self.config
@@ -281,15 +271,18 @@ class Trainer:
 
     def validation_due(self) -> bool:
         """Every so many updates, or each half epoch; and at the end."""
-        updates, every = self.progress.updates, self.config.validate_every
-        if self.corpus.valid is None:
-            return False
-        if updates == self.total_updates():
-            return True
-        if every:
-            return updates % every == 0
-        halves = [2 * each // self.updates_per_epoch for each in (updates - 1, updates)]
-        return halves[0] != halves[1]
+        at_end = self.progress.updates == self.total_updates()
+        return self.corpus.valid is not None and (at_end or self.validation_lasts())
+
+    def validation_lasts(self) -> bool:
+        """Whether a validation here is one of the training, not only of the end of this run.
+
+        The latter tells how good the last weights are. If the training then goes on to a later
+        end, it does so as if that validation had not been: patience and best weights would
+        otherwise depend on where a run was told to end.
+        """
+        every = self.config.validate_every
+        return validation_falls(self.progress.updates, every, self.updates_per_epoch)
 
     def checkpoint_due(self) -> bool:
         if self.config.save_every:
@@ -311,12 +304,14 @@ class Trainer:
             loss=loss,
             learning_rate=rate,
             gradient_norm=progress.window_norm,
+            skipped=progress.skipped,
             words_per_second=round(speed),
         )
         say(
             f"update {progress.updates:,}  epoch {self.position():.2f}  loss {loss:.4f}  "
             f"rate {rate:g}  norm {progress.window_norm:.2f}  {speed:,.0f} words/s  "
             f"{self.time_left()} left"
+            + (f"  {progress.skipped:,} updates skipped" if progress.skipped else "")
         )
         progress.window_loss, progress.window_words, progress.window_norm = 0.0, 0, 0.0
         self.clock.new_window()
@@ -330,41 +325,33 @@ class Trainer:
         progress = self.progress
         with self.clock.paused():
             perplexity = self.validation_perplexity()
-            better = perplexity < progress.best_perplexity
-            if better:
-                progress.best_perplexity, progress.best_update = perplexity, progress.updates
-                progress.stale_validations = 0
-            else:
-                progress.stale_validations += 1
+        better, lasting = perplexity < progress.best_perplexity, self.validation_lasts()
+        if not lasting:
+            progress.end_perplexity = perplexity
+        elif better:
+            progress.best_perplexity, progress.best_update = perplexity, progress.updates
+            progress.stale_validations = 0
+        else:
+            progress.stale_validations += 1
         self.metrics.write(
+            lasting=lasting,
             update=progress.updates,
             epoch=round(self.position(), 4),
             validation_perplexity=perplexity,
         )
-        best = "best so far" if better else f"best {progress.best_perplexity:.3f}"
-        say(f"update {progress.updates:,}  validation perplexity {perplexity:.3f}  ({best})")
+        told = "best so far" if better else f"best {progress.best_perplexity:.3f}"
+        say(f"update {progress.updates:,}  validation perplexity {perplexity:.3f}  ({told})")
         return better
 
-    @torch.no_grad()
     def validation_perplexity(self) -> float:
         """Perplexity a target word, ``<EOS>`` counted, computed in fp32."""
         assert self.corpus.valid is not None
-        self.model.eval()
-        total, words = 0.0, 0
-        plan = plan_in_order(self.corpus.valid, self.config.batch_size)
-        for sentences in plan[self.replica.rank :: self.replica.count]:
-            batch = make_batch(self.corpus.valid, sentences).to(self.device)
-            total += float(self.model(batch.source, batch.target_input, batch.words))
-            words += len(batch.words)
-        sums = torch.tensor([total, words], dtype=torch.float64, device=self.device)
-        total, words = self.replica.sum(sums).tolist()
-        return math.exp(min(total / words, 700.0))
+        return perplexity_of(self.model, self.corpus.valid, self.config.batch_size, self.replica)
 
     def metrics_file(self) -> MetricsFile | NoMetrics:
         """The metrics file, which the first replica writes."""
-        if self.replica.first:
-            return MetricsFile(self.directory, self.progress.metrics_bytes)
-        return NoMetrics()
+        first, kept = self.replica.first, self.progress.metrics_bytes
+        return MetricsFile(self.directory, kept) if first else NoMetrics()
 
     def describe(self) -> None:
         """Write what the model is; the weights follow at the first checkpoint."""
@@ -376,15 +363,31 @@ class Trainer:
             self.shape, corpus.facts, corpus.source_vocabulary, corpus.target_vocabulary
         )
         description.write(self.directory)
+
+    def go_on(self) -> None:
+        """Have the best weights be those of the training so far, whatever came in between."""
+        if self.replica.first:
+            best.take_back(self.directory)
+        self.progress.end_perplexity = math.inf
         self.keep_best()
 
     def keep_best(self) -> None:
-        """Write the best weights where a kill came between the checkpoint and them."""
-        if self.replica.first and 0 < self.progress.updates == self.progress.best_update:
-            checkpoint.keep_best(self.directory, self.model)
+        """Write the best weights if the checkpoint has them and a kill came before they were."""
+        progress = self.progress
+        at_last = 0 < progress.updates == progress.best_update
+        at_end = progress.end_perplexity < progress.best_perplexity
+        if (at_last or at_end) and self.replica.first and not best.are(self.directory, self.model):
+            self.save_best()
+
+    def save_best(self) -> None:
+        """Write the weights as the best so far."""
+        refuse_infinity(self.model, self.progress.updates, self.directory)
+        if self.replica.first:
+            best.put(self.directory, self.model, lasting=self.validation_lasts())
 
     def save(self) -> None:
         """Write the checkpoint from which the same command resumes."""
+        refuse_infinity(self.model, self.progress.updates, self.directory)
         if not self.replica.first:
             return
         with self.clock.paused():

@@ -27,16 +27,19 @@ class MetricsFile:
         )
         with naming(str(directory / METRICS)):
             self._stream.truncate(min(keep_bytes, self._stream.seek(0, os.SEEK_END)))
-        self._stream.seek(0, os.SEEK_END)
+        self._kept = self._stream.seek(0, os.SEEK_END)
 
-    def write(self, **values: Any) -> None:
+    def write(self, *, lasting: bool = True, **values: Any) -> None:
+        """Add a line; one that is not ``lasting`` is dropped when the training goes on."""
         self._stream.write(json.dumps(values).encode() + b"\n")
         self._stream.flush()
+        if lasting:
+            self._kept = self._stream.tell()
 
     def sync(self) -> int:
-        """Have everything on the disk; the length in bytes."""
+        """Have everything on the disk; the length in bytes of what lasts."""
         sync(self._stream)
-        return self._stream.tell()
+        return self._kept
 
     def __enter__(self) -> "MetricsFile":
         return self
@@ -48,7 +51,7 @@ class MetricsFile:
 class NoMetrics:
     """What a replica other than the first has for a metrics file."""
 
-    def write(self, **values: Any) -> None:
+    def write(self, *, lasting: bool = True, **values: Any) -> None:
         pass
 
     def sync(self) -> int:

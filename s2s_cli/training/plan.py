@@ -66,7 +66,7 @@ def of_one_model(
     schedule = simulate(tasks)
     in_stretches = simulate(on_one_place(tasks)).makespan
     (whole,) = on_one_device(meter, model, [load], most_words(placement))
-    memory = report.gibibytes(report.memory_estimate(model, config, *longest(corpus)))
+    memory = report.gibibytes(report.memory_estimate(model, config, *corpus.train.longest()))
     return "\n".join(
         [
             *places_table(corpus, model, config, placement, schedule),
@@ -122,15 +122,8 @@ def mean_length(side: Side) -> int:
     return max(1, round(side.ids.numel() / len(side)))
 
 
-def longest(corpus: Corpus) -> tuple[int, int]:
-    """Words of the longest source and of the longest target."""
-    sides = corpus.train.source, corpus.train.target
-    source, target = (int(side.lengths().max()) for side in sides)
-    return source, target
-
-
 def largest(corpus: Corpus) -> str:
-    source, target = longest(corpus)
+    source, target = corpus.train.longest()
     return f"memory is that of the largest batch, of {source} source and {target} target words"
 
 
@@ -142,7 +135,7 @@ def places_table(
     schedule: Schedule,
 ) -> list[str]:
     """A line for each place: its device, memory at the largest batch, and its part of the model."""
-    lengths = longest(corpus)
+    lengths = corpus.train.longest()
     rows = [("place", "device", "memory", "busy", "what")]
     for place, device in enumerate(placement.devices):
         memory = report.place_memory(model, config, placement, place, *lengths)
@@ -190,7 +183,7 @@ def measured(meter: Meter, costs: Costs, schedule: Schedule) -> str:
 
 def rank_memory(corpus: Corpus, model: Seq2Seq, config: TrainingConfig, pairs: int) -> int:
     """As of a training of its own with ``pairs`` a batch."""
-    return report.memory_estimate(model, replace(config, batch_size=pairs), *longest(corpus))
+    return report.memory_estimate(model, replace(config, batch_size=pairs), *corpus.train.longest())
 
 
 def ranks_table(devices: tuple[torch.device, ...], memory: str) -> list[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""The learning rate by position in the training (§3.4)."""
+"""What falls where in a training: the learning rate (§3.4), and validations."""
 
 import math
 
@@ -20,3 +20,11 @@ def learning_rate(start: float, position: float, halve_after: float, halve_every
     # A position such as 5.5 is a quotient of integers; it must not fall a rounding short of 5.5.
     halvings = math.floor((position - halve_after) / halve_every + 1e-9) + 1
     return float(start * 0.5**halvings)
+
+
+def validation_falls(updates: int, every: int, updates_per_epoch: int) -> bool:
+    """Whether a validation follows this update: each of so many, or of every half epoch."""
+    if every:
+        return updates % every == 0
+    halves = [2 * each // updates_per_epoch for each in (updates - 1, updates)]
+    return halves[0] != halves[1]

@@ -9,7 +9,7 @@ NAMES = "SIGTERM", "SIGINT", "SIGUSR1"
 
 
 class StopSignals:
-    """While active, the first of some signals is noted; a second one acts at once.
+    """While active, the first of some signals is noted; a second one acts as if there were no such.
 
     Attributes:
         received: the number of the first.
@@ -45,6 +45,10 @@ class StopSignals:
             self.received = number
             if self._first is not None:
                 self._first()
+            if self._second is None:
+                # Now rather than when the second one comes: Python would hear of it only at the
+                # end of a computation, which may be what hangs.
+                self._restore()
             return
         if self._second is not None:
             self._second()

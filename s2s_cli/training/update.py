@@ -35,7 +35,7 @@ def make_optimisers(kind: Literal["sgd", "adam"], model: Model) -> list[torch.op
 
 
 def gradient(model: Model, batch: Batch, batch_size: float, *, bf16: bool) -> Tensor:
-    """Set each parameter's gradient; the loss summed over the batch's words.
+    """Add to each parameter's gradient; the loss summed over the batch's words.
 
     The gradient is the sum over the batch divided by ``batch_size``, not by the number of words
     (§3.4), also where a batch holds fewer sentences: every sentence of an epoch weighs the same.

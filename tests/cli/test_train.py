@@ -1,14 +1,17 @@
 """``s2s train``: finished means finished, and stopped means resumable without a trace."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -44,10 +47,16 @@ def test_a_finished_training_is_left_alone(s2s: Run, tiny_experiment: Path, tmp_
     assert state() == before
 
 
-def stopped_at_first_line(number: signal.Signals, directory: Path) -> tuple[int, str]:
+def log(told: str) -> list[str]:
+    """Its lines, without speed and time left."""
+    lines = [line for line in told.splitlines() if line.startswith("update ")]
+    return [re.sub(r"  [\d,]+ words/s  .* left", "", line) for line in lines]
+
+
+def stopped_at_first_line(number: signal.Signals, directory: Path, *more: str) -> tuple[int, str]:
     """Exit code and talk of a training that got a signal after the first line of its log."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "s2s_cli", "train", *LONG_ENOUGH],
+        [sys.executable, "-m", "s2s_cli", "train", *LONG_ENOUGH, *more],
         cwd=directory,
         stderr=subprocess.PIPE,
         text=True,
@@ -71,24 +80,79 @@ def test_stopping_and_going_on_leaves_no_trace(s2s: Run, experiment: Path) -> No
     ended, told = stopped_at_first_line(signal.SIGTERM, experiment)
     assert ended == 143, told
     assert "the same command goes on from here" in told
-    ended, told = stopped_at_first_line(signal.SIGINT, experiment)
-    assert ended == 130, told
-    assert "resumed after update" in told
-    assert "Traceback" not in told
+    talk = told
+    for number, code in ((signal.SIGINT, 130), (signal.SIGUSR1, 138), (signal.SIGKILL, -9)):
+        ended, told = stopped_at_first_line(number, experiment)
+        assert ended == code, told
+        assert "resumed after update" in told
+        assert "Traceback" not in told
+        talk += told
     resumed = s2s("train", *LONG_ENOUGH, cwd=experiment)
     assert resumed.returncode == 0, resumed.stderr.decode()
     assert b"resumed after update" in resumed.stderr
 
-    assert metrics(experiment / "model") == metrics(experiment / "whole")
-    for name in ("best.pt", "last.pt"):
-        one, two = (weights(experiment / model / name) for model in ("model", "whole"))
-        assert one.keys() == two.keys()
-        assert all(torch.equal(one[key], two[key]) for key in one), name
+    assert_same_trainings(experiment)
+    assert list(dict.fromkeys(log(talk + resumed.stderr.decode()))) == log(whole.stderr.decode())
     # What is compared must have come from training, and from more than one validation.
     validations = [
         each for each in metrics(experiment / "whole") if "validation_perplexity" in each
     ]
     assert len({each["validation_perplexity"] for each in validations}) > 2
+
+
+def assert_same_trainings(experiment: Path) -> None:
+    """Those in ``model`` and ``whole``, to the bit."""
+    assert metrics(experiment / "model") == metrics(experiment / "whole")
+    for name in ("best.pt", "last.pt"):
+        one, two = (weights(experiment / model / name) for model in ("model", "whole"))
+        assert one.keys() == two.keys()
+        assert all(torch.equal(one[key], two[key]) for key in one), name
+
+
+def test_two_processes_stop_and_go_on_without_a_trace(s2s: Run, experiment: Path) -> None:
+    together = "--gpus", "2", "--layout", "data", "--save-every", "7", "--epochs", "1"
+    whole = s2s("train", *LONG_ENOUGH, *together, "--model", "whole", cwd=experiment)
+    assert whole.returncode == 0, whole.stderr.decode()
+    for number, code in ((signal.SIGUSR1, 138), (signal.SIGKILL, -9)):
+        ended, told = stopped_at_first_line(number, experiment, *together)
+        assert ended == code, told
+    resumed = s2s("train", *LONG_ENOUGH, *together, cwd=experiment)
+    assert resumed.returncode == 0, resumed.stderr.decode()
+    assert b"resumed after update" in resumed.stderr
+    assert_same_trainings(experiment)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks into /proc")
+def test_a_second_signal_ends_it_at_once(experiment: Path) -> None:
+    """Here in a validation that never ends."""
+    script = (
+        "import sys, time\n"
+        "from s2s_cli.training import loop\n"
+        "def hang(*arguments):\n"
+        "    print('hangs', file=sys.stderr, flush=True)\n"
+        "    time.sleep(1000)\n"
+        "loop.perplexity_of = hang\n"
+        "from s2s_cli.commands.app import main\n"
+        "main()\n"
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with subprocess.Popen(
+            [sys.executable, "-c", script, "train"], cwd=experiment, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stderr
+            while b"hangs" not in process.stderr.readline():
+                pass
+            process.send_signal(number)
+            while catches(process.pid, signal.SIGTERM):  # until the first one has been noted
+                time.sleep(0.01)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(100) == -signal.SIGTERM
+
+
+def catches(process: int, number: int) -> bool:
+    """Whether a process has a handler for a signal."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return bool(int(status.partition("SigCgt:")[2].split()[0], 16) >> (number - 1) & 1)
 
 
 def test_talk_is_for_stderr_and_says_what_comes(s2s: Run, experiment: Path) -> None:

@@ -1,129 +1,31 @@
-"""Training as a whole: it learns, stops where it is told, and resumes to the bit."""
+"""Training as a whole: it learns, ends where it is told, and tells what it did."""
 
 import dataclasses
+import itertools
 import json
 import math
 import re
-import signal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from small import CPU, assert_same, final, metrics, run, small_corpus
 
-from s2s_cli.data.corpus import Corpus, Side, Split
+from s2s_cli.data.corpus import Corpus
 from s2s_cli.errors import UserError
 from s2s_cli.locks import hold
-from s2s_cli.model.config import ModelConfig
 from s2s_cli.model.directory import load_model
-from s2s_cli.text.facts import Facts
-from s2s_cli.text.vocabulary import EOS, Vocabulary
+from s2s_cli.text.vocabulary import EOS
 from s2s_cli.training import loop
-from s2s_cli.training.config import TrainingConfig
-from s2s_cli.training.loop import Stopped, train
-from s2s_cli.training.replica import Replica
 from s2s_cli.training.update import gradient_norm
-
-CPU = torch.device("cpu")
-SHAPE = ModelConfig(layers=2, hidden_size=12, embedding_size=10)
-WORDS = [f"w{number}" for number in range(18)]
-
-
-def split(pairs: int, seed: int) -> Split:
-    """Sources of up to 5 words; the target is the source."""
-    generator = torch.Generator().manual_seed(seed)
-    lengths = torch.randint(1, 6, (pairs,), generator=generator)
-    ids = torch.randint(2, 20, (int(lengths.sum()),), generator=generator, dtype=torch.int32)
-    side = Side(ids, torch.cat([torch.zeros(1, dtype=torch.long), lengths.cumsum(0)]))
-    return Split(side, side)
+from s2s_cli.training.validation import perplexity_of
 
 
 @pytest.fixture(autouse=True)
 def corpus(monkeypatch: pytest.MonkeyPatch) -> Corpus:
-    facts = Facts("en", "fr", tokenised=True, reverse_source=False, tokeniser="none")
-    vocabulary = Vocabulary(WORDS, [1] * len(WORDS))
-    corpus = Corpus(facts, vocabulary, vocabulary, split(300, 1), split(40, 2), digest="d")
-    monkeypatch.setattr(Corpus, "open", classmethod(lambda cls, directory: corpus))
-    return corpus
-
-
-def run(directory: Path, **settings: Any) -> Stopped:
-    config = TrainingConfig(**{"batch_size": 32, "epochs": 3, "log_every": 4, **settings})
-    return train(Path("data"), directory, SHAPE, config, Replica((CPU,)))
-
-
-def final(directory: Path) -> dict[str, Any]:
-    content: dict[str, Any] = torch.load(directory / "last.pt", weights_only=True)
-    content["progress"].pop("metrics_bytes")  # speeds are written with as many digits as they have
-    return content
-
-
-def metrics(directory: Path) -> list[dict[str, Any]]:
-    lines = (directory / "metrics.jsonl").read_text().splitlines()
-    return [
-        {key: value for key, value in json.loads(line).items() if key != "words_per_second"}
-        for line in lines
-    ]
-
-
-def assert_same(one: Any, other: Any) -> None:
-    """Equal to the bit, tensors and all."""
-    if isinstance(one, torch.Tensor):
-        assert torch.equal(one, other)
-    elif isinstance(one, dict):
-        assert list(one) == list(other)
-        for key in one:
-            assert_same(one[key], other[key])
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(other)
-        for left, right in zip(one, other, strict=True):
-            assert_same(left, right)
-    else:
-        assert one == other
-
-
-@pytest.mark.parametrize("stop_at", [1, 5, 6, 12, 20])
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"halve_after": 1.0},
-        {"optimiser": "adam", "learning_rate": 0.01, "dropout": 0.2},
-        {"dropout": 0.3, "precision": "bf16", "validate_every": 5, "save_every": 3},
-    ],
-)
-def test_in_two_runs_as_in_one(tmp_path: Path, settings: dict[str, Any], stop_at: int) -> None:
-    run(tmp_path / "whole", **settings)
-    assert run(tmp_path / "parts", **settings, max_updates=stop_at).finished
-    run(tmp_path / "parts", **settings)
-    for part in ("model", "optimisers", "random"):
-        assert_same(final(tmp_path / "parts")[part], final(tmp_path / "whole")[part])
-
-
-@pytest.mark.parametrize("stop_at", [1, 5, 13])
-def test_a_signal_ends_after_the_update_and_nothing_is_lost(
-    tmp_path: Path, stop_at: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run(tmp_path / "whole", dropout=0.1)
-    real_update = loop.Trainer.update
-
-    def update(self: loop.Trainer, batch: Any, *, asked: bool = False) -> None:
-        real_update(self, batch, asked=asked)
-        if self.progress.updates == stop_at:
-            signal.raise_signal(signal.SIGTERM)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(loop.Trainer, "update", update)
-        stopped = run(tmp_path / "parts", dropout=0.1)
-    assert stopped == Stopped(finished=False, signal=signal.SIGTERM)
-    assert final(tmp_path / "parts")["progress"]["updates"] == stop_at
-    run(tmp_path / "parts", dropout=0.1)
-    assert_same(final(tmp_path / "parts"), final(tmp_path / "whole"))
-    assert metrics(tmp_path / "parts") == metrics(tmp_path / "whole")
-    best = [
-        torch.load(tmp_path / each / "best.pt", weights_only=True) for each in ("parts", "whole")
-    ]
-    assert_same(*best)
+    return small_corpus(monkeypatch)
 
 
 def test_a_finished_training_is_left_alone(tmp_path: Path) -> None:
@@ -345,7 +247,78 @@ def test_a_stretch_of_skipped_updates_has_no_loss(
     run(tmp_path / "model", max_updates=6, log_every=1, validate_every=100)
     lines = [line for line in metrics(tmp_path / "model") if "loss" in line]
     assert [line["update"] for line in lines] == [1, 2, 4, 5, 6]
+    assert [line["skipped"] for line in lines] == [0, 0, 1, 1, 1]
     assert min(line["loss"] for line in lines) > 1
+
+
+def test_skipped_updates_are_counted_across_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Four in a row, two before the training is stopped and two after: all but too many."""
+    calls = itertools.count(1)
+
+    def norm(parameters: Any) -> torch.Tensor:
+        return torch.tensor(math.inf) if next(calls) in (3, 4, 5, 6) else gradient_norm(parameters)
+
+    monkeypatch.setattr(loop, "gradient_norm", norm)
+    for updates in (4, 8):
+        run(tmp_path / "model", max_updates=updates, validate_every=100)
+    assert metrics(tmp_path / "model")[-2]["skipped"] == 4
+    assert "4 updates skipped" in capsys.readouterr().err
+
+
+def test_a_run_counts_on_what_the_last_one_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three and two are five in a row."""
+    monkeypatch.setattr(loop, "gradient_norm", lambda parameters: torch.tensor(math.nan))
+    run(tmp_path / "model", max_updates=3)
+    before = (tmp_path / "model" / "last.pt").read_bytes()
+    with pytest.raises(UserError, match="5 updates in a row"):
+        run(tmp_path / "model")
+    assert final(tmp_path / "model")["progress"]["updates"] == 3
+    assert (tmp_path / "model" / "last.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("save_every", [0, 4])
+def test_weights_that_are_not_finite_are_never_saved(
+    tmp_path: Path, value: float, save_every: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here one of the unknown word, which the text has not: no gradient would tell."""
+    model = tmp_path / "model"
+    run(model, max_updates=10, save_every=save_every)
+    before = {name: (model / name).read_bytes() for name in ("last.pt", "best.pt")}
+    real = loop.Trainer.update
+
+    def update(self: loop.Trainer, batch: Any, *, asked: bool = False) -> None:
+        real(self, batch, asked=asked)
+        if self.progress.updates == 11:
+            with torch.no_grad():
+                self.model.source_embedding.weight[1, 2] = value
+
+    monkeypatch.setattr(loop.Trainer, "update", update)
+    with pytest.raises(UserError, match=r"not finite, and are not saved; use the last checkpoint"):
+        run(model, max_updates=20, save_every=save_every)
+    assert {name: (model / name).read_bytes() for name in before} == before
+
+
+def test_a_model_that_gives_no_probability_has_a_perplexity_that_json_can_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def perplexity(model: Any, *rest: Any) -> float:
+        with torch.no_grad():
+            bias = model.softmax.bias.clone()
+            model.softmax.bias.fill_(math.nan)
+            found = perplexity_of(model, *rest)
+            model.softmax.bias.copy_(bias)
+        return found
+
+    monkeypatch.setattr(loop, "perplexity_of", perplexity)
+    run(tmp_path / "model", max_updates=5)
+    line = (tmp_path / "model" / "metrics.jsonl").read_text().splitlines()[-1]
+    found = json.loads(line, parse_constant=pytest.fail)["validation_perplexity"]
+    assert found == math.exp(700)
 
 
 @pytest.mark.parametrize(
