@@ -3,7 +3,7 @@
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from s2s_cli.errors import UserError
@@ -37,26 +37,54 @@ def hold(handle: int) -> bool | None:
 def alone_in(directory: Path, what: str) -> Iterator[None]:
     """Keep other processes that ask for the same out of ``directory``, which is made if missing.
 
-    Where nothing can be written there, or the file system has no locks, nobody is kept out.
+    Nothing stays of a lock, nor of a directory that nothing else was put into. Where nothing can
+    be written there, or the file system has no locks, nobody is kept out.
 
     Raises:
         UserError: another process is at ``what`` there.
     """
+    made, path = not directory.is_dir(), directory / LOCK
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        handle = open_lock(directory / LOCK)
+        handle = acquired(path, f"{directory}: another process is at {what} there")
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UserError(f"{directory}: cannot be written ({reason})") from None
-    if handle is None:
-        yield
-        return
     try:
-        if hold(handle) is False:
-            raise UserError(f"{directory}: another process is at {what} there; wait for its end")
         yield
     finally:
+        if handle is not None:
+            with suppress(OSError):
+                path.unlink()
+            os.close(handle)
+        if made:
+            with suppress(OSError):
+                directory.rmdir()
+
+
+def acquired(path: Path, taken: str) -> int | None:
+    """The lock file, open and locked; None where it cannot be made.
+
+    Raises:
+        UserError: another process has it; says that it is ``taken``.
+    """
+    while (handle := open_lock(path)) is not None:
+        got = hold(handle)
+        # Its owner may have removed the file after it was opened here: that is no lock any more.
+        if got is None or (got and is_named(handle, path)):
+            return handle
         os.close(handle)
+        if got is False:
+            raise UserError(f"{taken}; wait for its end")
+    return None
+
+
+def is_named(handle: int, path: Path) -> bool:
+    """Whether an open file still has the name ``path``."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def open_lock(path: Path) -> int | None:

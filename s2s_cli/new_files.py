@@ -211,7 +211,7 @@ def make_temporary(path: Path) -> tuple[Path, int]:
 def remove_abandoned(path: Path) -> None:
     """Remove the temporary files of ``path`` whose writers were killed."""
     kind = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}\.tmp")
-    for each in path.parent.iterdir():
+    for each in path.parent.iterdir() if path.parent.is_dir() else ():
         if kind.fullmatch(each.name):
             with suppress(OSError):
                 handle = os.open(each, os.O_RDWR)

@@ -20,7 +20,7 @@ from s2s_cli.files import (
     reading,
     replacing,
 )
-from s2s_cli.locks import LOCK, alone_in
+from s2s_cli.locks import alone_in
 from s2s_cli.new_files import NewFiles
 from s2s_cli.parallel import Workers, available_cores, worker_processes
 from s2s_cli.settings import setting
@@ -163,8 +163,6 @@ def vanishing(directory: Path) -> Iterator[None]:
         yield
     except BaseException:
         with suppress(OSError):  # never made, or someone put something there
-            if missing:
-                (directory / LOCK).unlink(missing_ok=True)
             for each in missing:
                 each.rmdir()
         raise

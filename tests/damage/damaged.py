@@ -23,7 +23,7 @@ from s2s_cli.commands.settings_file import read_settings
 from s2s_cli.data.corpus import Corpus, Split
 from s2s_cli.errors import as_user_error
 from s2s_cli.files import read_lines
-from s2s_cli.model.directory import LAST, Description, load_model, load_tensors
+from s2s_cli.model.directory import LAST, PREVIOUS, Description, load_model, load_tensors
 from s2s_cli.model.pipeline import spread
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.search.nbest import SourcedList
@@ -166,6 +166,7 @@ FORMATS = {
 def complete(directory: Path) -> None:
     """Put the files beside a trained experiment that training does not make."""
     saved = load_tensors(directory / "model" / LAST)["settings"]
+    (directory / "model" / PREVIOUS).unlink(missing_ok=True)  # it would stand in for a damaged one
     (directory / SETTINGS).write_text(json.dumps(saved))
     (directory / "weights.toml").write_text(
         '[tuning]\nbleu = 12.5\nreference = "ref.fr"\n\n[weights]\ntotal = 0.5\nS2S0 = [-1.25]\n'

@@ -75,6 +75,7 @@ def test_commands_tell_damage_in_one_sentence(
     s2s: Run, whole_experiment: Path, tmp_path: Path
 ) -> None:
     own = shutil.copytree(whole_experiment, tmp_path / "own")
+    (own / "model/last.previous.pt").unlink(missing_ok=True)
     for path, command in (
         ("model/best.pt", ["decode"]),
         ("model/last.pt", ["train"]),

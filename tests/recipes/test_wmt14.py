@@ -150,7 +150,7 @@ def test_without_lists_table_2_is_said_not_to_run(rehearsal: tuple[Path, Any]) -
     """The last stages of a rehearsal that makes no list of its own."""
     recipe, _ = rehearsal
     script = recipe / "without.sh"
-    script.write_text((recipe / "run.sh").read_text().replace("own_list=yes", ""))
+    script.write_text((recipe / "run.sh").read_text().replace("own_lists=yes", ""))
     script.chmod(0o755)
     command = [str(script), "--smoke", "--stage", "8"]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)

@@ -3,6 +3,7 @@
 Here kills are exceptions, after which nothing is cleaned up; `tests/faults/soak.py` has real ones.
 """
 
+import itertools
 import re
 import signal
 from collections.abc import Callable, Iterator
@@ -157,9 +158,10 @@ def end_by(kind: str, directory: Path, settings: Settings, moment: tuple[str, in
 
 
 def cases() -> list[tuple[str, str, str]]:
-    """Every moment with every kind for one training, and with one kind for each other."""
+    """Every moment with a kill and a signal for one training, and with one kind for each other."""
     kinds = list(KINDS)
-    first = [("sgd", moment, kind) for moment in MOMENTS for kind in kinds]
+    signals = itertools.cycle(kinds[:3])
+    first = [("sgd", moment, kind) for moment in MOMENTS for kind in (next(signals), "KILL")]
     others = [
         (name, moment, kinds[(place + shift) % len(kinds)])
         for shift, name in enumerate(("adam", "bf16", "patience"), 1)
