@@ -97,7 +97,7 @@ class Row:
         if other:
             beside = read_json(work / f"{result}.against-{other}.json")
             self.cells[f"to the {other} (p)"] = difference(beside)
-        self.cells |= training(work, row, spec)
+        self.cells |= training(work, row if self.ran else {}, spec)
         self.cells["time"] = seconds(work / f"{row.get('time')}.seconds")
         self.cells[PAPER] = row.get("paper", "")
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The settings of s2s.toml, and what else was tried: single reversed models with one thing changed,
-# trained in fewer epochs and judged on the validation text alone. Tables: SEARCH.md, also printed.
-# Needs what run.sh needs, and its stage 1.
+# What settings are worth: single reversed models, each with one thing changed, trained in fewer
+# epochs than those of run.sh and judged on the validation text alone. Tables: SEARCH.md, also
+# printed. Needs what run.sh needs, and its stage 1.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source-path=SCRIPTDIR
@@ -9,13 +9,16 @@ source ../lib.sh
 
 work=work/search
 JOBS=${JOBS:-2} # trainings at a time, a core each
-schedule='--epochs 10 --halve-after 6 --halve-every 0.75'
 
 # A name, the rarest word's count, and options, for each of the rows of search.toml.
 variants() {
   cat <<'END'
-start 2
-one-layer 2 --layers 1
+start 2 --epochs 10 --halve-after 6 --halve-every 0.75
+one-layer 2 --epochs 10 --halve-after 6 --halve-every 0.75 --layers 1
+late 2 --epochs 10 --halve-after 8 --halve-every 0.5 --layers 1
+late-batch-32 2 --epochs 10 --halve-after 8 --halve-every 0.5 --layers 1 --batch-size 32
+late-dropout-0.5 2 --epochs 10 --halve-after 8 --halve-every 0.5 --layers 1 --dropout 0.5
+late-cut-1 1 --epochs 10 --halve-after 8 --halve-every 0.5 --layers 1
 END
 }
 
@@ -29,9 +32,7 @@ data() {
 
 train() {
   variants | while read -r name cut options; do
-    # The options in the middle: xargs joins a line that ends in a blank with the next.
-    printf -- '--data %s %s %s --model %s\n' "$work/data/cut-$cut" "$schedule" "$options" \
-      "$work/train/$name"
+    printf -- '--data %s --model %s %s\n' "$work/data/cut-$cut" "$work/train/$name" "$options"
   done | xargs -P "$JOBS" -L 1 s2s train 2>&1 | cat >&2
 }
 

@@ -10,13 +10,12 @@ from s2s_cli.commands.app import command
 from s2s_cli.commands.show import SHOW, Output, tell_written
 from s2s_cli.console import warn
 from s2s_cli.errors import UserError
-from s2s_cli.files import read_lines
+from s2s_cli.files import name_of, read_lines
 from s2s_cli.scoring.curves import curves_table, read_curve
 from s2s_cli.scoring.pictures import check_output, write_figure
 from s2s_cli.scoring.plots import MOST_LABELS, plot_curves, plot_states
 from s2s_cli.scoring.systems import names_of
 from s2s_cli.scoring.tables import Table
-from s2s_cli.scoring.texts import named
 from s2s_cli.training.metrics import METRICS
 
 MODELS = [Path("model")]
@@ -78,7 +77,7 @@ def read_groups(path: Path) -> list[list[str]]:
         elif groups[-1]:
             groups.append([])
     if sum(map(len, groups)) < 2:
-        raise UserError(f"{named(path)}: needs two phrases at least, one a line")
+        raise UserError(f"{name_of(path)}: needs two phrases at least, one a line")
     return [group for group in groups if group]
 
 

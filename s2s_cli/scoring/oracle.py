@@ -6,7 +6,7 @@ from operator import add, sub
 from pathlib import Path
 
 from s2s_cli.errors import UserError
-from s2s_cli.files import STDIO
+from s2s_cli.files import name_of
 from s2s_cli.scoring.statistics import References, Statistics, corpus_bleu
 from s2s_cli.text.nbest import Entry, read_segments
 
@@ -46,9 +46,8 @@ def oracles(path: Path, references: Sequence[Sequence[str]], first_id: int) -> O
     for segment, entries in read_segments(path):
         index = segment - first_id
         if not 0 <= index < len(counted):
-            name = "stdin" if path == STDIO else path
             raise UserError(
-                f"{name}:{entries[0].number}: id {segment} has no reference: there are "
+                f"{name_of(path)}:{entries[0].number}: id {segment} has no reference: there are "
                 f"{len(counted)} lines, ids {first_id} to {first_id + len(counted) - 1}"
             )
         listed[index] = " ".join(best_listed(entries).words)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s2s_cli.errors import UserError
-from s2s_cli.files import STDIO, read_lines
-from s2s_cli.scoring.texts import AS_GIVEN, Form, Texts, check_counts, named
+from s2s_cli.files import STDIO, name_of, read_lines
+from s2s_cli.scoring.texts import AS_GIVEN, Form, Texts, check_counts
 from s2s_cli.text.tokenise import Tokeniser
 
 
@@ -56,11 +56,11 @@ def read_systems(
         raise UserError("stdin can be one of the texts; name files for the others", exit_code=2)
     references = list(read_lines(reference))
     if not references:
-        raise UserError(f"{named(reference)}: no lines to score")
+        raise UserError(f"{name_of(reference)}: no lines to score")
     sources = list(read_lines(source))
     if len(sources) != len(references):
         raise UserError(
-            f"{named(source)} has {len(sources)} lines but {named(reference)} has "
+            f"{name_of(source)} has {len(sources)} lines but {name_of(reference)} has "
             f"{len(references)}; each line needs its reference on the same line"
         )
     texts = {}
@@ -88,7 +88,7 @@ def names_of(paths: Sequence[Path], given: Sequence[str]) -> list[str]:
         )
     names = list(given) or [path.resolve().name if path != STDIO else "stdin" for path in paths]
     if not given and len(set(names)) < len(names):
-        names = [named(path) for path in paths]
+        names = [name_of(path) for path in paths]
     if len(set(names)) < len(names):
         raise UserError("two have the same name; tell them apart with --name", exit_code=2)
     return names

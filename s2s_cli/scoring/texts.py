@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from s2s_cli.errors import UserError
-from s2s_cli.files import STDIO, read_lines
+from s2s_cli.files import STDIO, name_of, read_lines
 from s2s_cli.settings import setting
 from s2s_cli.text.tokenise import Tokeniser, tokeniser_name
 
@@ -117,7 +117,7 @@ def read_texts(config: ScoringConfig, references: list[Path]) -> Texts:
     hypotheses = list(read_lines(config.hypothesis))
     lines = [by_path[path] if path in by_path else list(read_lines(path)) for path in references]
     if not hypotheses and not any(lines):
-        raise UserError(f"{named(config.hypothesis)}: no lines to score")
+        raise UserError(f"{name_of(config.hypothesis)}: no lines to score")
     for path, reference in zip(references, lines, strict=True):
         check_counts(config.hypothesis, len(hypotheses), path, len(reference))
     return Texts(Form(hypotheses, lines, AS_GIVEN), config.tokenised, config.language)
@@ -131,7 +131,7 @@ def read_references(config: ScoringConfig, references: list[Path]) -> Form:
     """
     lines = [list(read_lines(path)) for path in references]
     if not lines[0]:
-        raise UserError(f"{named(references[0])}: no lines to score")
+        raise UserError(f"{name_of(references[0])}: no lines to score")
     for path, reference in zip(references, lines, strict=True):
         check_counts(references[0], len(lines[0]), path, len(reference))
     return Texts(Form([], lines, AS_GIVEN), config.tokenised, config.language).words
@@ -140,10 +140,6 @@ def read_references(config: ScoringConfig, references: list[Path]) -> Form:
 def check_counts(hypothesis: Path, have: int, reference: Path, want: int) -> None:
     if have != want:
         raise UserError(
-            f"{named(hypothesis)} has {have} lines but {named(reference)} has {want}; "
+            f"{name_of(hypothesis)} has {have} lines but {name_of(reference)} has {want}; "
             "each hypothesis needs its reference on the same line"
         )
-
-
-def named(path: Path) -> str:
-    return "stdin" if path == STDIO else str(path)

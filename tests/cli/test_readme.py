@@ -123,7 +123,8 @@ def test_every_option_in_the_text_exists() -> None:
         for each in command.params
         for name in (*each.opts, *each.secondary_opts)
     }
-    others = {"--help", "--constraint", "--signal"}  # of every command; of pip; of sbatch
+    # of every command; of pip; of sbatch; of pytest
+    others = {"--help", "--constraint", "--signal", "--hypothesis-profile"}
     assert set(OPTION.findall(PROSE)) - known - others == set()
 
 
