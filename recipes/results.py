@@ -5,7 +5,8 @@ files that it names as ``also``. A row may have
 
 - ``result`` NAME: work/NAME.json is what ``s2s score`` printed; with ``--baseline`` it tells the
   difference to the row above. Where the table has a ``baseline`` B, work/NAME.against-B.json tells
-  the difference to that.
+  the difference to that; it is not there for the row below B.
+- ``models`` NAME: work/NAME.json has the perplexity of the models that made the row
 - ``time`` FILE: what its making took (work/FILE.seconds)
 - ``model`` NAME: the directory work/NAME, whose training is told; the table's ``data`` is the
   directory that it was trained on
@@ -85,6 +86,9 @@ class Row:
         document = read_json(work / f"{result}.json")
         self.label, self.ran = row["label"], not result or bool(document)
         scores = document.get("scores", {})
+        if document and "models" in row:
+            models = read_json(work / f"{row['models']}.json").get("scores", {})
+            scores["perplexity"] = models.get("perplexity")
         self.cells: dict[str, str] = {}
         if "reference" in spec:
             self.cells["exact match"] = ""
@@ -96,7 +100,7 @@ class Row:
         other = spec.get("baseline")
         if other:
             beside = read_json(work / f"{result}.against-{other}.json")
-            self.cells[f"to the {other} (p)"] = difference(beside)
+            self.cells[f"to the {other} (p)"] = difference(beside or document)
         self.cells |= training(work, row if self.ran else {}, spec)
         self.cells["time"] = seconds(work / f"{row.get('time')}.seconds")
         self.cells[PAPER] = row.get("paper", "")

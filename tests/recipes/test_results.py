@@ -187,7 +187,7 @@ baseline = "base"
 data = "prep"
 rows = [
     { label = "Base", result = "base" },
-    { label = "Better", result = "better", time = "better.fr", model = "model" },
+    { label = "Better", result = "better", models = "two", time = "better.fr", model = "model" },
     { label = "Later", result = "later", time = "later.fr" },
 ]
 
@@ -203,6 +203,10 @@ def test_differences_time_and_training_are_told(experiment: Path) -> None:
     (work / "base.json").write_text(json.dumps(scores(20.0, 1.0, 2.0)))
     (work / "better.json").write_text(json.dumps(judged(1.5, 21.5)))
     (work / "better.against-base.json").write_text(json.dumps(judged(-0.25, 21.5)))
+    told = json.loads((work / "two.json").read_text())
+    told["scores"]["perplexity"] = {"name": "perplexity", "value": 4.5, "low": None, "high": None}
+    told["scores"]["perplexity"]["signature"] = "words:9"
+    (work / "two.json").write_text(json.dumps(told))
     (work / "better.fr.seconds").write_text("1234\n")
     (work / "model").mkdir()
     (work / "model/metrics.jsonl").write_text(METRICS)
@@ -222,6 +226,7 @@ def test_differences_time_and_training_are_told(experiment: Path) -> None:
     assert told["to the row above (p)"] == "+1.50 (0.012, 0.0046)"
     assert told["to the base (p)"] == "-0.25 (0.012, 0.0046)"
     assert told["time"] == "1,234 s"
+    assert told["perplexity"] == "4.50"
     assert told["validation perplexity"] == "9.000"
     assert told["best at epoch"] == "0.5"
     # half an epoch of 48,000 words at 100 words/s, half of one at 50
