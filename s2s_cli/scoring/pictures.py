@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s2s_cli.errors import UserError
-from s2s_cli.files import replacing
+from s2s_cli.new_files import NewFiles
 from s2s_cli.scoring.tables import Table
 
 if TYPE_CHECKING:
@@ -79,20 +79,18 @@ def require_matplotlib() -> None:
 def write_figure(output: Path, table: Table, draw: "Callable[[], Figure]") -> list[Path]:
     """Write the picture that ``draw`` makes, and ``table`` beside it; the files written.
 
-    The picture is made before either is written.
+    The picture is made before either is written, and both get their names together.
     """
     data = output.with_suffix(DATA)
     if output.suffix.lower() == DATA:
         data, picture = output, None
     else:
         picture = rendered(output.suffix.lower(), draw)
-    with replacing(data) as stream:
-        stream.write(table.tsv())
-    if picture is None:
-        return [data]
-    with replacing(output) as stream:
-        stream.write(picture)
-    return [output, data]
+    with NewFiles() as files:
+        files.open(data).write(table.tsv())
+        if picture is not None:
+            files.open(output).write(picture)
+    return [data] if picture is None else [output, data]
 
 
 def rendered(suffix: str, draw: "Callable[[], Figure]") -> bytes:

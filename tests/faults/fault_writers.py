@@ -78,6 +78,7 @@ WRITERS = {
             *("--tune", "in.fr", "--weights", "weights.toml"),
         ),
     ),
+    "a picture and its data": Writer("model", ("show", "curves", "--output", "out.svg")),
 }
 
 
@@ -96,7 +97,7 @@ class Stages:
             *("model", "model", "decode", "--input", "in.en"),
             *("--nbest", "2", "--output", "nbest.txt"),
         )
-        for name in ("out.fr", "weights.toml"):
+        for name in ("out.fr", "weights.toml", "out.svg", "out.tsv"):
             (folder / "model" / name).write_text("older\n", "utf-8")
         # What is there before from other text, which has splits and words that the new has not.
         self.make("older data", "data", "prep", "--max-length", "2", "--reverse-source")
