@@ -84,7 +84,7 @@ table2() {
   for row in "${rows2[@]}"; do
     models "$row"
     score_list "$row" test
-    winners_of "$row" "$scored" "$row.test.nbest.gz" "$row"
+    winners_of "$row" "$scored" "$row.test.nbest.gz"
   done
   if have_list valid; then
     tuned_rows
@@ -99,12 +99,12 @@ tuned_rows() {
   make_list valid
   models reversed
   tune baseline "$feature" valid.nbest.gz
-  winners_of baseline-tuned "$feature" test.nbest.gz baseline
+  winners_of baseline-tuned "$feature" test.nbest.gz
   for row in "${rows2[@]}"; do
     models "$row"
     score_list "$row" valid
     tune "$row" "$scored" "$row.valid.nbest.gz"
-    winners_of "$row-tuned" "$scored" "$row.test.nbest.gz" "$row"
+    winners_of "$row-tuned" "$scored" "$row.test.nbest.gz"
   done
 }
 
@@ -123,10 +123,10 @@ tune() {
     --tune "$text/valid.fr" --weights "$work/table2/$1.weights" --output "$work/table2/$1.valid.fr"
 }
 
-# winners_of NAME FEATURE LIST ROW: work/table2/NAME.fr, by the weights of ROW where NAME is tuned
+# winners_of NAME FEATURE LIST: work/table2/NAME.fr; where NAME is ROW-tuned, by the weights of ROW
 winners_of() {
   local weights=()
-  [[ $1 != *-tuned ]] || weights=(--weights "$work/table2/$4.weights")
+  [[ $1 != *-tuned ]] || weights=(--weights "$work/table2/${1%-tuned}.weights")
   once "$work/table2/$1.fr" "${s2s[@]}" rescore "$work/table2/$3" "${models[@]}" \
     --source "$text/test.en" --first-id "$first_id" "${winners[@]}" --feature-name "$2" \
     "${weights[@]}" --output "$work/table2/$1.fr"

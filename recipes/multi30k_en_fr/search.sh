@@ -24,7 +24,7 @@ END
 
 data() {
   local cut
-  for cut in 1 2 3; do
+  for cut in 1 2; do
     s2s prep --output "$work/data/cut-$cut" --reverse-source
     s2s vocab --data "$work/data/cut-$cut" --min-count "$cut"
   done
