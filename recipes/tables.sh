@@ -10,6 +10,7 @@
 #   first_id    number of the first segment of each
 #   feature     name of a feature with one value in them
 #   own_lists   not empty: where there are no lists, make some
+#   tuned_on    hypotheses a segment of the validation lists, the first; empty: all
 # Lists of the validation text are for tuning, and may be missing.
 
 seeds=(1 2 3 4 5)
@@ -135,7 +136,7 @@ winners_of() {
 # make_list SPLIT: work/table2/SPLIT.nbest.gz, its words as the models know them. `s2s prep` writes
 # no entities where it tokenises; text that came tokenised has those of its lists.
 make_list() {
-  local each list clean='s/&apos;/'\''/g'
+  local each list most=1000000000 clean='s/&apos;/'\''/g'
   list=$(given_list "$1")
   if [[ ! $list && $own_lists ]]; then # a rehearsal: a list of our own
     list=$work/table2/own.$1.nbest.gz
@@ -147,9 +148,11 @@ make_list() {
     clean+=";s/&${each%/*};/${each#*/}/g"
   done
   [[ ! ${tokenised[*]} ]] || clean=
+  [[ $1 != valid || ! ${tuned_on-} ]] || most=$tuned_on
   # shellcheck disable=SC2016 # the inner shell has arguments of its own
-  into "$work/table2/$1.nbest.gz" bash -c 'gzip -cdf "$1" | sed "$2" | gzip' - \
-    "${list:-$lists/$1.nbest}" "$clean"
+  into "$work/table2/$1.nbest.gz" bash -c \
+    'gzip -cdf "$1" | awk -F "|" -v most="$3" "seen[\$1]++ < most" | sed "$2" | gzip' - \
+    "${list:-$lists/$1.nbest}" "$clean" "$most"
 }
 
 # Each row beside the one above it, and the rows of Table 2 beside the baseline.
