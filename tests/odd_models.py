@@ -14,8 +14,8 @@ from s2s_cli.commands.app import app
 from s2s_cli.model.config import Shape
 from s2s_cli.model.directory import BEST, Description, load_model, save_tensors
 from s2s_cli.model.seq2seq import Seq2Seq
-from s2s_cli.search.scorer import LstmScorer
 from s2s_cli.search.sentences import Sentences
+from s2s_cli.search.variants import Single, scorer_of
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.vocabulary import Vocabulary
 
@@ -41,10 +41,10 @@ def write_model(directory: Path, *, tokenised: bool, reverse: bool, seed: int) -
     return directory
 
 
-def loaded(directory: Path, *, tokenised: bool) -> tuple[LstmScorer, Sentences]:
+def loaded(directory: Path, *, tokenised: bool) -> tuple[Single, Sentences]:
     """What turns lines into ids, and the model's own scores."""
     model, description = load_model(directory, torch.device("cpu"))
-    scorer = LstmScorer(model, reverse_source=description.facts.reverse_source)
+    scorer = scorer_of(model, reverse_source=description.facts.reverse_source)
     return scorer, Sentences(description, tokenised=tokenised)
 
 

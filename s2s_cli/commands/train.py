@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from s2s_cli.commands.app import command
-from s2s_cli.model.config import ModelConfig
+from s2s_cli.errors import UserError
+from s2s_cli.model.config import ModelConfig, Shape
 from s2s_cli.training.config import TrainingConfig
 
 
@@ -35,6 +36,8 @@ def train(
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from s2s_cli.training.launch import Job, planned, start
 
+    if mistake := Shape.of(shape, 1, 1).mistake():
+        raise UserError(mistake, exit_code=2)
     job = Job(data, model, shape, config)
     if plan:
         typer.echo(planned(job))

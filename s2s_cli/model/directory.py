@@ -18,7 +18,7 @@ from s2s_cli.errors import DamagedFileError, UserError, is_out_of_memory
 from s2s_cli.files import check_format, read_json
 from s2s_cli.model.archive import DamagedError, check_archive, check_content
 from s2s_cli.model.config import Shape
-from s2s_cli.model.seq2seq import Seq2Seq
+from s2s_cli.model.variant import AnySeq2Seq, make_model
 from s2s_cli.new_files import NewFiles, keep, move, remove_abandoned
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.vocabulary import Vocabulary
@@ -30,10 +30,6 @@ LAST = "last.pt"
 PREVIOUS = "last.previous.pt"
 DAMAGED = "last.damaged.pt"
 TABLES = ("source_embedding.weight", "target_embedding.weight")
-# Tensors of a model: two tables, the softmax and its bias; of each layer, encoder's and decoder's,
-# two matrices and two biases.
-EMBEDDINGS_AND_SOFTMAX = 4
-TENSORS_A_LAYER = 8
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ class Description:
         """What ``model.json`` holds."""
         return {
             "format": FORMAT,
-            "shape": asdict(self.shape),
+            "shape": self.shape.as_json(),
             "facts": asdict(self.facts),
             "vocabularies": {
                 language: vocabulary.digest for language, vocabulary in self._vocabularies()
@@ -228,7 +224,7 @@ def weights_path(model: Path) -> Path:
 
 def load_model(
     model: Path, device: torch.device, *, tables_checked: bool = True
-) -> tuple[Seq2Seq, Description]:
+) -> tuple[AnySeq2Seq, Description]:
     """A trained model, ready to use.
 
     Args:
@@ -245,24 +241,29 @@ def load_model(
     path = weights_path(model)
     if not path.is_file():
         raise UserError(f"{directory}: has no weights yet; let `s2s train` run to a checkpoint")
-    network = with_weights(description.shape, load_tensors(path)["model"], path, tables_checked)
+    network = with_weights(
+        description.shape,
+        load_tensors(path)["model"],
+        path,
+        tables_checked or not description.shape.plain,
+    )
     return network.to(device).eval().requires_grad_(False), description
 
 
 def with_weights(
     shape: Shape, weights: dict[str, Tensor], path: Path, tables_checked: bool = True
-) -> Seq2Seq:
+) -> AnySeq2Seq:
     """A model of ``shape`` around the tensors of ``path``, which are not copied.
 
     Raises:
         UserError: they are not the tensors of such a model, or not finite numbers.
     """
     misfit = UserError(f"{path}: its weights do not fit {DESCRIPTION} beside it")
-    if len(weights) != EMBEDDINGS_AND_SOFTMAX + TENSORS_A_LAYER * shape.layers:
+    if max(shape.layers, shape.depth) > len(weights):
         raise misfit  # before so many layers are made
     try:
         with torch.device("meta"):
-            network = Seq2Seq(shape)
+            network = make_model(shape)
         network.load_state_dict(weights, assign=True)
     except (RuntimeError, AttributeError, TypeError):
         raise misfit from None

@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.nn.utils.rnn import PackedSequence
 
+from s2s_cli.errors import UserError
 from s2s_cli.model.lstm import Lstm, State
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.slices import SlicedSoftmax
+from s2s_cli.model.variant import AnySeq2Seq
 
 # Time steps handed on together: few, so that the layers above begin soon, yet enough to be worth
 # the beginning of a product.
@@ -95,13 +97,23 @@ class SpreadSeq2Seq(nn.Module):
         return rows
 
 
-Model = Seq2Seq | SpreadSeq2Seq
+Model = AnySeq2Seq | SpreadSeq2Seq
 
 
-def spread(model: Seq2Seq, devices: tuple[torch.device, ...]) -> Model:
-    """``model`` on its device, or over several."""
+def spread(model: AnySeq2Seq, devices: tuple[torch.device, ...]) -> Model:
+    """``model`` on its device, or over several.
+
+    Raises:
+        UserError: a variant of the paper's model, which is not spread.
+    """
     if len(devices) == 1:
         return model.to(devices[0])
+    if not isinstance(model, Seq2Seq):
+        raise UserError(
+            "the paper's model alone is spread over several devices; with options beyond it, "
+            "--layout data gives each device a copy and a share of every batch",
+            exit_code=2,
+        )
     # The gradients of all slices come from the first one's stream; torch has each device wait.
     torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
     return SpreadSeq2Seq(model, Placement.of(model.shape, devices))

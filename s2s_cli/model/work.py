@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from s2s_cli.model.config import Shape
+from s2s_cli.model.config import GATES, Shape
 from s2s_cli.model.packed import Packed
 
 Precision = Literal["fp32", "bf16"]
@@ -26,13 +26,37 @@ def lstm_flops(shape: Shape, words: int) -> int:
 
     Products of weights alone are counted. Twice as many come on top where gradients are computed.
     """
-    inputs = shape.embedding_size + (2 * shape.layers - 1) * shape.hidden_size
-    return 2 * words * 4 * shape.hidden_size * inputs
+    return layers_flops(4, shape.embedding_size, shape.hidden_size, shape.layers, words)
+
+
+def layers_flops(gates: int, inputs: int, cells: int, layers: int, words: int) -> int:
+    """The same of layers with so many gates a cell, the first of which reads ``inputs`` numbers."""
+    return 2 * words * gates * cells * (inputs + (2 * layers - 1) * cells)
+
+
+def encoder_flops(shape: Shape, words: int) -> int:
+    """Of the encoder of any `Shape`, for ``words`` of sources."""
+    gates = GATES[shape.cell]
+    return shape.readers * layers_flops(
+        gates, shape.embedding_size, shape.hidden_size, shape.layers, words
+    )
+
+
+def decoder_flops(shape: Shape, words: int) -> int:
+    """Of the decoder of any `Shape`, for ``words`` of targets; of attention, `combine` alone.
+
+    What else attention takes grows with the length of the source.
+    """
+    gates = GATES[shape.cell]
+    flops = layers_flops(gates, shape.input_size, shape.width, shape.depth, words)
+    if shape.attention != "none":
+        flops += 2 * words * shape.width * (shape.width + shape.vector_size)
+    return flops
 
 
 def softmax_flops(shape: Shape, words: int) -> int:
     """Floating-point operations of the output layer for ``words``, counted likewise."""
-    return 2 * words * shape.hidden_size * shape.target_vocabulary
+    return 2 * words * shape.output_size * shape.target_vocabulary
 
 
 @torch.inference_mode()

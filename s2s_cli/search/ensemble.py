@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,16 +12,16 @@ from s2s_cli.model.device import keep_memory
 from s2s_cli.model.directory import Description, load_model
 from s2s_cli.model.work import Precision
 from s2s_cli.search.blocks import blocks
-from s2s_cli.search.cells import LstmState
 from s2s_cli.search.distribution import Softmax
-from s2s_cli.search.scorer import LstmScorer, Scorer
+from s2s_cli.search.scorer import Scorer
+from s2s_cli.search.variants import Single, scorer_of
 from s2s_cli.text.facts import Facts
 
 
 class Ensemble:
     """The arithmetic mean of the members' probabilities of the next word."""
 
-    def __init__(self, scorers: Sequence[LstmScorer]) -> None:
+    def __init__(self, scorers: Sequence[Single]) -> None:
         self.scorers = list(scorers)
 
     @property
@@ -35,20 +36,21 @@ class Ensemble:
     def flops(self) -> int:
         return sum(each.flops for each in self.scorers)
 
-    def start(self, sources: Sequence[Sequence[int]]) -> list[LstmState]:
+    def start(self, sources: Sequence[Sequence[int]]) -> list[Any]:
         return [each.start(sources) for each in self.scorers]
 
-    def step(self, state: list[LstmState], tokens: Tensor) -> list[LstmState]:
+    def step(self, state: list[Any], tokens: Tensor) -> list[Any]:
         return [each.step(part, tokens) for each, part in zip(self.scorers, state, strict=True)]
 
-    def blocks(self, state: list[LstmState]) -> list[slice]:
-        return blocks(len(state[0].hidden[-1]), *(each.output.product for each in self.scorers))
+    def blocks(self, state: list[Any]) -> list[slice]:
+        rows = self.scorers[0].row_count(state[0])
+        return blocks(rows, *(each.output.product for each in self.scorers))
 
-    def softmaxes(self, state: list[LstmState], block: slice) -> Iterator[Softmax]:
+    def softmaxes(self, state: list[Any], block: slice) -> Iterator[Softmax]:
         for each, part in zip(self.scorers, state, strict=True):
             yield from each.softmaxes(part, block)
 
-    def select(self, state: list[LstmState], rows: Tensor) -> list[LstmState]:
+    def select(self, state: list[Any], rows: Tensor) -> list[Any]:
         return [each.select(part, rows) for each, part in zip(self.scorers, state, strict=True)]
 
 
@@ -66,7 +68,7 @@ def load_scorer(
     for path, description in zip(models, descriptions, strict=True):
         check_agreement(models[0], descriptions[0], path, description)
     scorers = [
-        LstmScorer(
+        scorer_of(
             model,
             reverse_source=description.facts.reverse_source,
             precision=precision,

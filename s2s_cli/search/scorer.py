@@ -108,29 +108,25 @@ class LstmScorer:
         self.words_read += sum(map(len, sources))
         order = sorted(range(len(sources)), key=lambda index: -len(sources[index]))
         reading, ended = self.encoder.zeros(len(order)), []
-        for words in self.time_steps([sources[index] for index in order if sources[index]]):
+        step = -1 if self.reverse_source else 1
+        for words in time_steps([sources[index][::step] for index in order if sources[index]]):
             reading, others = reading.cut(len(words))
             ended.append(LstmState.joined([others]))  # a copy: a view would keep all rows
             reading = self.encoder.step(words.to(self.device), reading)
         state = LstmState.joined([reading, *reversed(ended)])
         return state.select(torch.tensor(order, dtype=torch.long, device=self.device).argsort())
 
-    def time_steps(self, sources: Sequence[Sequence[int]]) -> Sequence[Tensor]:
-        """The words read at each time; ``sources`` come the longest first, and go as they end."""
-        if not sources:
-            return []
-        step = -1 if self.reverse_source else 1
-        packed = pack_sequence([torch.tensor(each[::step], dtype=torch.long) for each in sources])
-        steps: Sequence[Tensor] = packed.data.split(packed.batch_sizes.tolist())
-        return steps
-
     @torch.inference_mode()
     def step(self, state: LstmState, tokens: Tensor) -> LstmState:
         self.words_asked += len(tokens)
         return self.decoder.step(tokens, state)
 
+    def row_count(self, state: LstmState) -> int:
+        """How many there are."""
+        return len(state.hidden[-1])
+
     def blocks(self, state: LstmState) -> list[slice]:
-        return blocks(len(state.hidden[-1]), self.output.product)
+        return blocks(self.row_count(state), self.output.product)
 
     @torch.inference_mode()
     def softmaxes(self, state: LstmState, block: slice) -> Iterator[Softmax]:
@@ -139,3 +135,17 @@ class LstmScorer:
     @torch.inference_mode()
     def select(self, state: LstmState, rows: Tensor) -> LstmState:
         return state.select(rows)
+
+    def sentence_vectors(self, sources: Sequence[Sequence[int]]) -> Tensor:
+        """All last states of the encoder, hidden states first: [sources, n]."""
+        state = self.start(sources)
+        return torch.cat([*state.hidden, *state.cell], 1)
+
+
+def time_steps(sources: Sequence[Sequence[int]]) -> Sequence[Tensor]:
+    """The words read at each time; ``sources`` come the longest first, and go as they end."""
+    if not sources:
+        return []
+    packed = pack_sequence([torch.tensor(each, dtype=torch.long) for each in sources])
+    steps: Sequence[Tensor] = packed.data.split(packed.batch_sizes.tolist())
+    return steps

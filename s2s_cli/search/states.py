@@ -9,8 +9,8 @@ from torch import Tensor
 
 from s2s_cli.errors import UserError
 from s2s_cli.model.directory import load_model
-from s2s_cli.search.scorer import LstmScorer
 from s2s_cli.search.sentences import Sentences
+from s2s_cli.search.variants import scorer_of
 from s2s_cli.text.vocabulary import UNK
 
 COMPONENTS = 2
@@ -33,7 +33,10 @@ class Projection:
 def phrase_vectors(
     model: Path, phrases: Sequence[str], *, tokenised: bool
 ) -> tuple[Tensor, list[str]]:
-    """The vectors of ``phrases`` (`sentence_vectors`), made on the CPU.
+    """The encoder's last states after each of ``phrases``, made on the CPU.
+
+    They are hidden and cell states of all layers, what the paper's decoder starts from (§3.4:
+    8000 real numbers). Hidden states alone tell most of the last word.
 
     Args:
         model: a model directory, or a file of weights in one.
@@ -47,22 +50,11 @@ def phrase_vectors(
         UserError: not a model directory.
     """
     network, description = load_model(model, torch.device("cpu"))
-    scorer = LstmScorer(network, reverse_source=description.facts.reverse_source)
+    scorer = scorer_of(network, reverse_source=description.facts.reverse_source)
     sentences = Sentences(description, tokenised=tokenised)
     sources = [sentences.source_ids(phrase) for phrase in phrases]
     unknown = [phrase for phrase, ids in zip(phrases, sources, strict=True) if UNK in ids]
-    return sentence_vectors(scorer, sources), unknown
-
-
-def sentence_vectors(scorer: LstmScorer, sources: Sequence[Sequence[int]]) -> Tensor:
-    """The encoder's last state after each of ``sources``, ids in the order of the text.
-
-    Returns:
-        [sources, 2 · layers · cells]: hidden and cell states of all layers, what the decoder
-        starts from (§3.4: 8000 real numbers). Hidden states alone tell most of the last word.
-    """
-    state = scorer.start(sources)
-    return torch.cat([*state.hidden, *state.cell], 1)
+    return scorer.sentence_vectors(sources), unknown
 
 
 def principal_components(vectors: Tensor) -> Projection:

@@ -83,7 +83,7 @@ class Identity:
 
     @classmethod
     def of(cls, config: TrainingConfig, shape: Shape, data: str) -> "Identity":
-        settings = {**asdict(shape), **asdict(config), "data": data, "version": VERSION}
+        settings = {**shape.as_json(), **asdict(config), "data": data, "version": VERSION}
         return cls({key: value for key, value in settings.items() if key not in MAY_CHANGE})
 
     def check(self, saved: dict[str, Any], directory: Path) -> None:

@@ -18,7 +18,7 @@ from s2s_cli.locks import alone_in
 from s2s_cli.model.config import ModelConfig, Shape
 from s2s_cli.model.directory import LAST, PREVIOUS, Description, remove_half_written
 from s2s_cli.model.pipeline import spread
-from s2s_cli.model.seq2seq import Seq2Seq
+from s2s_cli.model.variant import make_model
 from s2s_cli.model.work import share_of_peak
 from s2s_cli.training import best, checkpoint, report
 from s2s_cli.training.checkpoint import Progress
@@ -105,7 +105,7 @@ class Trainer:
         if corpus.valid is None:
             warn("no validation text: decode will use the last weights, --patience has no effect")
         with torch.device("meta"):
-            model = Seq2Seq(self.shape)
+            model = make_model(self.shape)
         say(report.parameters(model))
         for line in report.devices(model, self.config, replica, corpus.train.longest()):
             say(line)
@@ -113,7 +113,7 @@ class Trainer:
     def start(self) -> bool:
         """Initial weights, or the last checkpoint; whether it was the latter."""
         generator = torch.Generator().manual_seed(self.config.seed)
-        model = Seq2Seq(self.shape, dropout=self.config.dropout)
+        model = make_model(self.shape, dropout=self.config.dropout)
         model.initialise(self.config.initial_range, generator)
         torch.manual_seed(self.config.seed)
         self.model = spread(model, self.replica.devices)

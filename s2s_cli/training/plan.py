@@ -9,6 +9,7 @@ import torch
 
 from s2s_cli.console import say
 from s2s_cli.data.corpus import Corpus, Side
+from s2s_cli.errors import UserError
 from s2s_cli.model.config import ModelConfig, Shape
 from s2s_cli.model.pipeline import STRETCH
 from s2s_cli.model.placement import Placement
@@ -46,7 +47,7 @@ def plan(
     """
     sizes = len(corpus.source_vocabulary), len(corpus.target_vocabulary)
     with torch.device("meta"):
-        model = Seq2Seq(Shape.of(shape, *sizes))
+        model = Seq2Seq(plain_shape(shape, *sizes))
     meter = Meter(model.shape, config, devices[0])
     say(f"measuring parts of an update on {devices[0]}; nothing is trained")
     if layout == "model" and len(devices) > 1:
@@ -227,3 +228,19 @@ def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
+
+
+def plain_shape(config: ModelConfig, source_words: int, target_words: int) -> Shape:
+    """The shape of the paper's model.
+
+    Raises:
+        UserError: there are options beyond it.
+    """
+    shape = Shape.of(config, source_words, target_words)
+    if not shape.plain:
+        raise UserError(
+            "--plan knows the paper's model alone; leave options beyond it out, or train a few "
+            "updates with --max-updates to see memory and speed",
+            exit_code=2,
+        )
+    return shape

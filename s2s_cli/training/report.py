@@ -9,6 +9,7 @@ from s2s_cli.model.config import Shape
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.softmax import block_rows
+from s2s_cli.model.variant import AnySeq2Seq, VariantSeq2Seq
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.replica import Replica
 
@@ -21,7 +22,7 @@ def count(tensors: Iterable[Tensor]) -> int:
     return sum(each.numel() for each in tensors)
 
 
-def parameters(model: Seq2Seq) -> str:
+def parameters(model: AnySeq2Seq) -> str:
     """The parameters by part, as the paper counts them (§3.4)."""
     parts = {
         "source embeddings": model.source_embedding,
@@ -30,12 +31,17 @@ def parameters(model: Seq2Seq) -> str:
         "encoder": model.encoder,
         "decoder": model.decoder,
     }
+    if isinstance(model, VariantSeq2Seq):
+        names = ("encoder_backward", "bridge", "attention")
+        parts |= {
+            name.replace("_", " "): getattr(model, name) for name in names if hasattr(model, name)
+        }
     told = ", ".join(f"{name} {count(part.parameters()):,}" for name, part in parts.items())
     return f"{count(model.parameters()):,} parameters: {told}"
 
 
 def devices(
-    model: Seq2Seq, config: TrainingConfig, replica: Replica, longest: tuple[int, int]
+    model: AnySeq2Seq, config: TrainingConfig, replica: Replica, longest: tuple[int, int]
 ) -> Iterator[str]:
     """What each device has, and the memory that this takes for a batch of the longest pairs."""
     if replica.count > 1:
@@ -46,6 +52,8 @@ def devices(
         each = " in each process" if replica.count > 1 else ""
         yield f"memory: about {needed} on {replica.devices[0]}{each} for the largest batch"
         return
+    if not isinstance(model, Seq2Seq):
+        return  # `spread` will refuse
     placed = Placement.of(model.shape, replica.devices)
     for place, device in enumerate(replica.devices):
         what = placed.what(place) or "nothing, the model is too small"
@@ -54,7 +62,7 @@ def devices(
 
 
 def memory_estimate(
-    model: Seq2Seq, config: TrainingConfig, source_length: int, target_length: int
+    model: AnySeq2Seq, config: TrainingConfig, source_length: int, target_length: int
 ) -> int:
     """Bytes that training needs at its largest batch, roughly; ``model`` may be on meta.
 
@@ -70,6 +78,7 @@ def memory_estimate(
         + shape.layers * of_a_layer(shape, steps)
         + of_embeddings(shape, steps)
         + of_logits(shape.target_vocabulary)
+        + of_attention(shape, source_length, target_length + 1) * config.batch_size
     )
 
 
@@ -131,6 +140,14 @@ def of_a_layer(shape: Shape, rows: int) -> int:
 def of_embeddings(shape: Shape, rows: int) -> int:
     """Numbers of the vectors of ``rows`` words and of their gradients."""
     return 4 * shape.embedding_size * rows
+
+
+def of_attention(shape: Shape, source_length: int, target_length: int) -> int:
+    """Numbers that attention keeps and makes of one pair, as far as they grow with both lengths."""
+    if shape.attention == "none":
+        return 0
+    each = 3 * shape.width if shape.attention == "additive" else 0
+    return source_length * target_length * (4 + each)
 
 
 def of_logits(words: int) -> int:

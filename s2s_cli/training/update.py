@@ -11,7 +11,7 @@ from s2s_cli.data.batches import Batch
 from s2s_cli.model.config import Shape
 from s2s_cli.model.pipeline import Model
 from s2s_cli.model.slices import on
-from s2s_cli.model.work import lstm_flops, softmax_flops
+from s2s_cli.model.work import decoder_flops, encoder_flops, softmax_flops
 
 
 def make_optimisers(kind: Literal["sgd", "adam"], model: Model) -> list[torch.optim.Optimizer]:
@@ -94,4 +94,5 @@ def operations(shape: Shape, source: int, target: int) -> int:
     Forward once, backward twice as many, for so many words, each counted at each of its
     occurrences, and `EOS` among those of the target.
     """
-    return 3 * (lstm_flops(shape, source + target) + softmax_flops(shape, target))
+    forward = encoder_flops(shape, source) + decoder_flops(shape, target)
+    return 3 * (forward + softmax_flops(shape, target))

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from s2s_cli.errors import UserError
 from s2s_cli.model.directory import load_model
+from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.search.states import phrase_vectors, principal_components
 
 
@@ -59,6 +60,7 @@ def test_a_vector_is_the_state_that_the_decoder_starts_from(tiny_experiment: Pat
     assert unknown == ["one zebra"]
     network, description = load_model(tiny_experiment / "model", torch.device("cpu"))
     assert description.facts.reverse_source
+    assert isinstance(network, Seq2Seq)
     for phrase, vector in zip(phrases, vectors, strict=True):
         ids = description.source_vocabulary.encode(reversed(phrase.split(" ")))
         hidden, cell = network.encode(torch.tensor(ids)[:, None])

@@ -17,6 +17,7 @@ from s2s_cli.data.corpus import Corpus
 from s2s_cli.errors import UserError
 from s2s_cli.locks import hold
 from s2s_cli.model.directory import load_model
+from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.vocabulary import EOS
 from s2s_cli.training import loop
 from s2s_cli.training.update import gradient_norm
@@ -84,6 +85,7 @@ def test_it_learns_and_keeps_the_best(tmp_path: Path) -> None:
 def trained_perplexity(directory: Path) -> float:
     """Perplexity of the weights that `load_model` takes, one sentence at a time."""
     model, _ = load_model(directory, CPU)
+    assert isinstance(model, Seq2Seq)
     valid = Corpus.open(Path()).valid
     assert valid is not None
     total, words = 0.0, 0
