@@ -59,6 +59,43 @@ train() {
   } | xargs -P "$JOBS" -L 1 s2s train --precision "$PRECISION" 2>&1 | cat >&2
 }
 
+# What people built on the paper's model, each with the size, the text and the epochs of the reversed
+# ones: a name, and its options.
+variants() {
+  cat <<'END'
+peeky --peeky
+attention --attention general --bidirectional --bridge linear
+gru --cell gru
+END
+}
+
+beyond() {
+  local name options
+  mkdir -p work/beyond
+  variants | while read -r name options; do
+    printf -- '--data work/prep/reversed --model work/train/%s --seed 1 %s\n' "$name" "$options"
+  done | xargs -P "$JOBS" -L 1 s2s train --precision "$PRECISION" 2>&1 | cat >&2
+  variants | while read -r name _; do
+    once "work/beyond/$name-12.fr" s2s decode --model "work/train/$name" --beam 12 \
+      "${devices[@]}" --input "$text/test.en" --output "work/beyond/$name-12.fr"
+  done
+}
+
+# Each beside the one above it, and beside the paper's.
+beyond_scores() {
+  local name above=table1/reversed-12
+  variants | while read -r name _; do
+    score "beyond/$name-12" "$above" --model "work/train/$name" --source "$text/test.en"
+    [[ $above == table1/* ]] || compare "beyond/$name-12" table1/reversed-12
+    above=beyond/$name-12
+  done
+}
+
+all_scores() {
+  scores
+  beyond_scores
+}
+
 # The figures of the page, and work/figures/longest.md, like the paper's Table 3.
 figures() {
   local systems=(table1/forward-12.fr table1/reversed-12.fr table1/five-12.fr)
@@ -83,8 +120,8 @@ figures() {
 }
 
 results() {
-  python3 ../results.py fetch prep vocab train table1 table2 scores figures
+  python3 ../results.py fetch prep vocab train table1 table2 beyond all_scores figures
 }
 
-run_stages fetch prep vocab train table1 table2 scores figures results -- "$@"
+run_stages fetch prep vocab train table1 table2 beyond all_scores figures results -- "$@"
 show_tables

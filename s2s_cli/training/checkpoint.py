@@ -109,7 +109,9 @@ class Identity:
     def difference(self, name: str, before: Any) -> str:
         if name == "data":
             return "the data (prep or vocab was run again)"
-        return f"{name.replace('_', '-')} was {before}, now {self.settings.get(name)}"
+        own = {each.name: each.default for each in fields(Shape)}  # what as_json leaves out
+        was, now = (value or own.get(name) for value in (before, self.settings.get(name)))
+        return f"{name.replace('_', '-')} was {was}, now {now}"
 
 
 def save(

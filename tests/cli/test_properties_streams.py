@@ -19,9 +19,9 @@ from s2s_cli.search import nbest as nbest_module
 from s2s_cli.search import replicas, rescoring
 from s2s_cli.search.beam import Hypothesis
 from s2s_cli.search.config import BeamConfig
-from s2s_cli.search.scorer import LstmScorer
 from s2s_cli.search.sentences import Sentences
 from s2s_cli.search.stream import Decoder, Piece
+from s2s_cli.search.variants import Single
 from s2s_cli.text.nbest import format_entry, number_text, parse_entry
 
 LIST = Path("list")
@@ -48,7 +48,7 @@ def all_models_stay_loaded() -> Iterator[None]:
 
 
 @cache
-def model_of(directory: Path, tokenised: bool) -> tuple[LstmScorer, Sentences]:
+def model_of(directory: Path, tokenised: bool) -> tuple[Single, Sentences]:
     return loaded(directory, tokenised=tokenised)
 
 

@@ -179,6 +179,7 @@ def toured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sizes = ["--train", "300", "--valid", "20", "--test", "10"]
     subprocess.run([sys.executable, numbers, "corpus", *sizes], cwd=directory, check=True)
     tour = section("A tour on your own text")
+    shell = blocks(tour, "sh") + blocks(section("Beyond the paper"), "sh")
     (directory / "s2s.toml").write_text(tiny_settings(*blocks(tour, "toml")), "utf-8")
     command = directory / "bin" / "s2s"
     command.parent.mkdir()
@@ -186,7 +187,7 @@ def toured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command.chmod(0o755)
     path = f"{command.parent}{os.pathsep}{os.environ['PATH']}"
     run = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", "\n".join(blocks(tour, "sh"))],
+        ["bash", "-euo", "pipefail", "-c", "\n".join(shell)],
         cwd=directory,
         env={**os.environ, "PATH": path},
         capture_output=True,
@@ -214,7 +215,9 @@ def lines(path: Path) -> list[str]:
 
 
 def test_the_tour_gives_a_line_for_each_line(toured: Path) -> None:
-    assert [len(lines(toured / name)) for name in ("out.fr", "ensemble.fr", "best.fr")] == [10] * 3
+    assert [
+        len(lines(toured / name)) for name in ("out.fr", "ensemble.fr", "best.fr", "attentive.fr")
+    ] == [10] * 4
 
 
 def test_the_tour_trains_on_where_it_stopped(toured: Path) -> None:
