@@ -1,10 +1,10 @@
-"""A model with everything beyond the paper goes through all commands."""
+"""Models with everything beyond the paper go through all commands."""
 
 import shutil
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from odd_models import s2s_here
 
 OPTIONS = {
     "attentive": [
@@ -16,47 +16,47 @@ OPTIONS = {
 
 
 @pytest.fixture(scope="module")
-def trained(s2s: Run, tiny_experiment: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(tiny_experiment: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny experiment, with two more models."""
     directory = tmp_path_factory.mktemp("variants") / "experiment"
     shutil.copytree(tiny_experiment, directory)
-    for name, options in OPTIONS.items():
-        run = s2s("train", "--model", name, *options, cwd=directory)
-        assert run.returncode == 0, run.stderr.decode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(directory)
+        for name, options in OPTIONS.items():
+            run = s2s_here("train", "--model", name, *options)
+            assert run.code == 0, run.told
     return directory
 
 
-def test_all_commands(s2s: Run, trained: Path) -> None:
-    test = (trained / "corpus/test.en").read_bytes()
+@pytest.fixture(autouse=True)
+def here(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(trained)
+
+
+def test_all_commands() -> None:
     models = ["--model", "attentive", "--model", "peephole", "--model", "model"]
-    decoded = s2s("decode", *models, "--nbest", "2", input=test, cwd=trained)
-    assert decoded.returncode == 0, decoded.stderr.decode()
-    (trained / "list").write_bytes(decoded.stdout)
-    rescored = s2s("rescore", "list", *models, "--add-feature", cwd=trained)
-    assert rescored.returncode == 0, rescored.stderr.decode()
-    for line in rescored.stdout.decode().splitlines():
+    test = ["--input", "corpus/test.en"]
+    assert s2s_here("decode", *models, *test, "--nbest", "2", "--output", "list").code == 0
+    kept = ["--add-feature", "--output", "scored"]
+    assert s2s_here("rescore", "list", *models, *kept).code == 0
+    for line in Path("scored").read_text("utf-8").splitlines():
         _, _, features, total = line.split(" ||| ")
         assert float(features.split()[-1]) == pytest.approx(float(total), rel=1e-4)
-    best = s2s("decode", "--model", "attentive", input=test, cwd=trained)
-    scored = s2s(
-        *("score", "corpus/test.fr", "--bare", "perplexity", "--model", "attentive"),
-        *("--source", "corpus/test.en"),
-        input=best.stdout,
-        cwd=trained,
+    assert s2s_here("decode", "--model", "attentive", *test, "--output", "out.fr").code == 0
+    scored = s2s_here(
+        *("score", "corpus/test.fr", "--hypothesis", "out.fr", "--bare", "perplexity"),
+        *("--model", "attentive", "--source", "corpus/test.en"),
     )
-    assert scored.returncode == 0, scored.stderr.decode()
-    assert 1 < float(scored.stdout) < 10
-    again = s2s("train", "--model", "attentive", *OPTIONS["attentive"], cwd=trained)
-    assert b"already finished" in again.stderr
+    assert 1 < float(scored.out) < 10
+    again = s2s_here("train", "--model", "attentive", *OPTIONS["attentive"])
+    assert "already finished" in again.told
 
 
-def test_phrases_of_both_readers(s2s: Run, trained: Path) -> None:
-    (trained / "phrases").write_text("one two\ntwo one\nthree\n")
-    run = s2s(
-        *("show", "states", "phrases", "--model", "attentive", "--output", "s.tsv"), cwd=trained
-    )
-    assert run.returncode == 0, run.stderr.decode()
-    assert (trained / "s.tsv").read_text().count("\n") > 3
+def test_phrases_of_both_readers() -> None:
+    Path("phrases").write_text("one two\ntwo one\nthree\n")
+    run = s2s_here("show", "states", "phrases", "--model", "attentive", "--output", "s.tsv")
+    assert run.code == 0, run.told
+    assert Path("s.tsv").read_text().count("\n") > 3
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,8 @@ def test_phrases_of_both_readers(s2s: Run, trained: Path) -> None:
         (["--decoder-hidden-size", "7"], "take --bridge linear"),
     ],
 )
-def test_what_does_not_go_together_is_a_mistake_of_usage(
-    options: list[str], told: str, s2s: Run, experiment: Path
-) -> None:
-    run = s2s("train", *options, cwd=experiment)
-    assert run.returncode == 2
-    assert told in run.stderr.decode()
-    assert not (experiment / "model").exists()
+def test_what_does_not_go_together_is_a_mistake_of_usage(options: list[str], told: str) -> None:
+    run = s2s_here("train", "--model", "none", *options)
+    assert run.code == 2
+    assert told in run.told
+    assert not Path("none").exists()

@@ -156,6 +156,25 @@ def test_one_number_does_not_stand_for_many(cells: int, model: Path) -> None:
     assert "larger than the file" in refused(model)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"decoder_layers": 10**9, "bridge": "concat"},
+        {"decoder_hidden_size": 10**12, "bridge": "linear"},
+        {"attention": "additive"},
+        {"cell": "gru"},
+        {"peeky": True},
+    ],
+)
+def test_weights_of_the_plain_model_are_not_those_of_a_variant(
+    change: dict[str, object], model: Path
+) -> None:
+    description = json.loads((model / "model.json").read_bytes())
+    description["shape"] |= change
+    (model / "model.json").write_text(json.dumps(description))
+    assert "do not fit model.json" in refused(model)
+
+
 @pytest.mark.parametrize("language", ["../../x", "/etc/passwd", "..", "", "a/b", "gz", "a\0b"])
 def test_a_language_is_no_path(language: str, model: Path) -> None:
     description = json.loads((model / "model.json").read_bytes())
