@@ -2,14 +2,19 @@
 
 import os
 import random
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import warm
 from hypothesis import HealthCheck, settings
 
 # The gate tries the same examples each time. `pytest --hypothesis-profile search` tries many more,
@@ -32,22 +37,55 @@ Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
 @pytest.fixture(scope="session")
-def s2s() -> Run:
+def warm_server() -> Iterator[str]:
+    """The socket of a process that starts ``s2s`` fast (`warm`)."""
+    with tempfile.TemporaryDirectory(prefix="s2s-") as folder:  # names of sockets are short
+        path = f"{folder}/socket"
+        server = subprocess.Popen([sys.executable, warm.__file__, "serve", path], stdin=-1)
+        while not os.path.exists(path):  # noqa: PTH110 - a socket
+            assert server.poll() is None
+            time.sleep(0.02)
+        yield path
+        server.communicate()
+
+
+@pytest.fixture(scope="session")
+def s2s(warm_server: str) -> Run:
     """Run ``s2s ARGUMENTS`` as a real process: ``s2s("vocab", cwd=..., input=b"...")``."""
 
     def run(
         *arguments: str | Path, cwd: Path | None = None, input: bytes = b"", timeout: float = 240
     ) -> "subprocess.CompletedProcess[bytes]":
-        return subprocess.run(
-            [sys.executable, "-m", "s2s_cli", *map(str, arguments)],
-            cwd=cwd,
-            input=input,
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-        )
+        words = [str(each) for each in arguments]
+        with ExitStack() as stack:
+            streams = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
+            streams[0].write(input)
+            streams[0].seek(0)
+            numbers = [each.fileno() for each in streams]
+            asked = warm.ask(warm_server, words, str(cwd or Path.cwd()), numbers)
+            connection = stack.enter_context(asked)
+            connection.settimeout(timeout)
+            warm.number(connection)
+            code = warm.number(connection)
+            outputs = [os.pread(each, os.fstat(each).st_size, 0) for each in numbers[1:]]
+        return subprocess.CompletedProcess(["s2s", *words], code, *outputs)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def fast_s2s(warm_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The ``s2s`` and the Python on the ``PATH`` are those of these tests, and start fast."""
+    program = tmp_path_factory.mktemp("bin") / "s2s"
+    words = shlex.join([sys.executable, "-S", "-E", warm.__file__, "run", warm_server])
+    program.write_text(f'#!/bin/sh\nexec {words} "$@"\n', "utf-8")
+    program.chmod(0o755)
+    python = Path(sys.executable).parent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(
+            "PATH", os.pathsep.join(map(str, (program.parent, python, os.environ["PATH"])))
+        )
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """What README.md says is so: its commands parse, its tour runs, its names and defaults exist."""
 
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -172,7 +171,7 @@ def test_make_targets_and_scripts_exist() -> None:
 
 
 @pytest.fixture(scope="module")
-def toured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def toured(fast_s2s: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory in which every shell block of the tour was run, with a tiny corpus and model."""
     directory = tmp_path_factory.mktemp("tour")
     numbers = ROOT / "recipes/numbers_en_fr/number_phrases.py"
@@ -181,15 +180,9 @@ def toured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tour = section("A tour on your own text")
     shell = blocks(tour, "sh") + blocks(section("Beyond the paper"), "sh")
     (directory / "s2s.toml").write_text(tiny_settings(*blocks(tour, "toml")), "utf-8")
-    command = directory / "bin" / "s2s"
-    command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m s2s_cli "$@"\n', "utf-8")
-    command.chmod(0o755)
-    path = f"{command.parent}{os.pathsep}{os.environ['PATH']}"
     run = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", "\n".join(shell)],
         cwd=directory,
-        env={**os.environ, "PATH": path},
         capture_output=True,
         text=True,
         encoding="utf-8",

@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TINY = {"hidden-size": "8", "embedding-size": "8", "max-updates": "2", "threads": "1"}
+pytestmark = pytest.mark.usefixtures("fast_s2s")
 Done = "subprocess.CompletedProcess[str]"
 
 
@@ -32,7 +33,6 @@ def tiny_copy(name: str, folder: Path) -> Path:
 def run(recipe: Path, *options: str, **variables: str) -> Any:
     """Run the recipe with the ``s2s`` and the Python that run these tests."""
     environment = {key: value for key, value in os.environ.items() if key != "S2S_DATA"}
-    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     return subprocess.run(
         [str(recipe / "run.sh"), *options],
         env=environment | variables,
@@ -50,7 +50,7 @@ def labels(page: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def numbers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+def numbers(fast_s2s: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """The recipe of numbers after a run; its first stage is replaced by a smaller corpus."""
     recipe = tiny_copy("numbers_en_fr", tmp_path_factory.mktemp("numbers") / "recipes")
     script = recipe / "number_phrases.py"

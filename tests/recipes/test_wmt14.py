@@ -29,11 +29,13 @@ def a_copy(folder: Path) -> Path:
     return folder / "recipes/wmt14_en_fr"
 
 
+pytestmark = pytest.mark.usefixtures("fast_s2s")
+
+
 def environment(**variables: str) -> dict[str, str]:
-    """That of these tests, with their ``s2s`` and their Python, and this clone's code."""
+    """That of these tests, and this clone's code."""
     ours = {key: value for key, value in os.environ.items() if key not in OURS}
-    paths = {"PATH": f"{Path(sys.executable).parent}:{ours['PATH']}", "PYTHONPATH": str(ROOT)}
-    return ours | paths | variables
+    return ours | {"PYTHONPATH": str(ROOT)} | variables
 
 
 def run(recipe: Path, *options: str, **variables: str) -> Any:
@@ -49,10 +51,14 @@ def run(recipe: Path, *options: str, **variables: str) -> Any:
 
 
 def kill_when(path: Path, recipe: Path, *options: str) -> None:
-    """Run the recipe, and kill it and all that it started once ``path`` is there."""
+    """Run the recipe, and kill it and all that it started once ``path`` is there.
+
+    With an ``s2s`` that is killed with its group.
+    """
+    own = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     process = subprocess.Popen(
         [str(recipe / "run.sh"), *options],
-        env=environment(),
+        env=environment(PATH=own),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -65,7 +71,7 @@ def kill_when(path: Path, recipe: Path, *options: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+def rehearsal(fast_s2s: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """--smoke, killed in its fourth stage and in its sixth, then run to its end."""
     recipe = a_copy(tmp_path_factory.mktemp("wmt14"))
     work = recipe / "work/smoke"
