@@ -15,6 +15,7 @@ from s2s_cli.search.cells import LstmState
 from s2s_cli.search.distribution import Softmax
 from s2s_cli.search.scorer import LstmScorer, Scorer
 from s2s_cli.text.facts import Facts
+from s2s_cli.text.subwords import Subwords
 
 
 class Ensemble:
@@ -84,7 +85,7 @@ def check_agreement(path: Path, first: Description, other_path: Path, other: Des
         for name, one, two in (
             ("source vocabulary", first.source_vocabulary.digest, other.source_vocabulary.digest),
             ("target vocabulary", first.target_vocabulary.digest, other.target_vocabulary.digest),
-            ("languages or tokeniser", decisive(first.facts), decisive(other.facts)),
+            ("languages, tokeniser or pieces", decisive(first.facts), decisive(other.facts)),
         )
         if one != two
     ]
@@ -95,6 +96,6 @@ def check_agreement(path: Path, first: Description, other_path: Path, other: Des
         )
 
 
-def decisive(facts: Facts) -> tuple[str, str, bool]:
+def decisive(facts: Facts) -> tuple[str, str, bool, Subwords]:
     """What the members of an ensemble must agree in, besides the words."""
-    return facts.source_language, facts.target_language, facts.tokenised
+    return *facts.languages, facts.tokenised, facts.subwords
