@@ -2,7 +2,9 @@
 
 A directory is made once for each number of a file format, and kept: later versions of s2s have to
 read it as the version did that wrote it. The name tells the number: ``python make.py 1`` writes
-``model-1`` and ``data-1``, and refuses where they are. `test_golden` reads them.
+``model-1`` and ``data-1``, and refuses where they are. Options after it are those of ``prep``:
+``python make.py 2-bpe --subwords bpe --subword-size 22`` made ``model-2-bpe`` and ``data-2-bpe``.
+`test_golden` reads them.
 """
 
 import itertools
@@ -64,15 +66,15 @@ def check_margins(listed: str, column: int) -> None:
             sys.exit(f"make.py: {one} and {two} are too close; change the settings")
 
 
-def main(number: str) -> None:
-    model, data = HERE / f"model-{number}", HERE / f"data-{number}"
+def main(name: str, *options: str) -> None:
+    model, data = HERE / f"model-{name}", HERE / f"data-{name}"
     if model.exists() or data.exists():
         sys.exit(f"make.py: {model} or {data} is there; golden files stay as they are")
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         (work / "corpus").mkdir()
         write_corpus(work / "corpus")
-        s2s("prep", "--reverse-source", cwd=work)
+        s2s("prep", "--reverse-source", *options, cwd=work)
         s2s("vocab", cwd=work)
         s2s("train", *SETTINGS, cwd=work)
         lines = "".join(f"{line}\n" for line in LINES)
@@ -88,6 +90,9 @@ def main(number: str) -> None:
             shutil.copy(work / "data" / name, data)
         for each in sorted((work / "data").glob("*.id[sx]")):
             shutil.copy(each, data)
+        for each in sorted((work / "data").glob("subwords.*")):
+            shutil.copy(each, data)
+            shutil.copy(each, model)
         for split in ("train", "valid"):
             shutil.copy(work / "data" / f"{split}.fr", data)
         (model / "lines.en").write_text(lines, "utf-8")
@@ -101,4 +106,4 @@ def main(number: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
