@@ -179,15 +179,16 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def check_format(found: object, known: int, path: Path, remedy: str) -> None:
-    """Refuse a file whose format is not the ``known`` one.
+def check_format(found: object, newest: int, path: Path, remedy: str, oldest: int = 1) -> int:
+    """The format of a file, from ``oldest`` to ``newest``; others are refused.
 
     Raises:
         UserError: tells which version of s2s reads it, or the ``remedy``.
     """
-    if type(found) is int and found == known:
-        return
+    if type(found) is int and oldest <= found <= newest:
+        return found
+    known = " or ".join(map(str, range(oldest, newest + 1)))
     told = f"{path}: format {found!r:.40} is not the format {known} that s2s {__version__} reads"
-    if type(found) is int and found > known:
+    if type(found) is int and found > newest:
         remedy = "it is newer: use the version of s2s that wrote it, or a later one"
     raise UserError(f"{told}; {remedy}")

@@ -120,6 +120,8 @@ def test_libraries_are_imported_only_where_they_belong() -> None:
                 return room in {"data", "model", "training", "search"}
             case "matplotlib":
                 return room == "scoring" and not each.at_once
+            case "sentencepiece":
+                return room == "text" and not each.at_once
             case "rich" | "sacremoses" | "sacrebleu":
                 return not each.at_once
             case _:

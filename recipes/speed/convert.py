@@ -65,7 +65,8 @@ def main() -> None:
         )
     given.model.mkdir(parents=True, exist_ok=True)
     facts = Facts("en", "fr", tokenised=False, reverse_source=True, tokeniser="sacremoses")
-    Description(found, facts, *vocabularies).write(given.model)
+    source, target = vocabularies
+    Description(found, facts, source, target).write(given.model)
     save_tensors(given.model / BEST, {"model": weights})
 
 

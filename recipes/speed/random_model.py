@@ -38,7 +38,8 @@ def main() -> None:
         network.softmax.bias[EOS] = NEVER
     given.model.mkdir(parents=True, exist_ok=True)
     facts = Facts("en", "fr", tokenised=True, reverse_source=True, tokeniser="none")
-    Description(shape, facts, *map(vocabulary, sizes)).write(given.model)
+    source, target = map(vocabulary, sizes)
+    Description(shape, facts, source, target).write(given.model)
     save_tensors(given.model / BEST, {"model": network.state_dict()})
 
 

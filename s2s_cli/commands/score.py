@@ -197,10 +197,9 @@ def perplexity(judge: Judge) -> Score:
     """Perplexity per word of the first reference, its <EOS> counted as a word."""
     from s2s_cli.search.perplexity import reference_perplexity
 
-    value, words = reference_perplexity(
-        judge.models, judge.source, judge.reference, judge.tokenised
-    )
-    return Score("perplexity", value, f"words:{words}|eos:counted|models:{len(judge.models)}")
+    found = reference_perplexity(judge.models, judge.source, judge.reference, judge.tokenised)
+    counted = f"words:{found.words}" + (f"|pieces:{found.pieces}" if found.split else "")
+    return Score("perplexity", found.value, f"{counted}|eos:counted|models:{len(judge.models)}")
 
 
 def warn_of_tokenised_text(texts: Texts) -> None:

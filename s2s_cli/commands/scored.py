@@ -44,7 +44,7 @@ class ScoredList:
         if not detokenise:
             return " ".join(words)
         sentences = self.replicas.described() if self.kept else self.replicas.sentences()
-        return sentences.running_text(words)
+        return sentences.running_text(sentences.joined(words))
 
 
 def with_progress(

@@ -21,6 +21,7 @@ from s2s_cli.settings import setting
 
 if TYPE_CHECKING:
     from s2s_cli.text.facts import Facts
+    from s2s_cli.text.subwords import Splitter
     from s2s_cli.text.vocabulary import Vocabulary
 
 SHOW = "show"
@@ -105,17 +106,19 @@ def rarity(
 ) -> None:
     """BLEU by how rare the words of the source sentence are, a line for each system.
 
-    Sentences are sorted by the average frequency rank of their words in the source vocabulary, 1
-    for the most frequent, and put into bins of about as many. A word outside has the vocabulary's
-    size. Each point is the corpus BLEU of a bin on tokenised text, as `s2s score` has it.
+    Sentences are sorted by the average frequency rank of their words (or pieces of words) in the
+    source vocabulary, 1 for the most frequent, and put into bins of about as many. A word outside
+    has the vocabulary's size. Each point is the corpus BLEU of a bin on tokenised text, as `s2s
+    score` has it.
     """
     check_output(output)
     config.check()
-    facts, vocabulary = source_side(model, data)
+    facts, vocabulary, pieces = source_side(model, data)
     wording = Wording(facts.source_language, facts.target_language, tokenised or facts.tokenised)
     systems = read(source, reference, translation, name, wording)
     warn_of_blanks(systems)
-    ranks = [mean_rank(words, vocabulary) if words else None for words in systems.words]
+    split = map(pieces.split, systems.words)
+    ranks = [mean_rank(words, vocabulary) if words else None for words in split]
     points = breakdown(systems, ranks, config)
     each = round(sum(len(point.bin.lines) for point in points) / len(points))
     label = f"average frequency rank of the source words (about {each:,} sentences a bin)"
@@ -164,19 +167,23 @@ def warn_of_blanks(systems: Systems) -> None:
         warn(f"{blank} blank lines of the source are left out")
 
 
-def source_side(model: Path, data: Path | None) -> "tuple[Facts, Vocabulary]":
-    """The facts and the source vocabulary of a data directory, or of a model."""
+def source_side(model: Path, data: Path | None) -> "tuple[Facts, Vocabulary, Splitter]":
+    """Facts, source vocabulary and what splits its words, of a data directory or of a model."""
     if data is None:
         from s2s_cli.model.directory import Description
 
         description = Description.read(model)
-        return description.facts, description.source_vocabulary
+        facts, models = description.facts, description.piece_models
+        splitters = facts.subwords.splitters(models, facts.languages)
+        return facts, description.source_vocabulary, splitters[0]
     from s2s_cli.text.facts import Facts
     from s2s_cli.text.layout import vocabulary_file
     from s2s_cli.text.vocabulary import Vocabulary
 
     facts = Facts.read(data)
-    return facts, Vocabulary.read(vocabulary_file(data, facts.source_language))
+    models = facts.subwords.read_models(data, facts.languages)
+    splitter = facts.subwords.splitters(models, facts.languages)[0]
+    return facts, Vocabulary.read(vocabulary_file(data, facts.source_language)), splitter
 
 
 def write_points(

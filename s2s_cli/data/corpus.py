@@ -11,11 +11,10 @@ from torch import Tensor
 
 from s2s_cli.errors import UserError
 from s2s_cli.files import check_format, read_json
-from s2s_cli.text.facts import Facts
+from s2s_cli.text.facts import FORMAT, Facts
 from s2s_cli.text.layout import MANIFEST, ids_file, offsets_file, vocabulary_file
 from s2s_cli.text.vocabulary import Vocabulary
 
-FORMAT = 1
 SPLITS = ("train", "valid")
 
 
@@ -65,6 +64,7 @@ class Corpus:
     Attributes:
         valid: None where there is no validation text.
         digest: SHA-256 that changes whenever facts, vocabularies or sentences do.
+        piece_models: what splits words, source first; none where no pieces were learned.
     """
 
     facts: Facts
@@ -73,6 +73,7 @@ class Corpus:
     train: Split
     valid: Split | None
     digest: str
+    piece_models: tuple[bytes, ...] = ()
 
     @classmethod
     def open(cls, directory: Path) -> "Corpus":
@@ -85,8 +86,8 @@ class Corpus:
         if not path.is_file():
             raise UserError(f"{path}: no such file; run `s2s vocab` first")
         manifest = Manifest(path, read_json(path))
-        facts = Facts.from_json(manifest.value("facts", kind=dict), path)
-        languages = (facts.source_language, facts.target_language)
+        facts = Facts.from_json(manifest.value("facts", kind=dict), path, manifest.format)
+        languages = facts.languages
         manifest.check_splits()
         source, target = (open_vocabulary(directory, each, manifest) for each in languages)
         sizes = (len(source), len(target))
@@ -94,7 +95,8 @@ class Corpus:
         if train is None:
             raise UserError(f"{path}: no sentence pair in it; run `s2s prep` and `s2s vocab` again")
         valid = open_split(directory, "valid", languages, sizes, manifest)
-        return cls(facts, source, target, train, valid, manifest.digest)
+        models = facts.subwords.read_models(directory, languages)
+        return cls(facts, source, target, train, valid, manifest.digest, models)
 
 
 class Manifest:
@@ -103,7 +105,8 @@ class Manifest:
     def __init__(self, path: Path, content: dict[str, Any]) -> None:
         self.path = path
         self.content = content
-        check_format(content.get("format"), FORMAT, path, "run `s2s vocab` again")
+        remedy = "run `s2s vocab` again"
+        self.format = check_format(content.get("format"), FORMAT, path, remedy)
 
     @property
     def digest(self) -> str:

@@ -5,7 +5,7 @@ import shutil
 import sys
 from array import array
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,6 @@ from s2s_cli.text.layout import (
 )
 from s2s_cli.text.vocabulary import UNK, Vocabulary
 
-FORMAT = 1
 SPLITS = ("train", "valid")
 BUFFERED_WORDS = 1 << 18
 
@@ -69,6 +68,7 @@ class VocabReport:
     languages: list[LanguageReport]
     pairs: dict[str, int]
     files: dict[str, dict[str, Any]]
+    unit: str = "words"
 
     @property
     def bytes(self) -> int:
@@ -77,7 +77,7 @@ class VocabReport:
     def lines(self) -> list[str]:
         """A short summary."""
         lines = [
-            f"{each.language}: {each.words['train']:,} words, {each.types:,} types; "
+            f"{each.language}: {each.words['train']:,} {self.unit}, {each.types:,} types; "
             f"vocabulary of {len(each.vocabulary):,} covers "
             + ", ".join(f"{each.coverage(split):.2f} % of {split}" for split in each.words)
             for each in self.languages
@@ -106,7 +106,7 @@ def write_corpus(config: VocabConfig, facts: Facts) -> VocabReport:
     splits = [
         split for split in SPLITS if text_file(config.data, split, facts.source_language).exists()
     ]
-    report = VocabReport(languages, {}, {})
+    report = VocabReport(languages, {}, {}, facts.subwords.units)
     require_room(config.data, languages)
     with NewFiles() as outputs:
         for split in splits:
@@ -247,8 +247,8 @@ def remove_split(
 def manifest(facts: Facts, report: VocabReport) -> dict[str, Any]:
     """What corpus.json says: enough to notice any file that is not of this corpus."""
     return {
-        "format": FORMAT,
-        "facts": asdict(facts),
+        "format": facts.format,
+        "facts": facts.entries(facts.format),
         "vocabularies": {
             each.language: {"size": len(each.vocabulary), "digest": each.vocabulary.digest}
             for each in report.languages

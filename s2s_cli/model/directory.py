@@ -7,7 +7,7 @@ and the state of training).
 
 import math
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,9 @@ from s2s_cli.model.archive import DamagedError, check_archive, check_content
 from s2s_cli.model.config import Shape
 from s2s_cli.model.variant import AnySeq2Seq, make_model
 from s2s_cli.new_files import NewFiles, keep, move, remove_abandoned
+from s2s_cli.text.facts import FORMAT as DESCRIPTION_FORMAT
 from s2s_cli.text.facts import Facts
+from s2s_cli.text.layout import pieces_file
 from s2s_cli.text.vocabulary import Vocabulary
 
 FORMAT = 1
@@ -40,20 +42,24 @@ class Description:
     facts: Facts
     source_vocabulary: Vocabulary
     target_vocabulary: Vocabulary
+    piece_models: tuple[bytes, ...] = ()  # of SentencePiece, where pieces were learned
 
     def write(self, directory: Path) -> None:
-        """Write the vocabularies and ``model.json``, which names their digests."""
+        """Write what is beside ``model.json``, and that file, which names the digests."""
         with NewFiles() as files:
+            for language, model in zip(self.facts.languages, self.piece_models, strict=False):
+                files.open(pieces_file(directory, language)).write(model)
             for language, vocabulary in self._vocabularies():
                 vocabulary.write_with(files, vocabulary_path(directory, language))
             files.write_json(directory / DESCRIPTION, self.as_json())
 
     def as_json(self) -> dict[str, Any]:
         """What ``model.json`` holds."""
+        number = self.facts.format if self.shape.plain else DESCRIPTION_FORMAT
         return {
-            "format": FORMAT,
+            "format": number,
             "shape": self.shape.as_json(),
-            "facts": asdict(self.facts),
+            "facts": self.facts.entries(number),
             "vocabularies": {
                 language: vocabulary.digest for language, vocabulary in self._vocabularies()
             },
@@ -78,12 +84,12 @@ class Description:
                 f"{directory}: not a model directory (no {DESCRIPTION}); `s2s train` makes one"
             )
         value = read_json(path)
-        check_format(value.get("format"), FORMAT, path, "train again")
+        number = check_format(value.get("format"), DESCRIPTION_FORMAT, path, "train again")
         try:
             shape = Shape.from_json(value.get("shape"))
         except ValueError as error:
             raise UserError(f"{path}: {error}") from None
-        facts = Facts.from_json(entry(path, value, "facts"), path)
+        facts = Facts.from_json(entry(path, value, "facts"), path, number)
         source, target = (
             read_vocabulary(directory, language, size, entry(path, value, "vocabularies"))
             for language, size in (
@@ -91,7 +97,8 @@ class Description:
                 (facts.target_language, shape.target_vocabulary),
             )
         )
-        return cls(shape, facts, source, target)
+        models = facts.subwords.read_models(directory, facts.languages)
+        return cls(shape, facts, source, target, models)
 
 
 def entry(path: Path, value: dict[str, Any], name: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from s2s_cli.search.distribution import Softmax
 from s2s_cli.search.scorer import Scorer
 from s2s_cli.search.variants import Single, scorer_of
 from s2s_cli.text.facts import Facts
+from s2s_cli.text.subwords import Subwords
 
 
 class Ensemble:
@@ -86,7 +87,7 @@ def check_agreement(path: Path, first: Description, other_path: Path, other: Des
         for name, one, two in (
             ("source vocabulary", first.source_vocabulary.digest, other.source_vocabulary.digest),
             ("target vocabulary", first.target_vocabulary.digest, other.target_vocabulary.digest),
-            ("languages or tokeniser", decisive(first.facts), decisive(other.facts)),
+            ("languages, tokeniser or pieces", decisive(first.facts), decisive(other.facts)),
         )
         if one != two
     ]
@@ -97,6 +98,6 @@ def check_agreement(path: Path, first: Description, other_path: Path, other: Des
         )
 
 
-def decisive(facts: Facts) -> tuple[str, str, bool]:
+def decisive(facts: Facts) -> tuple[str, str, bool, Subwords]:
     """What the members of an ensemble must agree in, besides the words."""
-    return facts.source_language, facts.target_language, facts.tokenised
+    return *facts.languages, facts.tokenised, facts.subwords

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from s2s_cli.errors import UserError
@@ -12,15 +13,29 @@ from s2s_cli.search.rescoring import List, score_lists
 from s2s_cli.search.sentences import Sentences
 
 
+@dataclass
+class Perplexity:
+    """Perplexity of a text under a model or ensemble.
+
+    Attributes:
+        value: per word, whatever words are split into.
+        words: of the text, with an `EOS` for each line.
+        pieces: likewise; as many as words where words are not split.
+        split: whether words are split into pieces.
+    """
+
+    value: float = math.nan
+    words: int = 0
+    pieces: int = 0
+    split: bool = False
+
+
 def reference_perplexity(
     models: Sequence[Path], source: Path, reference: Path, tokenised: bool
-) -> tuple[float, int]:
+) -> Perplexity:
     """Perplexity per word of ``reference`` given ``source``, `EOS` counted as a word.
 
     Pairs with a blank side are left out.
-
-    Returns:
-        The perplexity of the model or ensemble, and the number of words.
 
     Raises:
         UserError: unequal line counts; nothing to score.
@@ -33,19 +48,21 @@ def reference_perplexity(
             f"{source} has {len(sources)} lines, {reference} has {len(references)}; "
             "they must correspond line by line"
         )
-    words = 0
+    found = Perplexity(split=description.facts.subwords.kind != "none")
 
     def lists() -> Iterator[List]:
-        nonlocal words
         for one, other in zip(sources, references, strict=True):
             ids = sentences.source_ids(one)
-            target = sentences.target_ids(sentences.target_words(other))
+            words = sentences.target_words(other)
+            target = sentences.target_ids(words)
             if ids and target:
-                words += len(target) + 1
+                found.words += len(sentences.joined(words)) + 1
+                found.pieces += len(target) + 1
                 yield ids, [target]
 
     scored = score_lists(scorer, lists())
     total = sum(score for scores in scored for score in scores)
-    if not words:
+    if not found.words:
         raise UserError(f"{reference}: nothing to score")
-    return math.exp(min(-total / words, 700.0)), words
+    found.value = math.exp(min(-total / found.words, 700.0))
+    return found

@@ -158,7 +158,7 @@ class Decoder:
                 (f"S2S{member}", [log_prob])
                 for member, log_prob in enumerate(each.member_log_probs)
             ]
-            text = " ".join(self.sentences.words(each.tokens))
+            text = " ".join(self.sentences.listed(each.tokens))
             yield format_entry(number, text, features, each.score)
 
 

@@ -1,15 +1,24 @@
 """What was decided when the text was prepared, and must hold wherever a model reads text."""
 
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from s2s_cli.errors import UserError
 from s2s_cli.files import check_format, read_json, write_json
+from s2s_cli.text.subwords import WORDS, Subwords
 
-FORMAT = 1
+# Of all files with facts in them; where words are words, the plain one is written.
+PLAIN_FORMAT, FORMAT = 1, 2
 FILE_NAME = "facts.json"
+TYPES = {
+    "source_language": str,
+    "target_language": str,
+    "tokenised": bool,
+    "reverse_source": bool,
+    "tokeniser": str,
+}
 
 
 @dataclass(frozen=True)
@@ -23,6 +32,7 @@ class Facts:
         reverse_source: the encoder reads the source last word first (§3.3). The text files keep
             their natural order; words are reversed where they become ids.
         tokeniser: name and version of the tokeniser, for the record.
+        subwords: how words are split into the pieces that have ids.
     """
 
     source_language: str
@@ -30,13 +40,30 @@ class Facts:
     tokenised: bool
     reverse_source: bool
     tokeniser: str
+    subwords: Subwords = WORDS
+
+    @property
+    def format(self) -> int:
+        """The lowest format in which they can be written."""
+        return PLAIN_FORMAT if self.subwords == WORDS else FORMAT
+
+    @property
+    def languages(self) -> tuple[str, str]:
+        return self.source_language, self.target_language
 
     def write(self, directory: Path) -> None:
         write_json(directory / FILE_NAME, self.as_json())
 
     def as_json(self) -> dict[str, Any]:
         """What `read` reads."""
-        return {"format": FORMAT, **asdict(self)}
+        return {"format": self.format, **self.entries(self.format)}
+
+    def entries(self, number: int) -> dict[str, Any]:
+        """What a file of format ``number`` holds of them."""
+        plain = {name: getattr(self, name) for name in TYPES}
+        if number == PLAIN_FORMAT:
+            return plain
+        return {**plain, "subwords": self.subwords.as_json(self.languages)}
 
     @classmethod
     def read(cls, directory: Path) -> "Facts":
@@ -49,21 +76,23 @@ class Facts:
         if not path.is_file():
             raise UserError(f"{path}: no such file; run `s2s prep` first")
         value = read_json(path)
-        check_format(value.get("format"), FORMAT, path, "prepare the text again")
-        return cls.from_json(value, path)
+        number = check_format(value.get("format"), FORMAT, path, "prepare the text again")
+        return cls.from_json(value, path, number)
 
     @classmethod
-    def from_json(cls, value: dict[str, Any], where: Path) -> "Facts":
-        """The facts that stand in a larger file, or alone."""
+    def from_json(cls, value: dict[str, Any], where: Path, number: int) -> "Facts":
+        """The facts that stand in a larger file of format ``number``, or alone."""
         taken: dict[str, Any] = {}
-        for field in fields(cls):
-            entry = value.get(field.name)
-            if type(entry) is not field.type:
-                raise UserError(f"{where}: {field.name} is missing or malformed")
-            taken[field.name] = entry
-        for language in (taken["source_language"], taken["target_language"]):
+        for name, kind in TYPES.items():
+            taken[name] = value.get(name)
+            if type(taken[name]) is not kind:
+                raise UserError(f"{where}: {name} is missing or malformed")
+        languages = (taken["source_language"], taken["target_language"])
+        for language in languages:
             if not is_language(language):
                 raise UserError(f"{where}: {language!r:.40} is not a language code")
+        if number > PLAIN_FORMAT:
+            taken["subwords"] = Subwords.from_json(value.get("subwords"), languages, where)
         return cls(**taken)
 
 

@@ -18,6 +18,11 @@ def vocabulary_file(directory: Path, language: str) -> Path:
     return directory / f"vocab.{language}"
 
 
+def pieces_file(directory: Path, language: str) -> Path:
+    """The SentencePiece model that splits words of ``language``, here and beside a model."""
+    return directory / f"subwords.{Path(language).name}.model"
+
+
 def ids_file(directory: Path, split: str, language: str) -> Path:
     """Ids of all sentences one after another, little-endian int32, no ``<EOS>``."""
     return directory / f"{split}.{language}.ids"

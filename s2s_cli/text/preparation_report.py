@@ -9,12 +9,17 @@ from s2s_cli.text.odd import what_became
 
 @dataclass
 class SplitReport:
-    """Pairs read, kept and dropped by reason; words kept on the source and the target side."""
+    """Pairs read, kept and dropped by reason; words kept on the source and the target side.
+
+    Attributes:
+        pieces: of these words by language, where they were split here.
+    """
 
     read: int = 0
     kept: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     words: list[int] = field(default_factory=lambda: [0, 0])
+    pieces: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -35,6 +40,7 @@ class PrepReport:
                     "kept": split.kept,
                     "dropped": dict(sorted(split.dropped.items())),
                     "words": dict(zip(self.languages, split.words, strict=True)),
+                    **({"pieces": split.pieces} if split.pieces else {}),
                 }
                 for name, split in self.splits.items()
             },
@@ -56,6 +62,11 @@ class PrepReport:
                 f"{name}: {split.read:,} pairs read, {split.kept:,} kept"
                 + (f", dropped: {reasons}" if reasons else "")
             )
+            lines += [
+                f"{name}.{language}: {split.pieces[language]:,} pieces of {words:,} words"
+                for language, words in zip(self.languages, split.words, strict=True)
+                if language in split.pieces
+            ]
         for language, odd in zip(self.languages, self.odd, strict=True):
             lines += [
                 f"{language}: {count:,} × {kind}: {what_became(kind, self.tokenised)}"

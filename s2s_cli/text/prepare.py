@@ -26,9 +26,11 @@ from s2s_cli.parallel import Workers, available_cores, worker_processes
 from s2s_cli.settings import setting
 from s2s_cli.text.chunks import Chunk, Source, chunks, find_source
 from s2s_cli.text.facts import FILE_NAME, Facts, is_language
-from s2s_cli.text.layout import AT_WORK, MANIFEST, SPLITS, text_file
+from s2s_cli.text.layout import AT_WORK, MANIFEST, SPLITS, pieces_file, text_file
 from s2s_cli.text.odd import FILE_START_MARK, LINE_END_RETURN
 from s2s_cli.text.preparation_report import PrepReport, SplitReport
+from s2s_cli.text.splitting import Learning, Waiting, split_waiting
+from s2s_cli.text.subwords import LEARNED, Kind, Subwords, require_sentencepiece
 from s2s_cli.text.tokenise import Tokeniser, tokeniser_name
 
 # Less text is done before a second process has started.
@@ -54,6 +56,15 @@ class PrepConfig:
     target_language: str = setting("fr", "Language translated into.")
     tokenised: bool = setting(False, "The text is tokenised: words stand between spaces.")
     reverse_source: bool = setting(False, "Models read the source last word first (section 3.3).")
+    subwords: Kind = setting(
+        "none",
+        "Pieces of words: none; bpe, unigram: learned from the training text; subword-nmt, "
+        "sentencepiece: the text came split so.",
+    )
+    subword_size: int = setting(8000, "Pieces to learn for each language.", min=2)
+    character_coverage: float = setting(
+        1.0, "Share of the characters of the text that pieces are learned for.", min=0.9, max=1.0
+    )
     max_length: int = setting(100, "Drop pairs with more words on a side.", min=1)
     max_ratio: float = setting(9.0, "Drop pairs with a side this much longer.", min=1.0)
     workers: int = setting(0, "Processes; 0: one for each core.", min=0)
@@ -93,27 +104,46 @@ def prepare(config: PrepConfig) -> PrepReport:
             process is at work there.
     """
     check_languages(config)
+    check_subwords(config)
     named = find_splits(config)
-    facts = Facts(
-        *config.languages, config.tokenised, config.reverse_source, tokeniser_name(config.tokenised)
-    )
     report = PrepReport(config.languages, config.tokenised)
     report.splits = {split: SplitReport() for split in named}
     count = worker_count(config, named)
     with (
         vanishing(config.output),
         alone_in(config.output, AT_WORK),
+        Waiting(config.output) as waiting,
         NewFiles() as outputs,
         worker_processes(count, partial(make_tokenisers, config), "--workers") as workers,
     ):
         sources = [find_source(split, paths) for split, paths in named.items()]
-        write_pairs(config, sources, report, outputs, workers)
+        write_pairs(config, sources, report, outputs, waiting, workers)
         if report.splits["train"].kept == 0:
             raise UserError(f"{sources[0].paths[0]}: no pair fit for training in this text")
-        retire(config.output, sources, config.languages, outputs)
+        subwords = split_into_pieces(config, report, waiting, outputs)
+        retire(config, sources, outputs)
         outputs.write_json(config.output / REPORT, report.as_json())
-        outputs.write_json(config.output / FILE_NAME, facts.as_json())
+        outputs.write_json(config.output / FILE_NAME, facts_of(config, subwords).as_json())
     return report
+
+
+def facts_of(config: PrepConfig, subwords: Subwords) -> Facts:
+    name = tokeniser_name(config.tokenised)
+    return Facts(*config.languages, config.tokenised, config.reverse_source, name, subwords)
+
+
+def split_into_pieces(
+    config: PrepConfig, report: PrepReport, waiting: Waiting, outputs: NewFiles
+) -> Subwords:
+    """Split what waits, where pieces are to be learned."""
+    if config.subwords not in LEARNED:
+        return Subwords(config.subwords)
+    learning = Learning(config.subwords, config.subword_size, config.character_coverage)
+    splits = [split for split in report.splits if split != "test"]
+    pieces = split_waiting(learning, waiting, config.languages, splits, outputs)
+    for split, counts in pieces.counts.items():
+        report.splits[split].pieces = counts
+    return pieces.subwords
 
 
 def filter_stdin(language: str, tokenised: bool) -> None:
@@ -179,6 +209,17 @@ def check_languages(config: PrepConfig) -> None:
         )
 
 
+def check_subwords(config: PrepConfig) -> None:
+    if config.subwords in LEARNED:
+        require_sentencepiece()  # better missed now than after all text was read
+    elif config.subwords != "none" and not config.tokenised:
+        raise UserError(
+            f"--subwords {config.subwords} is text that came in pieces between spaces, which "
+            "must not be tokenised again; add --tokenised",
+            exit_code=2,
+        )
+
+
 def check_language(language: str) -> None:
     if not is_language(language):
         raise UserError(f"{language!r} is not a language code such as en or pt-BR", exit_code=2)
@@ -228,16 +269,20 @@ def write_pairs(
     sources: list[Source],
     report: PrepReport,
     outputs: NewFiles,
+    waiting: Waiting,
     workers: Workers,
 ) -> None:
-    """Run every chunk through `prepare_chunk` and write what comes back, in order."""
-    files: dict[str, list[BinaryIO]] = {
-        source.split: [
-            outputs.open(text_file(config.output, source.split, language))
+    """Run every chunk through `prepare_chunk` and write what comes back, in order.
+
+    Text goes to ``outputs``, or where it is to be split, to ``waiting``.
+    """
+    files: dict[str, list[BinaryIO]] = {}
+    for source in sources:
+        waits = config.subwords in LEARNED and source.split != "test"
+        files[source.split] = [
+            (waiting if waits else outputs).open(text_file(config.output, source.split, language))
             for language in config.languages
         ]
-        for source in sources
-    }
     dropped = outputs.open(config.output / DROPPED)
     dropped.write(b"split\tline\treason\n")
     total = sum(source.lines for source in sources)
@@ -331,16 +376,16 @@ def add(report: PrepReport, prepared: Prepared) -> None:
         report.odd[side].update(prepared.odd[side])
 
 
-def retire(
-    directory: Path, sources: list[Source], languages: tuple[str, str], outputs: NewFiles
-) -> None:
+def retire(config: PrepConfig, sources: list[Source], outputs: NewFiles) -> None:
     """Have what would not belong to the new text go before that moves into place.
 
     Without facts the directory is not prepared and without manifest it is no corpus, so a kill
     between there and the last file, the facts, leaves nothing that could be taken for either.
     """
-    outputs.remove(directory / FILE_NAME)
-    outputs.remove(directory / MANIFEST)
-    for split in set(SPLITS) - {source.split for source in sources}:
-        for language in languages:
-            outputs.remove(text_file(directory, split, language))
+    outputs.remove(config.output / FILE_NAME)
+    outputs.remove(config.output / MANIFEST)
+    for language in config.languages:
+        for split in set(SPLITS) - {source.split for source in sources}:
+            outputs.remove(text_file(config.output, split, language))
+        if config.subwords not in LEARNED:
+            outputs.remove(pieces_file(config.output, language))

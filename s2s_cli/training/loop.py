@@ -340,7 +340,8 @@ class Trainer:
             validation_perplexity=perplexity,
         )
         told = "best so far" if better else f"best {progress.best_perplexity:.3f}"
-        say(f"update {progress.updates:,}  validation perplexity {perplexity:.3f}  ({told})")
+        value = f"{perplexity:.3f}{self.corpus.facts.subwords.per_piece}"
+        say(f"update {progress.updates:,}  validation perplexity {value}  ({told})")
         return better
 
     def validation_perplexity(self) -> float:
@@ -359,9 +360,8 @@ class Trainer:
             return
         checkpoint.make_ready(self.directory, self.model, self.config, damaged=self.damaged)
         corpus = self.corpus
-        description = Description(
-            self.shape, corpus.facts, corpus.source_vocabulary, corpus.target_vocabulary
-        )
+        vocabularies = corpus.source_vocabulary, corpus.target_vocabulary
+        description = Description(self.shape, corpus.facts, *vocabularies, corpus.piece_models)
         description.write(self.directory)
 
     def go_on(self) -> None:

@@ -2,7 +2,16 @@
 
 A directory is made once for each number of a file format, and kept: later versions of s2s have to
 read it as the version did that wrote it. The name tells the number: ``python make.py 1`` writes
-``model-1`` and ``data-1``, and refuses where they are. `test_golden` reads them.
+``model-1`` and ``data-1``, and refuses where they are. Options after it are those of ``prep``:
+``python make.py 2-bpe --subwords bpe --subword-size 22`` made ``model-2-bpe`` and ``data-2-bpe``.
+Options after ``--`` are those of ``train``; its data are not new, and no directory of them is made:
+
+    python make.py 2-peephole -- --cell lstm-peephole --bridge concat
+    python make.py 2-attention -- --cell gru --bidirectional --bridge linear --peeky \
+        --attention additive --input-feeding
+    python make.py 2-dot -- --attention dot
+
+`test_golden` reads them.
 """
 
 import itertools
@@ -64,32 +73,33 @@ def check_margins(listed: str, column: int) -> None:
             sys.exit(f"make.py: {one} and {two} are too close; change the settings")
 
 
-def main(number: str) -> None:
-    model, data = HERE / f"model-{number}", HERE / f"data-{number}"
+def main(name: str, *options: str) -> None:
+    prepared, training = list(options), list[str]()
+    if "--" in prepared:
+        place = prepared.index("--")
+        prepared, training = prepared[:place], prepared[place + 1 :]
+    model, data = HERE / f"model-{name}", HERE / f"data-{name}"
     if model.exists() or data.exists():
         sys.exit(f"make.py: {model} or {data} is there; golden files stay as they are")
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         (work / "corpus").mkdir()
         write_corpus(work / "corpus")
-        s2s("prep", "--reverse-source", cwd=work)
+        s2s("prep", "--reverse-source", *prepared, cwd=work)
         s2s("vocab", cwd=work)
-        s2s("train", *SETTINGS, cwd=work)
+        s2s("train", *SETTINGS, *training, cwd=work)
         lines = "".join(f"{line}\n" for line in LINES)
         (work / "corpus/test.en").write_text(lines)
         (work / "list.txt").write_text(some_list())
         nbest = s2s(*DECODE, "--nbest", "4", cwd=work, text=lines)
         check_margins(nbest, 3)
         model.mkdir()
-        data.mkdir()
         for name in ("model.json", "vocab.en", "vocab.fr", "best.pt"):
             shutil.copy(work / "model" / name, model)
-        for name in ("facts.json", "corpus.json", "vocab.en", "vocab.fr"):
-            shutil.copy(work / "data" / name, data)
-        for each in sorted((work / "data").glob("*.id[sx]")):
-            shutil.copy(each, data)
-        for split in ("train", "valid"):
-            shutil.copy(work / "data" / f"{split}.fr", data)
+        for each in sorted((work / "data").glob("subwords.*")):
+            shutil.copy(each, model)
+        if not training:
+            copy_data(work / "data", data)
         (model / "lines.en").write_text(lines, "utf-8")
         (model / "lines.fr").write_text(s2s(*DECODE, cwd=work, text=lines), "utf-8")
         (model / "nbest.txt").write_text(nbest, "utf-8")
@@ -100,5 +110,13 @@ def main(number: str) -> None:
         (model / "winners.fr").write_text(winners, "utf-8")
 
 
+def copy_data(made: Path, data: Path) -> None:
+    data.mkdir()
+    for name in ("facts.json", "corpus.json", "vocab.en", "vocab.fr", "train.fr", "valid.fr"):
+        shutil.copy(made / name, data)
+    for each in (*sorted(made.glob("*.id[sx]")), *sorted(made.glob("subwords.*"))):
+        shutil.copy(each, data)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

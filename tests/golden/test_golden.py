@@ -80,7 +80,9 @@ def text_of(side: Side, vocabulary: Vocabulary) -> list[str]:
 def test_old_data_are_the_text_they_were_made_of(data: Path) -> None:
     corpus = Corpus.open(data)
     assert corpus.facts == Facts.read(data)
-    assert corpus.facts.reverse_source
+    facts = corpus.facts
+    assert facts.reverse_source
+    english_pieces, french_pieces = facts.subwords.splitters(corpus.piece_models, facts.languages)
     assert corpus.valid is not None
     for name, split in (("train", corpus.train), ("valid", corpus.valid)):
         french = (data / f"{name}.fr").read_text("utf-8").splitlines()
@@ -89,15 +91,29 @@ def test_old_data_are_the_text_they_were_made_of(data: Path) -> None:
         words = dict(
             zip(("un", "deux", "trois", "quatre"), ("one", "two", "three", "four"), strict=True)
         )
-        english = [" ".join(words[each] for each in reversed(line.split(" "))) for line in french]
+        texts = [french_pieces.join(line.split(" ")) for line in french]
+        split_up = [english_pieces.split([words[each] for each in text]) for text in texts]
+        english = [" ".join(reversed(pieces)) for pieces in split_up]
         assert text_of(split.source, corpus.source_vocabulary) == english
+
+
+@pytest.mark.parametrize("file", ["data-2-bpe/facts.json", "model-2-bpe/model.json"])
+def test_a_format_with_pieces_does_not_pass_for_one_without(file: str, tmp_path: Path) -> None:
+    """Nor does the entry for pieces go missing unnoticed."""
+    own = tmp_path / Path(file).name
+    shutil.copytree(HERE / Path(file).parent, tmp_path, dirs_exist_ok=True)
+    content = json.loads((HERE / file).read_bytes())
+    del content.get("facts", content)["subwords"]
+    own.write_text(json.dumps(content))
+    with pytest.raises(UserError, match="subwords is missing or malformed"):
+        Facts.read(tmp_path) if "facts" in file else load_model(tmp_path, torch.device("cpu"))
 
 
 def change_format(path: Path, number: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_bytes()), "format": number}))
 
 
-@pytest.mark.parametrize("number", [2, 10**30, 0, -1, True, 1.0, "1", None, [1]])
+@pytest.mark.parametrize("number", [3, 10**30, 0, -1, True, 1.0, "1", None, [1]])
 @pytest.mark.parametrize("file", ["facts.json", "corpus.json", "model.json", BEST])
 def test_another_format_is_refused_with_the_version_to_use(
     file: str, number: Any, tmp_path: Path
@@ -118,7 +134,8 @@ def test_another_format_is_refused_with_the_version_to_use(
             case _:
                 load_model(own, torch.device("cpu"))
     told = str(refused.value)
-    assert told.startswith(f"{own / file}: format {number!r} is not the format 1 that s2s ")
+    known = "1" if file == BEST else "1 or 2"
+    assert told.startswith(f"{own / file}: format {number!r} is not the format {known} that s2s ")
     assert f"s2s {__version__} reads; " in told
     newer = "it is newer: use the version of s2s that wrote it, or a later one"
     assert (newer in told) == (type(number) is int and number > 1)

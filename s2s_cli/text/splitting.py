@@ -1,0 +1,125 @@
+"""The second half of ``s2s prep --subwords bpe``: learn pieces from tokenised text and split it.
+
+The text waits in files without names meanwhile, so nothing of it stays behind.
+"""
+
+import io
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+
+from s2s_cli.console import progress, say
+from s2s_cli.new_files import NamedWriter, NewFiles, naming
+from s2s_cli.text.layout import pieces_file, text_file
+from s2s_cli.text.learning import learn
+from s2s_cli.text.subwords import Kind, ModelFile, Splitter, Subwords, splitter
+
+
+class Waiting:
+    """Tokenised text of the splits that are to be split.
+
+    Used as ``with Waiting(directory) as waiting``; what waits goes at the end of the block.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.files: dict[Path, NamedWriter] = {}
+        self._stack = ExitStack()
+
+    def open(self, path: Path) -> NamedWriter:
+        """A stream for the text that is to become ``path``."""
+        with naming(str(path)):
+            raw = tempfile.TemporaryFile(dir=self.directory, buffering=0)  # noqa: SIM115
+        assert isinstance(raw, io.FileIO)
+        stream = self._stack.enter_context(NamedWriter(raw, path))
+        self.files[path] = stream
+        return stream
+
+    def lines(self, path: Path) -> Iterator[list[str]]:
+        """The words of each line that was written for ``path``."""
+        stream = self.files[path]
+        stream.flush()
+        with open(stream.fileno(), "rb", closefd=False) as text:
+            text.seek(0)
+            for line in text:
+                yield line.decode().removesuffix("\n").split(" ")
+
+    def __enter__(self) -> "Waiting":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What pieces are learned: `learn` says what each means."""
+
+    kind: Kind
+    size: int
+    coverage: float
+
+
+@dataclass
+class Pieces:
+    """How text was split.
+
+    Attributes:
+        subwords: for the facts.
+        counts: pieces of each split that was split, by language.
+    """
+
+    subwords: Subwords
+    counts: dict[str, dict[str, int]]
+
+
+def split_waiting(
+    learning: Learning,
+    waiting: Waiting,
+    languages: tuple[str, str],
+    splits: list[str],
+    outputs: NewFiles,
+) -> Pieces:
+    """Learn the pieces of each language and write models and text in pieces to ``outputs``.
+
+    Raises:
+        UserError: as `learn`.
+    """
+    models = []
+    counts: dict[str, dict[str, int]] = {split: {} for split in splits}
+    for language in languages:
+        text = text_file(waiting.directory, "train", language)
+        say(f"learning the pieces of {text.name}")
+        words = Counter(chain.from_iterable(waiting.lines(text)))
+        model = learn(learning.kind, words, learning.size, learning.coverage, language)
+        path = pieces_file(waiting.directory, language)
+        outputs.open(path).write(model)
+        models.append(ModelFile.of(model))
+        pieces = splitter(learning.kind, model, path)
+        for split in splits:
+            text = text_file(waiting.directory, split, language)
+            counts[split][language] = write_pieces(waiting, text, pieces, outputs)
+    return Pieces(Subwords(learning.kind, tuple(models)), counts)
+
+
+def write_pieces(waiting: Waiting, text: Path, pieces: Splitter, outputs: NewFiles) -> int:
+    """Write ``text`` in pieces; how many there are."""
+    stream = outputs.open(text)
+    count = 0
+    with progress(f"splitting {text.name}", None, "lines") as advance:
+        for words in waiting.lines(text):
+            split = pieces.split(words)
+            stream.write((" ".join(split) + "\n").encode())
+            count += len(split)
+            advance(1)
+    return count

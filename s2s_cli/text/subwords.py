@@ -1,0 +1,249 @@
+"""Pieces of words (subwords): from the words of a line to what has an id, and back.
+
+Pieces that are learned here are SentencePiece's. ``▁`` stands before the first piece of a word,
+``▁chi en ▁dort``, and a word is split the same wherever it stands. A ``▁`` that a word has of its
+own is written as an entity (`escaped`), so whatever the words are, they come back.
+
+Text may also come in pieces, by one of two conventions; then nothing is split here, only joined.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, Protocol, get_args
+
+from s2s_cli.errors import UserError
+from s2s_cli.files import regular
+from s2s_cli.text.layout import pieces_file
+
+Kind = Literal["none", "bpe", "unigram", "subword-nmt", "sentencepiece"]
+KINDS: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
+LEARNED: tuple[Kind, ...] = ("bpe", "unigram")
+START = "▁"  # before the first piece of a word, in the convention of SentencePiece
+MORE = "@@"  # after each piece of a word but the last, in that of subword-nmt
+ENTITY = f"#{ord(START)};"
+# As bars in n-best lists: entities that a word has of its own get one more ampersand.
+MARK = re.compile(f"{START}|&(?:amp;)*{ENTITY}")
+LARGEST_MODEL = 1 << 26  # bytes; a million pieces take half
+REMEMBERED = 1 << 16  # words
+
+
+class Splitter(Protocol):
+    """Between the words of a line and their pieces."""
+
+    def split(self, words: Sequence[str]) -> Sequence[str]: ...
+
+    def join(self, pieces: Sequence[str]) -> list[str]:
+        """The words of any pieces, also of such as no word is split into."""
+
+
+class Whole:
+    """Words are their own pieces."""
+
+    def split(self, words: Sequence[str]) -> Sequence[str]:
+        return words
+
+    def join(self, pieces: Sequence[str]) -> list[str]:
+        return list(pieces)
+
+
+class SubwordNmt(Whole):
+    """Text that subword-nmt split: ``chi@@ en dort``."""
+
+    def join(self, pieces: Sequence[str]) -> list[str]:
+        text = " ".join(pieces).replace(f"{MORE} ", "").removesuffix(MORE)
+        return [word for word in text.split(" ") if word]
+
+
+class SentencePiece(Whole):
+    """Text that SentencePiece split: ``▁chi en ▁dort``."""
+
+    def join(self, pieces: Sequence[str]) -> list[str]:
+        return [word for word in "".join(pieces).split(START) if word]
+
+
+class Learned:
+    """Splits by a SentencePiece model that `s2s_cli.text.learning` made."""
+
+    def __init__(self, encode: Callable[[str], list[str]]) -> None:
+        """``encode`` is SentencePiece's own function from a word to its pieces."""
+        self.encode = encode
+        self.pieces = lru_cache(REMEMBERED)(self._pieces)
+
+    def split(self, words: Sequence[str]) -> list[str]:
+        return [piece for word in words for piece in self.pieces(word)]
+
+    def join(self, pieces: Sequence[str]) -> list[str]:
+        return [unescaped(word) for word in "".join(pieces).split(START) if word]
+
+    def _pieces(self, word: str) -> tuple[str, ...]:
+        return tuple(self.encode(escaped(word)))
+
+
+def escaped(word: str) -> str:
+    """``word`` without `START`; `unescaped` undoes it."""
+    if START not in word and ENTITY not in word:
+        return word
+    return MARK.sub(
+        lambda mark: f"&{ENTITY}" if mark[0] == START else mark[0].replace("&", "&amp;", 1), word
+    )
+
+
+def unescaped(word: str) -> str:
+    if ENTITY not in word:
+        return word
+    return MARK.sub(
+        lambda mark: START if mark[0] == f"&{ENTITY}" else mark[0].replace("&amp;", "&", 1), word
+    )
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A SentencePiece model as the facts name it."""
+
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, content: bytes) -> "ModelFile":
+        return cls(len(content), hashlib.sha256(content).hexdigest())
+
+
+@dataclass(frozen=True)
+class Subwords:
+    """How words are split.
+
+    Attributes:
+        kind: ``none``; ``bpe`` or ``unigram``: by a model of each language; or the convention by
+            which the text came split.
+        models: of the source and the target language, where they were learned.
+    """
+
+    kind: Kind = "none"
+    models: tuple[ModelFile, ...] = ()
+
+    @property
+    def learned(self) -> bool:
+        return self.kind in LEARNED
+
+    @property
+    def units(self) -> str:
+        """What has ids."""
+        return "words" if self.kind == "none" else "pieces"
+
+    @property
+    def per_piece(self) -> str:
+        """What to add to a perplexity that is not one per word."""
+        return "" if self.kind == "none" else " per piece"
+
+    def as_json(self, languages: Sequence[str]) -> dict[str, Any]:
+        """What `from_json` reads."""
+        models = zip(languages, self.models, strict=False)
+        return {
+            "kind": self.kind,
+            "models": {code: {"bytes": each.size, "sha256": each.sha256} for code, each in models},
+        }
+
+    @classmethod
+    def from_json(cls, value: object, languages: Sequence[str], where: Path) -> "Subwords":
+        """Read an entry of facts.
+
+        Raises:
+            UserError: missing or malformed.
+        """
+        match value:
+            case {"kind": str(name), "models": dict(models)} if name in KINDS:
+                kind = KINDS[name]
+                named = languages if kind in LEARNED else ()
+                files = tuple(model_file(models.get(each)) for each in named)
+                if None not in files and len(models) == len(files):
+                    return cls(kind, tuple(filter(None, files)))
+        raise UserError(f"{where}: subwords is missing or malformed")
+
+    def splitters(self, models: Sequence[bytes], languages: Sequence[str]) -> list[Splitter]:
+        """What splits the words of the source language, and of the target language.
+
+        Raises:
+            UserError: as `splitter`.
+        """
+        paths = [pieces_file(Path(), language) for language in languages]
+        given = dict(zip(paths, models, strict=False))
+        return [splitter(self.kind, given.get(path), path) for path in paths]
+
+    def read_models(self, directory: Path, languages: Sequence[str]) -> tuple[bytes, ...]:
+        """The models that lie in ``directory``, source first; none where none was learned.
+
+        Raises:
+            UserError: missing, or not the bytes that the facts name.
+        """
+        names = zip(languages, self.models, strict=False)
+        return tuple(read_model(pieces_file(directory, code), each) for code, each in names)
+
+
+def model_file(value: object) -> ModelFile | None:
+    """One of `Subwords.models`; None where ``value`` is none."""
+    match value:
+        case {"bytes": int(size), "sha256": str(digest)} if 0 < size <= LARGEST_MODEL:
+            return ModelFile(size, digest)
+    return None
+
+
+def read_model(path: Path, expected: ModelFile) -> bytes:
+    regular(path)
+    with path.open("rb") as stream:
+        content = stream.read(expected.size + 1)
+    if ModelFile.of(content) != expected:
+        raise UserError(
+            f"{path}: is not the SentencePiece model that the text was split with (its size or "
+            "SHA-256 differs); take a copy that is whole, or prepare the text again"
+        )
+    return content
+
+
+def splitter(kind: Kind, model: bytes | None, path: Path) -> Splitter:
+    """What splits and joins the words of one language.
+
+    Args:
+        kind: of `Subwords`.
+        model: where it was learned.
+        path: where that lies, for messages.
+
+    Raises:
+        UserError: SentencePiece is not there, or cannot read the model.
+    """
+    match kind:
+        case "none":
+            return Whole()
+        case "subword-nmt":
+            return SubwordNmt()
+        case "sentencepiece":
+            return SentencePiece()
+    assert model is not None
+    processor = require_sentencepiece().SentencePieceProcessor()
+    try:
+        processor.LoadFromSerializedProto(model)
+    except (RuntimeError, ValueError):
+        raise UserError(f"{path}: is no SentencePiece model") from None
+    return Learned(processor.EncodeAsPieces)
+
+
+def require_sentencepiece() -> Any:
+    """The library.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import sentencepiece
+    except ImportError:
+        raise UserError(
+            "words are split into pieces by SentencePiece, which is not installed: "
+            "pip install 's2s-cli[subwords]'"
+        ) from None
+    return sentencepiece
+
+
+WORDS = Subwords()

@@ -1,0 +1,145 @@
+"""Words come back from their pieces, whatever they are; models are learned alike and checked."""
+
+import sys
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import examples, words
+
+from s2s_cli.errors import UserError
+from s2s_cli.text.learning import learn
+from s2s_cli.text.subwords import (
+    Kind,
+    ModelFile,
+    SentencePiece,
+    Splitter,
+    SubwordNmt,
+    Subwords,
+    escaped,
+    splitter,
+    unescaped,
+)
+
+PATH = Path("subwords.en.model")
+COUNTS = Counter({"lower": 9, "low": 8, "newer": 7, "wider": 6, "l’été": 4, "UNK": 3, "▁": 2})
+KINDS: tuple[Kind, ...] = ("bpe", "unigram")
+marked = st.lists(st.sampled_from(["▁", "&#9601;", "&amp;#9601;", "&amp;", "@@", "UNK", "low"]))
+any_words = st.lists(st.one_of(words, marked.map("".join).filter(bool)), max_size=6)
+pieces = st.lists(st.sampled_from(["▁", "▁low", "er", "UNK", "&#9601;", "@@", "<unk>"]), max_size=8)
+
+
+@cache
+def learned(kind: Kind) -> Splitter:
+    return splitter(kind, learn(kind, COUNTS, 40 if kind == "bpe" else 26, 1.0, "en"), PATH)
+
+
+@examples(60)
+@given(kind=st.sampled_from(KINDS), text=any_words)
+def test_words_come_back_from_their_pieces(kind: Kind, text: list[str]) -> None:
+    split = learned(kind).split(text)
+    assert learned(kind).join(split) == text
+    assert not any(set(" \n") & set(piece) for piece in split)
+    # No word is split otherwise beside others.
+    assert [*split] == [piece for word in text for piece in learned(kind).split([word])]
+
+
+@examples(40)
+@given(text=pieces)
+def test_any_pieces_are_words(text: list[str]) -> None:
+    for each in (learned("bpe"), SentencePiece(), SubwordNmt()):
+        joined = each.join(text)
+        assert all(word and " " not in word for word in joined)
+
+
+@examples(60)
+@given(marked.map("".join))
+def test_marks_of_words_are_no_starts_of_words(word: str) -> None:
+    assert "▁" not in escaped(word)
+    assert unescaped(escaped(word)) == word
+
+
+def test_a_word_that_was_seen_is_split_and_an_unknown_character_is_one_piece() -> None:
+    assert learned("bpe").split(["lower", "low"]) == ["▁lower", "▁low"]
+    assert learned("bpe").split(["slow"])[0] == "▁"
+    assert "日本" in learned("bpe").split(["low日本er"])
+    # Characters are not normalised: these two are written alike, and only one was learned.
+    assert "\u0301" in learned("bpe").split(["e\u0301"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_words_give_the_same_model(kind: Kind) -> None:
+    backwards = Counter(dict(reversed(COUNTS.items())))
+    assert learn(kind, COUNTS, 26, 1.0, "en") == learn(kind, backwards, 26, 1.0, "en")
+
+
+def test_conventions_of_text_that_came_split() -> None:
+    assert SubwordNmt().join(["the", "low@@", "est", "@@", "x@@"]) == ["the", "lowest", "x"]
+    assert SentencePiece().join(["▁the", "▁low", "est", "▁", "x"]) == ["the", "lowest", "x"]
+    for each in (SubwordNmt(), SentencePiece()):
+        assert each.split(["low@@", "est", "▁a"]) == ["low@@", "est", "▁a"]
+
+
+def test_sizes_that_cannot_be_are_told_with_one_that_can() -> None:
+    with pytest.raises(UserError, match=r"\(en\) has too few words .* --subword-size \d+ or less"):
+        learn("unigram", COUNTS, 5000, 1.0, "en")
+    with pytest.raises(UserError, match=r"--subword-size \d+ or more, or a lower --character-cov"):
+        learn("bpe", COUNTS, 5, 1.0, "en")
+    with pytest.raises(UserError, match="nothing that SentencePiece can learn from"):
+        learn("bpe", Counter({"a\tb": 3}), 5, 1.0, "en")
+
+
+def test_the_library_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sentencepiece", None)
+    with pytest.raises(UserError, match=r"pip install 's2s-cli\[subwords\]'"):
+        splitter("bpe", b"model", PATH)
+    assert splitter("subword-nmt", None, PATH).join(["a@@", "b"]) == ["ab"]
+
+
+def test_a_model_is_the_one_that_the_facts_name(tmp_path: Path) -> None:
+    models = learn("bpe", COUNTS, 40, 1.0, "en"), learn("unigram", COUNTS, 26, 1.0, "en")
+    subwords = Subwords("bpe", tuple(map(ModelFile.of, models)))
+    languages = ("en", "fr")
+    for language, model in zip(languages, models, strict=True):
+        (tmp_path / f"subwords.{language}.model").write_bytes(model)
+    assert subwords.read_models(tmp_path, languages) == models
+    assert Subwords.from_json(subwords.as_json(languages), languages, tmp_path) == subwords
+    with pytest.raises(UserError, match=r"subwords\.en\.model: is not the SentencePiece model"):
+        subwords.read_models(tmp_path, ("en", "en"))
+    (tmp_path / "subwords.fr.model").unlink()
+    with pytest.raises(UserError, match=r"subwords\.fr\.model: no such file"):
+        subwords.read_models(tmp_path, languages)
+
+
+@pytest.mark.parametrize("content", [b"\0", b"model", b"\x0a\x05" * 9])
+def test_bytes_that_are_no_model_are_refused(content: bytes) -> None:
+    with pytest.raises(UserError, match="is no SentencePiece model"):
+        splitter("bpe", content, PATH)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        None,
+        "bpe",
+        {"kind": "bpe"},
+        {"kind": "bpe", "models": {}},
+        {"kind": "wordpiece", "models": {}},
+        {"kind": "none", "models": {"en": {"bytes": 1, "sha256": ""}}},
+        {"kind": "bpe", "models": {"en": {"bytes": 1, "sha256": ""}, "fr": {"bytes": -1}}},
+    ],
+)
+def test_an_entry_that_is_none_is_refused(entry: object) -> None:
+    with pytest.raises(UserError, match="subwords is missing or malformed"):
+        Subwords.from_json(entry, ("en", "fr"), Path("facts.json"))
+
+
+def test_pieces_of_real_text(real_data: Path) -> None:
+    lines = (real_data / "multi30k/val.fr").read_text("utf-8").split("\n")[:-1]
+    split = splitter("bpe", learn("bpe", Counter(" ".join(lines).split(" ")), 500, 1.0, "fr"), PATH)
+    for line in lines:
+        text = [word for word in line.split(" ") if word]
+        assert split.join(split.split(text)) == text
