@@ -15,6 +15,7 @@ source ../tables.sh
 NBEST=${NBEST:-}
 JOBS=${JOBS:-2} # trainings at a time, a core each
 PRECISION=${PRECISION:-fp32} # bf16 is faster on processors that multiply in it, slower on others
+PIECES=${PIECES:-4000} # of words, where a model reads and writes those
 [[ -z $NBEST || $NBEST == /* ]] || NBEST=$from/$NBEST
 
 s2s=(s2s)
@@ -60,20 +61,25 @@ train() {
 }
 
 # What people built on the paper's model, each with the size, the text and the epochs of the reversed
-# ones: a name, and its options.
+# ones: a name, its text, and its options.
 variants() {
   cat <<'END'
-peeky --peeky
-attention --attention general --bidirectional --bridge linear
-gru --cell gru
+peeky reversed --peeky
+gru reversed --cell gru
+attention reversed --attention general --bidirectional --bridge linear
+attention-bpe bpe --attention general --bidirectional --bridge linear
 END
 }
 
 beyond() {
-  local name options
+  local name data options
   mkdir -p work/beyond
-  variants | while read -r name options; do
-    printf -- '--data work/prep/reversed --model work/train/%s --seed 1 %s\n' "$name" "$options"
+  if [[ ! -e work/prep/bpe/train.fr.idx ]]; then
+    s2s prep --output work/prep/bpe --reverse-source --subwords bpe --subword-size "$PIECES"
+    s2s vocab --data work/prep/bpe --min-count 1
+  fi
+  variants | while read -r name data options; do
+    printf -- '--data work/prep/%s --model work/train/%s --seed 1 %s\n' "$data" "$name" "$options"
   done | xargs -P "$JOBS" -L 1 s2s train --precision "$PRECISION" 2>&1 | cat >&2
   variants | while read -r name _; do
     once "work/beyond/$name-12.fr" s2s decode --model "work/train/$name" --beam 12 \

@@ -37,6 +37,8 @@ from s2s_cli.training.update import make_optimisers
 CPU = torch.device("cpu")
 # The settings of the experiment's training, which `resumed` goes on with.
 SETTINGS = "settings.json"
+# A model of pieces of words.
+GOLDEN = Path(__file__).parents[1] / "golden/model-2-bpe"
 SECONDS = 20
 # Damage may make these name a file that is not there, and it is that one which is told of.
 MISLEADING = {"corpus.json", "model.json"}
@@ -72,11 +74,12 @@ def facts(directory: Path) -> Any:
     return replace(found, source_language="", target_language="", tokeniser="")
 
 
-def model(name: str) -> Callable[[Path], Any]:
+def model(name: str, folder: str = "model") -> Callable[[Path], Any]:
     def load(directory: Path) -> Any:
-        network, found = load_model(directory / "model" / name, CPU)
+        network, found = load_model(directory / folder / name, CPU)
         words = found.source_vocabulary.words, found.target_vocabulary.words
-        return tensors(network.state_dict()), words, replace(found.facts, tokeniser="")
+        facts = replace(found.facts, tokeniser="")
+        return tensors(network.state_dict()), words, facts, found.piece_models
 
     return load
 
@@ -153,6 +156,8 @@ FORMATS = {
     "best.pt": Format("model/best.pt", model("best.pt")),
     "last.pt": Format("model/last.pt", model("last.pt")),
     "last.pt resumed": Format("model/last.pt", resumed),
+    "model.json with pieces": Format("pieces/model.json", model("", "pieces")),
+    "model of pieces": Format("pieces/subwords.fr.model", model("", "pieces")),
     "metrics.jsonl": Format("model/metrics.jsonl", metrics),
     "weights": Format("weights.toml", ranking, told=True),
     "s2s.toml": Format("s2s.toml", settings, told=True),
@@ -168,6 +173,7 @@ def complete(directory: Path) -> None:
     saved = load_tensors(directory / "model" / LAST)["settings"]
     (directory / "model" / PREVIOUS).unlink(missing_ok=True)  # it would stand in for a damaged one
     (directory / SETTINGS).write_text(json.dumps(saved))
+    shutil.copytree(GOLDEN, directory / "pieces")
     (directory / "weights.toml").write_text(
         '[tuning]\nbleu = 12.5\nreference = "ref.fr"\n\n[weights]\ntotal = 0.5\nS2S0 = [-1.25]\n'
     )

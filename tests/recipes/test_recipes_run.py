@@ -116,7 +116,7 @@ def test_multi30k_from_raw_text_to_tables(tmp_path: Path) -> None:
     """Without lists of an SMT system; those are rehearsed in test_wmt14.py, by the same code."""
     recipe = tiny_copy("multi30k_en_fr", tmp_path / "recipes")
     data = captions(tmp_path / "data", recipe)
-    done = run(recipe, S2S_DATA=str(data))
+    done = run(recipe, S2S_DATA=str(data), PIECES="30")
     assert done.returncode == 0, done.stderr
     page = (recipe / "RESULTS.md").read_text()
     direct = [line for line in page.split("\n") if "beam size" in line]
