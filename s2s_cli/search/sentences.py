@@ -29,11 +29,22 @@ class Sentences:
         self._running = Tokeniser(description.facts.target_language, tokenised=False)
         self.cut = 0
 
-    def source_ids(self, line: str) -> list[int]:
-        """Ids of a source line in the order of the text; none if blank."""
+    def source_words(self, line: str) -> list[str]:
+        """A source line in words as the model reads them, in the order of the text.
+
+        None if blank; a line that is too long is cut, and counted.
+        """
         words = self._source.tokenise(line[:LONGEST_TEXT])
         self.cut += len(words) > LONGEST_SOURCE or len(line) > LONGEST_TEXT
-        return self.description.source_vocabulary.encode(words[:LONGEST_SOURCE])
+        return words[:LONGEST_SOURCE]
+
+    def ids(self, source_words: Sequence[str]) -> list[int]:
+        """Ids of `source_words`."""
+        return self.description.source_vocabulary.encode(source_words)
+
+    def source_ids(self, line: str) -> list[int]:
+        """Ids of a source line in the order of the text; none if blank."""
+        return self.ids(self.source_words(line))
 
     def target_words(self, line: str) -> list[str]:
         return self._target.tokenise(line)
