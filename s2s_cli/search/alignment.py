@@ -12,8 +12,11 @@ from torch.nn.utils.rnn import pad_sequence
 
 from s2s_cli.errors import UserError
 from s2s_cli.model.directory import Description
-from s2s_cli.search.ensemble import Ensemble
+from s2s_cli.search.beam import search
+from s2s_cli.search.config import BeamConfig
+from s2s_cli.search.ensemble import Ensemble, load_scorer
 from s2s_cli.search.scorer import Scorer, time_steps
+from s2s_cli.search.sentences import Sentences
 from s2s_cli.search.variants import VariantScorer
 from s2s_cli.text.vocabulary import EOS
 
@@ -89,6 +92,32 @@ def weights_of(
             own = weights[: len(hypotheses[index]), : len(sources[index])]
             result[index] = own.flip(1) if scorer.reverse_source else own
     return result
+
+
+def translation_with_weights(
+    models: Sequence[Path], line: str, beam: int, *, tokenised: bool
+) -> tuple[list[str], list[str], list[list[float]]]:
+    """Translate ``line`` on the CPU, and see what was looked at.
+
+    Args:
+        models: a model, or the members of an ensemble (`load_scorer`).
+        line: of text, read as `s2s decode` reads its source.
+        beam: hypotheses kept at each step.
+        tokenised: its words stand between spaces.
+
+    Returns:
+        Words of the source, words of the translation, and a row of weights for each of the latter.
+
+    Raises:
+        UserError: as `load_scorer`.
+    """
+    scorer, description = load_scorer(models, torch.device("cpu"))
+    sentences = Sentences(description, tokenised=tokenised)
+    words = sentences.source_words(line)
+    source = sentences.ids(words)
+    found = search(scorer, [source], BeamConfig(beam=beam))[0] if source else []
+    tokens = found[0].tokens if found else []
+    return words, sentences.words(tokens), alignments(scorer, [source], [tokens])[0].tolist()
 
 
 def links(

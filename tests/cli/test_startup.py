@@ -12,7 +12,7 @@ import s2s_cli
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 COMMANDS = ["prep", "vocab", "train", "decode", "rescore", "score", "show"]
-FIGURES = ["lengths", "rarity", "longest", "states", "curves"]
+FIGURES = ["lengths", "rarity", "longest", "states", "attention", "curves"]
 
 # An entry of None makes Python refuse the import, with a traceback that names the importer. Nor is
 # there matplotlib, which only pictures need.
