@@ -26,8 +26,8 @@ Written by `run.sh`, not by hand.
 
 {table}
 
-- percentage of the {count:,} problems of the test text whose total is right in all digits, by greedy
-  search with the last weights; none of them is in the training text.
+- percentage of the {count:,} problems of the test text whose total is right in all digits, by
+  greedy search with the last weights; none of them is in the training text.
 
 ![Held-out problems solved, by epoch](figures/accuracy.svg)
 

@@ -11,10 +11,11 @@ from s2s_cli.commands.app import command
 from s2s_cli.console import progress, say, warn
 from s2s_cli.errors import UserError
 from s2s_cli.files import STDIO, read_lines, replacing
-from s2s_cli.search.config import BeamConfig
+from s2s_cli.search.config import AlignmentConfig, BeamConfig
 
 if TYPE_CHECKING:
     from s2s_cli.search.stream import Counts
+    from s2s_cli.search.wording import Wording
 
 Models = Annotated[
     list[Path],
@@ -55,6 +56,8 @@ def decode(
     gpus: Gpus = 1,
     threads: Threads = 0,
     measure: Measure = False,
+    *,
+    alignment: AlignmentConfig,
 ) -> None:
     """Translate text line by line with beam search.
 
@@ -66,6 +69,9 @@ def decode(
             f"--nbest {config.nbest} needs a beam at least as large; add --beam {config.nbest}",
             exit_code=2,
         )
+    alignment.check(config.nbest)
+    if input == alignment.dictionary == STDIO:
+        raise UserError("--input and --dictionary: only one of them can be stdin", exit_code=2)
     from s2s_cli.model.device import choose_devices
     from s2s_cli.search.arrivals import chunks
     from s2s_cli.search.replicas import Replicas
@@ -81,6 +87,7 @@ def decode(
 
     devices = choose_devices(device, gpus)
     replicas = Replicas(tuple(model), devices, precision, tokenised, threads)
+    wording = wording_of(alignment, model)
     batch_size = batch_size or default_batch_size(config)
     interactive = input == STDIO and sys.stdin.isatty()
     counts, busy = Counts(), Busy()
@@ -91,7 +98,7 @@ def decode(
     ):
         ahead = workers.count * lookahead(batch_size)
         arriving = chunks(read_lines(input, cut_at=LONGEST_LINE), ahead, interactive=interactive)
-        translate = partial(decode_piece, replicas, config, batch_size)
+        translate = partial(decode_piece, replicas, config, batch_size, wording=wording)
         for piece in workers.in_order(translate, pieces(arriving, workers.count)):
             stream.write(piece.text)
             stream.flush()
@@ -101,6 +108,18 @@ def decode(
     tell(counts, busy.seconds)
     if measure:
         say(replicas.share_of_peak(counts.flops, busy.seconds))
+
+
+def wording_of(config: AlignmentConfig, models: list[Path]) -> "Wording":
+    """What attention is to do, once it is known that there is a model that has it."""
+    from s2s_cli.search.alignment import require_attention
+    from s2s_cli.search.wording import Wording
+    from s2s_cli.text.dictionary import read_dictionary
+
+    if config.replace_unk or config.alignments:
+        require_attention(models, "--replace-unk" if config.replace_unk else "--alignments")
+    entries = read_dictionary(config.dictionary) if config.dictionary else {}
+    return Wording(config.replace_unk, entries, config.alignments)
 
 
 def tell(counts: "Counts", seconds: float) -> None:

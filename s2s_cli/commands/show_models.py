@@ -1,6 +1,7 @@
 """``s2s show``: the figures that are made from models."""
 
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from s2s_cli.errors import UserError
 from s2s_cli.files import name_of, read_lines
 from s2s_cli.scoring.curves import curves_table, read_curve
 from s2s_cli.scoring.pictures import check_output, write_figure
-from s2s_cli.scoring.plots import MOST_LABELS, plot_curves, plot_states
+from s2s_cli.scoring.plots import MOST_LABELS, plot_attention, plot_curves, plot_states
 from s2s_cli.scoring.systems import names_of
 from s2s_cli.scoring.tables import Table
 from s2s_cli.training.metrics import METRICS
@@ -79,6 +80,57 @@ def read_groups(path: Path) -> list[list[str]]:
     if sum(map(len, groups)) < 2:
         raise UserError(f"{name_of(path)}: needs two phrases at least, one a line")
     return [group for group in groups if group]
+
+
+@command("attention", SHOW)
+def attention(
+    source: Annotated[Path, typer.Argument(help="Text to translate (-: stdin).")],
+    *,
+    model: Annotated[
+        list[Path], typer.Option(help="Model directory, or a file of weights in one (repeat).")
+    ] = MODELS,
+    output: Output = Path("attention.svg"),
+    line: Annotated[int, typer.Option(min=1, help="Which line of the text, from 1.")] = 1,
+    beam: Annotated[int, typer.Option(min=1, help="Hypotheses kept at each step.")] = 5,
+    tokenised: Annotated[
+        bool, typer.Option(help="The text is tokenised: words stand between spaces.")
+    ] = False,
+) -> None:
+    """Which source words attention looked at for each word of a translation, as a heat map.
+
+    Source words stand across, target words down; a row of weights sums to 1. Of several models,
+    an ensemble, it is the mean of those that have attention.
+    """
+    check_output(output)
+    text = line_of(source, line)
+    from s2s_cli.search.alignment import require_attention, translation_with_weights
+
+    require_attention(model, "the picture")
+    words, target, weights = translation_with_weights(model, text, beam, tokenised=tokenised)
+    if not target:
+        raise UserError(f"{name_of(source)}:{line}: the translation has no words to show")
+    columns = ["target_place", "target_word", "source_place", "source_word", "weight"]
+    rows = [
+        [str(down), target[down - 1], str(across), word, f"{weight:.6g}"]
+        for down, of_word in enumerate(weights, 1)
+        for across, (word, weight) in enumerate(zip(words, of_word, strict=True), 1)
+    ]
+    draw = partial(plot_attention, words, target, weights)
+    tell_written(write_figure(output, Table(columns, rows), draw))
+
+
+def line_of(path: Path, number: int) -> str:
+    """Line ``number`` of ``path``, from 1.
+
+    Raises:
+        UserError: there is none, or it is blank.
+    """
+    line = next(islice(read_lines(path), number - 1, None), None)
+    if line is None:
+        raise UserError(f"{name_of(path)}: has no line {number}; choose another --line")
+    if not line.strip():
+        raise UserError(f"{name_of(path)}:{number}: is blank; choose another --line")
+    return line
 
 
 @command("curves", SHOW)

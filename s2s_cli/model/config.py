@@ -25,7 +25,7 @@ class ModelConfig:
     embedding_size: int = setting(1000, "Size of a word embedding.", min=1, panel=PANEL)
     cell: Cell = setting(
         "lstm",
-        "LSTM, LSTM with peepholes (Graves 2013; slower), GRU, or a plain tanh RNN.",
+        "LSTM, LSTM with peepholes (slower), GRU, or a plain tanh RNN.",
         panel=BEYOND,
     )
     bidirectional: bool = setting(
@@ -33,8 +33,8 @@ class ModelConfig:
     )
     bridge: Bridge = setting(
         "copy",
-        "The decoder starts from the encoder's last states; from a linear layer of them; or from "
-        "zeros, with the sentence vector beside every input.",
+        "The decoder starts from the encoder's last states, a linear layer of them, or zeros with "
+        "the sentence vector beside every input.",
         panel=BEYOND,
     )
     decoder_layers: int = setting(
@@ -50,8 +50,7 @@ class ModelConfig:
     )
     attention: Attention = setting(
         "none",
-        "The decoder looks back at the source; how it scores a word (Bahdanau et al. 2015: "
-        "additive; Luong et al. 2015: dot, general).",
+        "How the decoder scores the words of the source, if it looks back at them.",
         panel=BEYOND,
     )
     input_feeding: bool = setting(

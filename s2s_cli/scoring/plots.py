@@ -23,6 +23,10 @@ MOST_LABELS = 40
 MOST_TICKS = 12
 FAR = 9.0  # a label that is further from its point is joined to it by a line
 SMALL = 8.5  # size of the labels of points
+CELL = 0.22  # inches of a word's row or column
+LONGEST_SIDE = 20.0  # inches; words beyond share it
+MOST_WORDS = 80  # that are named on so many inches
+MOST_CELLS = 5000  # that are drawn as shapes; more are one image
 
 
 def canvas(width: float, height: float) -> "tuple[Figure, Axes]":
@@ -161,6 +165,29 @@ def label_points(
 def to_pair(values: Iterable[float]) -> tuple[float, float]:
     x, y = map(float, values)
     return x, y
+
+
+def plot_attention(
+    source: Sequence[str], target: Sequence[str], weights: Sequence[Sequence[float]]
+) -> "Figure":
+    """The weights [target words, source words] as shades, source words across, target words down.
+
+    As in Figure 3 of Bahdanau et al. 2015, but dark on white.
+    """
+    across, down = len(source), len(target)
+    figure, axes = canvas(*(min(LONGEST_SIDE, 1 + CELL * words) for words in (across, down)))
+    image = across * down > MOST_CELLS
+    axes.pcolormesh(weights, cmap="Blues", vmin=0, vmax=1, rasterized=image)
+    axes.set_xlim(0, across)
+    axes.set_ylim(down, 0)
+    axes.grid(visible=False)
+    axes.xaxis.tick_top()
+    for axis, words, angle in ((axes.xaxis, source, 90), (axes.yaxis, target, 0)):
+        every = -(-len(words) // MOST_WORDS)
+        places = range(0, len(words), every)
+        axis.set_ticks([place + 0.5 for place in places], words[::every], rotation=angle)
+        axis.set_tick_params(length=0, labelsize=SMALL)
+    return figure
 
 
 def plot_curves(curves: Sequence[LearningCurve]) -> "Figure":

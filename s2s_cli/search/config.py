@@ -1,7 +1,9 @@
 """The settings of search, known without torch."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from s2s_cli.errors import UserError
 from s2s_cli.settings import setting
 
 
@@ -34,6 +36,32 @@ class BeamConfig:
     def divisor(self, words: int) -> float:
         """What log probabilities are divided by for ranking; ``words`` counts `EOS`."""
         return float(words**self.normalise)
+
+
+@dataclass(frozen=True)
+class AlignmentConfig:
+    """What attention is good for, once a translation is found."""
+
+    replace_unk: bool = setting(
+        False, "Write for each UNK the source word that attention looked at most."
+    )
+    dictionary: Path | None = setting(
+        None, "With --replace-unk: lines of a source word and what to write for it instead."
+    )
+    alignments: bool = setting(
+        False, "With --nbest: a last field of source-target pairs, as 0-0 1-2, by attention."
+    )
+
+    def check(self, nbest: int) -> None:
+        """Refuse what does not go together.
+
+        Raises:
+            UserError: with exit code 2.
+        """
+        if self.dictionary and not self.replace_unk:
+            raise UserError("--dictionary is for --replace-unk; add that option", exit_code=2)
+        if self.alignments and not nbest:
+            raise UserError("--alignments go into an n-best list; add --nbest 1", exit_code=2)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from s2s_cli.model.directory import Description
+from s2s_cli.text.subwords import places_of_words
 from s2s_cli.text.tokenise import Tokeniser
 
 # A line beyond this many words, or pieces of words, is no sentence; it is cut, and counted, and
@@ -32,11 +33,22 @@ class Sentences:
         self._source_pieces, self._target_pieces = facts.subwords.splitters(models, facts.languages)
         self.cut = 0
 
-    def source_ids(self, line: str) -> list[int]:
-        """Ids of a source line in the order of the text; none if blank."""
+    def source_words(self, line: str) -> list[str]:
+        """A source line as the model reads it, in words or pieces, in the order of the text.
+
+        None if blank; a line that is too long is cut, and counted.
+        """
         pieces = self._source_pieces.split(self._source.tokenise(line[:LONGEST_TEXT]))
         self.cut += len(pieces) > LONGEST_SOURCE or len(line) > LONGEST_TEXT
-        return self.description.source_vocabulary.encode(pieces[:LONGEST_SOURCE])
+        return list(pieces[:LONGEST_SOURCE])
+
+    def ids(self, source_words: Sequence[str]) -> list[int]:
+        """Ids of `source_words`."""
+        return self.description.source_vocabulary.encode(source_words)
+
+    def source_ids(self, line: str) -> list[int]:
+        """Ids of a source line in the order of the text; none if blank."""
+        return self.ids(self.source_words(line))
 
     def target_words(self, line: str) -> list[str]:
         return self._target.tokenise(line)
@@ -45,18 +57,36 @@ class Sentences:
         """Ids of `target_words`, or of a hypothesis as a list has it (`listed`)."""
         return self.description.target_vocabulary.encode(self._target_pieces.split(words))
 
-    def words(self, ids: Sequence[int]) -> list[str]:
-        """Target words of ``ids``."""
-        return self._target_pieces.join(self.description.target_vocabulary.decode(ids))
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """What ``ids`` of the target stand for: words, or pieces of words."""
+        return self.description.target_vocabulary.decode(ids)
 
-    def listed(self, ids: Sequence[int]) -> list[str]:
-        """What stands for ``ids`` in an n-best list, so that it can be read back.
+    def words(self, pieces: Sequence[str]) -> list[str]:
+        """The target words that `pieces` make."""
+        return self._target_pieces.join(pieces)
+
+    def listed(self, pieces: Sequence[str]) -> list[str]:
+        """What stands for `pieces` in an n-best list, so that it can be read back.
 
         Words; but pieces where text comes in pieces, for nothing here could split words.
         """
-        if self.given_pieces:
-            return self.description.target_vocabulary.decode(ids)
-        return self.words(ids)
+        return list(pieces) if self.given_pieces else self.words(pieces)
+
+    def pairs(
+        self, source: Sequence[str], target: Sequence[str], links: Sequence[int]
+    ) -> list[tuple[int, int]]:
+        """Places of source and target words that belong together, as `listed` has the latter.
+
+        Args:
+            source: `source_words`.
+            target: `pieces`.
+            links: for each of them the place in ``source`` that it belongs to.
+        """
+        pairs = ((link, place) for place, link in enumerate(links))
+        if self.description.facts.subwords.learned:
+            of_source, of_target = places_of_words(source), places_of_words(target)
+            pairs = ((of_source[one], of_target[other]) for one, other in pairs)
+        return sorted(set(pairs), key=lambda pair: (pair[1], pair[0]))
 
     def joined(self, listed: Sequence[str]) -> list[str]:
         """The words of a text or hypothesis that is as `target_words` or `listed` give it."""

@@ -10,6 +10,7 @@ from s2s_cli.search.pieces import shares
 from s2s_cli.search.replicas import Replicas
 from s2s_cli.search.scorer import Scorer
 from s2s_cli.search.sentences import Sentences
+from s2s_cli.search.wording import Worded, Wording
 from s2s_cli.text.nbest import format_entry
 
 # Lines read ahead: enough to find sentences of like length for every batch.
@@ -17,6 +18,7 @@ LOOKAHEAD_BATCHES = 16
 MOST_LOOKAHEAD = 2048
 # Hypotheses searched together: enough for full blocks of rows, few enough for small states.
 ROWS = 1024
+PLAIN = Wording()
 
 
 @dataclass(frozen=True)
@@ -87,21 +89,26 @@ def pieces(chunks: Iterable[list[str]], workers: int) -> Iterator[Piece]:
 
 
 def decode_piece(
-    replicas: Replicas, config: BeamConfig, batch_size: int, piece: Piece
+    replicas: Replicas, config: BeamConfig, batch_size: int, piece: Piece, wording: Wording = PLAIN
 ) -> Translated:
     """Translate ``piece`` with the replica of this process."""
-    return Decoder(*replicas.here(), config, batch_size).decode(piece)
+    return Decoder(*replicas.here(), config, batch_size, wording).decode(piece)
 
 
 class Decoder:
     """A model or ensemble that turns lines into lines."""
 
     def __init__(
-        self, scorer: Scorer, sentences: Sentences, config: BeamConfig, batch_size: int
+        self,
+        scorer: Scorer,
+        sentences: Sentences,
+        config: BeamConfig,
+        batch_size: int,
+        wording: Wording = PLAIN,
     ) -> None:
         """Decode up to ``batch_size`` sentences together."""
         self.scorer, self.sentences, self.config = scorer, sentences, config
-        self.batch_size = batch_size
+        self.batch_size, self.wording = batch_size, wording
 
     def decode(self, piece: Piece) -> Translated:
         """For each line of ``piece`` the translation, or its n-best list; blank lines stay blank.
@@ -111,12 +118,14 @@ class Decoder:
         """
         begin = time.monotonic()
         flops, cut = self.scorer.flops, self.sentences.cut
-        sources = [self.sentences.source_ids(line) for line in piece.lines]
+        lines = [self.sentences.source_words(line) for line in piece.lines]
+        sources = [self.sentences.ids(words) for words in lines]
         found = self.search(sources)
         assert len(found) == len(piece.lines)
+        worded = self.wording.worded(self.scorer, self.sentences, lines, found)
         text = "".join(
             line + "\n"
-            for number, hypotheses in enumerate(found, piece.first)
+            for number, hypotheses in enumerate(worded, piece.first)
             for line in self.output(number, hypotheses)
         ).encode()
         counts = count(sources, found)
@@ -137,29 +146,31 @@ class Decoder:
                 found[index] = hypotheses
         return found
 
-    def output(self, number: int, hypotheses: list[Hypothesis]) -> Iterator[str]:
+    def output(self, number: int, hypotheses: list[Worded]) -> Iterator[str]:
         """The lines of sentence ``number``."""
         if self.config.nbest:
             yield from self.nbest_list(number, hypotheses)
         else:
             yield self.best_line(hypotheses)
 
-    def best_line(self, hypotheses: list[Hypothesis]) -> str:
+    def best_line(self, hypotheses: list[Worded]) -> str:
         if not hypotheses:
             return ""
-        return self.sentences.text(self.sentences.words(hypotheses[0].tokens))
+        return self.sentences.text(self.sentences.words(hypotheses[0].pieces))
 
-    def nbest_list(self, number: int, hypotheses: list[Hypothesis]) -> Iterator[str]:
+    def nbest_list(self, number: int, hypotheses: list[Worded]) -> Iterator[str]:
         """Entries of sentence ``number``: words, log probability of each member, total."""
+        aligned = self.wording.alignments
         if not hypotheses:
-            yield format_entry(number, "", [], 0.0)
+            yield format_entry(number, "", [], 0.0, [] if aligned else None)
         for each in hypotheses:
             features = [
                 (f"S2S{member}", [log_prob])
-                for member, log_prob in enumerate(each.member_log_probs)
+                for member, log_prob in enumerate(each.hypothesis.member_log_probs)
             ]
-            text = " ".join(self.sentences.listed(each.tokens))
-            yield format_entry(number, text, features, each.score)
+            pairs = each.pairs if aligned else None
+            text = " ".join(self.sentences.listed(each.pieces))
+            yield format_entry(number, text, features, each.hypothesis.score, pairs)
 
 
 def count(sources: list[list[int]], found: list[list[Hypothesis]]) -> Counts:

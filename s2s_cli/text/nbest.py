@@ -186,9 +186,11 @@ def format_entry(
     hypothesis: str,
     features: Sequence[tuple[str, Sequence[float]]],
     total: float,
+    alignment: Sequence[tuple[int, int]] | None = None,
 ) -> str:
     """A line in the new layout of Moses: ``0 ||| le chat ||| S2S0= -1.2 ||| -1.2``.
 
+    With an ``alignment`` it has one more field: ``0-0 1-2``, places of source and target words.
     A bar within the hypothesis is written as ``&#124;&#124;&#124;``; `Entry.words` undoes that.
 
     Raises:
@@ -196,6 +198,8 @@ def format_entry(
     """
     labelled = " ".join(feature(name, values, "= ") for name, values in features)
     fields = [str(segment), escaped(hypothesis), labelled, number_text(total)]
+    if alignment is not None:
+        fields.append(" ".join(f"{source}-{target}" for source, target in alignment))
     return f" {BAR} ".join(fields)
 
 

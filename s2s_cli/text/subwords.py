@@ -83,6 +83,17 @@ class Learned:
         return tuple(self.encode(escaped(word)))
 
 
+def places_of_words(pieces: Sequence[str]) -> list[int]:
+    """For each of ``pieces`` in the convention of SentencePiece the place of its word, from 0."""
+    places, word, begins = [], -1, True
+    for piece in pieces:
+        begins |= piece.startswith(START)
+        if begins and piece != START:
+            word, begins = word + 1, False
+        places.append(max(word, 0))
+    return places
+
+
 def escaped(word: str) -> str:
     """``word`` without `START`; `unescaped` undoes it."""
     if START not in word and ENTITY not in word:

@@ -176,7 +176,7 @@ def test_a_list_of_decode_is_rescored_to_the_same_scores(
         assert fields[2:] == [f"S2S0= {score}", score]
     for line, hypotheses in zip(best, found, strict=True):
         sentences = decoder(folder / which, tokenised, config).sentences
-        assert line == (" ".join(sentences.words(hypotheses[0].tokens)) if hypotheses else "")
+        assert line == (" ".join(sentences.pieces(hypotheses[0].tokens)) if hypotheses else "")
 
 
 def loaded_sentences(directory: Path, tokenised: bool, line: str) -> list[int]:

@@ -12,9 +12,11 @@ SIZES = ["--train", "2000", "--valid", "20", "--test", "300", "--below", "50"]
 LANGUAGES = ["--source-language", "sum", "--target-language", "total", "--tokenised"]
 TRAINING = [
     *("--layers", "1", "--hidden-size", "64", "--embedding-size", "16", "--batch-size", "64"),
-    *("--optimiser", "adam", "--learning-rate", "0.01", "--halve-after", "20", "--epochs", "30"),
+    *("--optimiser", "adam", "--learning-rate", "0.01", "--halve-after", "18", "--epochs", "24"),
     *("--halve-every", "2", "--validate-every", "100000", "--threads", "1", "--device", "cpu"),
 ]
+
+DECODING = ["decode", "--beam", "1", "--input", "corpus/test.sum"]
 
 
 @pytest.fixture(autouse=True)
@@ -33,8 +35,7 @@ def solved(name: str, prepared: list[str], options: list[str]) -> float:
         ["prep", "--output", name, *LANGUAGES, *prepared],
         ["vocab", "--data", name],
         ["train", "--data", name, "--model", f"{name}/model", *TRAINING, *options],
-        ["decode", "--beam", "1", "--model", f"{name}/model", "--input", "corpus/test.sum"]
-        + ["--output", f"{name}/solved"],
+        [*DECODING, "--model", f"{name}/model", "--output", f"{name}/solved"],
     ):
         done = s2s_here(*command)
         assert done.code == 0, done.told

@@ -14,7 +14,13 @@ from s2s_cli.scoring.breakdowns import Bin, Point
 from s2s_cli.scoring.corpus import Score
 from s2s_cli.scoring.curves import LearningCurve, Moment
 from s2s_cli.scoring.pictures import check_output, write_figure
-from s2s_cli.scoring.plots import MOST_POINTS, plot_breakdown, plot_curves, plot_states
+from s2s_cli.scoring.plots import (
+    MOST_POINTS,
+    plot_attention,
+    plot_breakdown,
+    plot_curves,
+    plot_states,
+)
 from s2s_cli.scoring.tables import Table
 
 TABLE = Table(["a"], [["1"]])
@@ -44,6 +50,8 @@ FIGURES = {
     "states": partial(
         plot_states, [[("A_b $c$", 0.0, 1.0), ("d", 2.0, 1.0)], [("e", 1.0, 0.0)]], (0.7, 0.3)
     ),
+    "attention": partial(plot_attention, ["a", "$x$", "</a>"], ["l’_"], [[0.1, 0.2, 0.7]]),
+    "long attention": partial(plot_attention, ["a"] * 90, ["b"] * 60, [[1 / 90] * 90] * 60),
     "curves": partial(plot_curves, curves(1000)),
     "curves without validation": partial(
         plot_curves, [LearningCurve("m", curves(3)[0].moments[:2])]
@@ -72,6 +80,7 @@ def test_what_is_drawn_is_written_beside_it_in_words(tmp_path: Path) -> None:
         "lengths": ["one $x$", "two", "1–4", "(2)", "5", "6–20", "words", "BLEU (tokenised)"],
         "rarity": ["1", "4", "6", "20", "rank"],  # the middle of 4 and 5, rounded to even
         "states": ["A_b $c$", "d", "e", "first principal component (70% of the variance)"],
+        "attention": ["a", "$x$", "l’_"],
         "curves": [
             "_$mo$del",
             "learning rate lowered",

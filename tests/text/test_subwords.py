@@ -20,6 +20,7 @@ from s2s_cli.text.subwords import (
     SubwordNmt,
     Subwords,
     escaped,
+    places_of_words,
     splitter,
     unescaped,
 )
@@ -143,3 +144,19 @@ def test_pieces_of_real_text(real_data: Path) -> None:
     for line in lines:
         text = [word for word in line.split(" ") if word]
         assert split.join(split.split(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("pieces", "places"),
+    [
+        ([], []),
+        (["▁chi", "en", "▁dort"], [0, 0, 1]),
+        (["chi", "en", "▁dort"], [0, 0, 1]),
+        (["▁", "chien", "▁", "▁dort"], [0, 0, 0, 1]),
+    ],
+)
+def test_each_piece_belongs_to_the_word_that_joining_makes(
+    pieces: list[str], places: list[int]
+) -> None:
+    assert places_of_words(pieces) == places
+    assert len(SentencePiece().join(pieces)) == len(set(places))

@@ -1,0 +1,30 @@
+"""A dictionary of words: what unknown words are replaced by."""
+
+from pathlib import Path
+
+from s2s_cli.errors import UserError
+from s2s_cli.files import name_of, read_lines
+from s2s_cli.text.tokenise import Tokeniser
+
+Dictionary = dict[str, list[str]]
+
+
+def read_dictionary(path: Path) -> Dictionary:
+    """The target words of each source word; a line is ``word``, a tab or space, its target words.
+
+    Raises:
+        UserError: as `s2s_cli.files.read_lines`; a line of another form; a word with two entries.
+    """
+    words = Tokeniser("", tokenised=True)
+    entries: Dictionary = {}
+    for number, line in enumerate(read_lines(path), 1):
+        source, *target = words.tokenise(line.replace("\t", " ", 1)) or [""]
+        if line.startswith((" ", "\t")) or "\t" in "".join(target) or not target:
+            raise UserError(
+                f"{name_of(path)}:{number}: expected a source word, a tab or a space, and its "
+                "target words"
+            )
+        if source in entries:
+            raise UserError(f"{name_of(path)}:{number}: a second entry of {source!r}; keep one")
+        entries[source] = target
+    return entries
