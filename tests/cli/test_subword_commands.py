@@ -17,9 +17,9 @@ from strategies import examples, lines
 
 from s2s_cli.search import replicas
 from s2s_cli.search.config import BeamConfig
-from s2s_cli.search.scorer import LstmScorer
 from s2s_cli.search.sentences import Sentences
 from s2s_cli.search.stream import Decoder, Piece
+from s2s_cli.search.variants import Single
 
 ODD = ["one two", "▁", "@@ ▁ a▁b", "UNK <unk> UNK", "", "日本 three", "   ", "&#9601; five"]
 
@@ -49,7 +49,7 @@ def done(*arguments: object) -> tuple[str, str]:
 
 
 @cache
-def model_of(directory: Path) -> tuple[LstmScorer, Sentences]:
+def model_of(directory: Path) -> tuple[Single, Sentences]:
     return loaded(directory, tokenised=False)
 
 
