@@ -1,16 +1,25 @@
 """The six commands over text in pieces: words go in, and words come out."""
 
 import json
+import math
 import random
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 from conftest import ENGLISH, FRENCH, TINY_SETTINGS
-from odd_models import s2s_here
+from hypothesis import given
+from hypothesis import strategies as st
+from odd_models import loaded, s2s_here
+from strategies import examples, lines
 
 from s2s_cli.search import replicas
+from s2s_cli.search.config import BeamConfig
+from s2s_cli.search.sentences import Sentences
+from s2s_cli.search.stream import Decoder, Piece
+from s2s_cli.search.variants import Single
 
 ODD = ["one two", "▁", "@@ ▁ a▁b", "UNK <unk> UNK", "", "日本 three", "   ", "&#9601; five"]
 
@@ -27,8 +36,8 @@ def write_corpus(directory: Path, spell: Callable[[str], str] = str) -> None:
     for split, count in (("train", 150), ("valid", 12), ("test", 8)):
         pairs = [[draw.randrange(10) for _ in range(draw.randint(1, 4))] for _ in range(count)]
         for language, words in (("en", ENGLISH), ("fr", FRENCH)):
-            lines = (" ".join(spell(words[digit]) for digit in pair) + "\n" for pair in pairs)
-            (directory / "corpus" / f"{split}.{language}").write_text("".join(lines), "utf-8")
+            text = (" ".join(spell(words[digit]) for digit in pair) + "\n" for pair in pairs)
+            (directory / "corpus" / f"{split}.{language}").write_text("".join(text), "utf-8")
     settings = TINY_SETTINGS.replace("epochs = 8", "epochs = 6\nhalve-after = 6")
     (directory / "s2s.toml").write_text(settings, "utf-8")
 
@@ -37,6 +46,11 @@ def done(*arguments: object) -> tuple[str, str]:
     ended = s2s_here(*arguments)
     assert ended.code == 0, ended.told
     return ended.out, ended.told
+
+
+@cache
+def model_of(directory: Path) -> tuple[Single, Sentences]:
+    return loaded(directory, tokenised=False)
 
 
 def lines_of(path: str) -> list[str]:
@@ -117,10 +131,22 @@ def test_all_commands_read_and_write_words(
     done("show", "rarity", "corpus/test.fr", "corpus/test.fr", "--bins", 2, "--output", "r.tsv")
 
 
+@examples(15)
+@given(text=st.lists(lines, max_size=5), nbest=st.sampled_from([0, 2]))
+def test_any_lines_are_as_many_lines(learned: Path, text: list[str], nbest: int) -> None:
+    config = BeamConfig(beam=2, nbest=nbest)
+    decoder = Decoder(*model_of(learned / "model"), config, batch_size=3)
+    written = decoder.decode(Piece(0, text)).text.decode().split("\n")[:-1]
+    if nbest:
+        assert list(dict.fromkeys(int(line.split(" ")[0]) for line in written)) == [
+            *range(len(text))
+        ]
+    else:
+        assert len(written) == len(text)
+
+
 def test_perplexity_is_per_word(learned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The product of the probabilities is that which rescore gives, over the words."""
-    import math
-
     monkeypatch.chdir(learned)
     references = lines_of("corpus/test.fr")
     listed = "".join(f"{place} ||| {line}\n" for place, line in enumerate(references))

@@ -128,7 +128,8 @@ def install(calls: Calls) -> None:
             return real_open(file, mode, buffering, *arguments, **options)
         if known is None:
             calls.check("open", file)
-        raw = Raw(file, binary, closefd=options.pop("closefd", True))
+        opener = options.pop("opener", None)
+        raw = Raw(file, binary, closefd=options.pop("closefd", True), opener=opener)
         calls.paths[raw.fileno()] = known or os.path.abspath(os.fspath(file))  # noqa: PTH100
         if buffering == 0:
             return raw

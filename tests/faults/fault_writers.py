@@ -58,6 +58,11 @@ class Writer:
 WRITERS = {
     "prep anew": Writer("corpus", ("prep",), "data/facts.json"),
     "prep again": Writer("older data", ("prep",), "data/facts.json"),
+    "prep in pieces": Writer(
+        "older data",
+        ("prep", "--subwords", "bpe", "--subword-size", "14", "--tokenised"),
+        "data/facts.json",
+    ),
     "vocab anew": Writer("prepared", ("vocab",), "data/corpus.json"),
     "vocab again": Writer("older ids", ("vocab",), "data/corpus.json"),
     "train anew": Writer("data", ("train",)),
