@@ -98,8 +98,8 @@ def attention(
 ) -> None:
     """Which source words attention looked at for each word of a translation, as a heat map.
 
-    Source words stand across, target words down; a row of weights sums to 1. Of several models,
-    an ensemble, it is the mean of those that have attention.
+    Source words stand across, target words down, the last one the end of the sentence; a row of
+    weights sums to 1. Of several models, an ensemble, it is the mean of those that have attention.
     """
     check_output(output)
     text = line_of(source, line)
@@ -107,8 +107,8 @@ def attention(
 
     require_attention(model, "the picture")
     words, target, weights = translation_with_weights(model, text, beam, tokenised=tokenised)
-    if not target:
-        raise UserError(f"{name_of(source)}:{line}: the translation has no words to show")
+    if not words:
+        raise UserError(f"{name_of(source)}:{line}: is blank; choose another --line")
     columns = ["target_place", "target_word", "source_place", "source_word", "weight"]
     rows = [
         [str(down), target[down - 1], str(across), word, f"{weight:.6g}"]
@@ -123,13 +123,11 @@ def line_of(path: Path, number: int) -> str:
     """Line ``number`` of ``path``, from 1.
 
     Raises:
-        UserError: there is none, or it is blank.
+        UserError: there is none.
     """
     line = next(islice(read_lines(path), number - 1, None), None)
     if line is None:
         raise UserError(f"{name_of(path)}: has no line {number}; choose another --line")
-    if not line.strip():
-        raise UserError(f"{name_of(path)}:{number}: is blank; choose another --line")
     return line
 
 

@@ -23,6 +23,7 @@ from s2s_cli.text.vocabulary import EOS
 # Hypotheses decoded together, and weights that are in memory at a time, of one model.
 MOST_ROWS = 1024
 MOST_WEIGHTS = 1 << 24
+EOS_SURFACE = "<EOS>"
 
 
 def require_attention(models: Iterable[Path], needed_by: str) -> None:
@@ -106,7 +107,8 @@ def translation_with_weights(
         tokenised: its words stand between spaces.
 
     Returns:
-        Words of the source, words of the translation, and a row of weights for each of the latter.
+        Words of the source, words of the translation and its end, a row of weights for each of the
+        latter. Nothing, if the line has no words.
 
     Raises:
         UserError: as `load_scorer`.
@@ -115,9 +117,12 @@ def translation_with_weights(
     sentences = Sentences(description, tokenised=tokenised)
     words = sentences.source_words(line)
     source = sentences.ids(words)
-    found = search(scorer, [source], BeamConfig(beam=beam))[0] if source else []
+    if not source:
+        return [], [], []
+    found = search(scorer, [source], BeamConfig(beam=beam))[0]
     tokens = found[0].tokens if found else []
-    return words, sentences.pieces(tokens), alignments(scorer, [source], [tokens])[0].tolist()
+    weights = alignments(scorer, [source], [[*tokens, EOS]])[0]
+    return words, [*sentences.pieces(tokens), EOS_SURFACE], weights.tolist()
 
 
 def links(

@@ -157,6 +157,7 @@ def test_a_picture_and_its_data() -> None:
         rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
     source = LINES[2].split()
     count = len(rows) // len(source)
+    assert {row["target_word"] for row in rows[-len(source) :]} == {"<EOS>"}
     assert [row["source_word"] for row in rows] == source * count
     assert [int(row["source_place"]) for row in rows] == [1, 2, 3, 4, 5] * count
     drawn = Path("a.svg").read_text("utf-8")
@@ -172,7 +173,7 @@ def test_a_picture_and_its_data() -> None:
         assert {row["target_word"] for row in rows[here]} == {word}
         assert sum(weights[here]) == pytest.approx(1, abs=1e-4)
         assert pair == f"{weights[here].index(max(weights[here]))}-{down}"
-    assert count == len(text.split(" "))
+    assert count == len(text.split(" ")) + 1
 
 
 @pytest.mark.parametrize(
