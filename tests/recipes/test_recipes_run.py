@@ -190,7 +190,7 @@ def test_canada_laws_from_packed_text_to_a_table(tmp_path: Path) -> None:
 def test_addition_from_problems_to_the_accuracy_of_each_epoch(tmp_path: Path) -> None:
     recipe = tiny_copy("addition", tmp_path / "recipes")
     sizes = ["--train=30", "--valid=5", "--test=4"]
-    command = [sys.executable, recipe / "problems.py", recipe / "work/corpus", *sizes]
+    command = [sys.executable, str(recipe / "problems.py"), str(recipe / "work/corpus"), *sizes]
     subprocess.run(command, check=True)
     (recipe / "work/.done").mkdir()
     (recipe / "work/.done/corpus").write_text("0\n")
