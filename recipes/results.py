@@ -14,7 +14,8 @@ files that it names as ``also``. A row may have
 
 A table with a ``reference`` shows the exact matches of the translations beside the JSON
 (work/NAME.fr). A row whose JSON is not there has not been run, and says so; one without a result is
-from the literature. A ``figure`` is a picture beside the page.
+from the literature. A table with ``tsv`` FILE, and no rows, shows that file, which lies beside the
+page. A ``figure`` is a picture beside the page.
 """
 
 import argparse
@@ -43,7 +44,7 @@ def page_of(settings: Spec, made: str, work: Path, folder: Path) -> str:
     """The whole page: title, how it was made, tables, how metrics were counted, figures."""
     specs = list(all_tables(settings))
     head = f"# {settings['title']}\n\nWritten by `run.sh`, not by hand.\n\n{made}"
-    parts = [f"## {spec['title']}\n\n{table(spec, work)}" for spec in specs]
+    parts = [f"## {spec['title']}\n\n{body(spec, work, folder)}" for spec in specs]
     notes = "\n".join(dict.fromkeys(note for spec in specs for note in notes_on(spec, work)))
     figures = [figure(spec, folder) for spec in settings.get("figure", [])]
     return "\n\n".join(part for part in [head, *parts, notes, *figures] if part) + "\n"
@@ -53,6 +54,17 @@ def all_tables(settings: Spec) -> Iterator[Spec]:
     for path in settings.get("also", []):
         yield from all_tables(tomllib.loads(Path(path).read_text(encoding="utf-8")))
     yield from settings.get("table", [])
+
+
+def body(spec: Spec, work: Path, folder: Path) -> str:
+    """A table in Markdown: of rows, or of a file whose first line is its header."""
+    if "tsv" not in spec:
+        return table(spec, work)
+    path = folder / spec["tsv"]
+    if not path.exists():
+        return NOT_RUN
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    return "\n".join(aligned([line.split("\t") for line in lines]))
 
 
 def table(spec: Spec, work: Path) -> str:
@@ -149,7 +161,7 @@ def training(work: Path, row: Spec, spec: Spec) -> dict[str, str]:
 
 def notes_on(spec: Spec, work: Path) -> Iterator[str]:
     """How the metrics of a table were counted, and what stands in brackets."""
-    documents = [read_json(work / f"{row.get('result')}.json") for row in spec["rows"]]
+    documents = [read_json(work / f"{row.get('result')}.json") for row in spec.get("rows", [])]
     shown = [
         each["scores"][metric]
         for each in documents

@@ -1,23 +1,21 @@
 #!/usr/bin/env bash
-# Addition of numbers of up to three digits, as characters: what reversing the source and a peeky
-# decoder are worth on a task that a small model can learn whole. Settings: s2s.toml. Table and plot:
-# RESULTS.md, also printed. `run.sh --help` tells about the stages.
-# Needs the environment in which s2s is installed.
+# Addition, character by character: what reversing the source and the peeky decoder do for the speed
+# of learning. Settings: s2s.toml. Accuracy after each epoch: RESULTS.md, also printed.
+# `run.sh --help` tells about the stages. Needs the environment in which s2s is installed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source-path=SCRIPTDIR
 source ../lib.sh
 
-JOBS=${JOBS:-2} # trainings at a time, a core each
-EPOCHS=${EPOCHS:-20}
+EPOCHS=${EPOCHS:-12}
 
-# A name, its data, and its options.
+# systems: a name, its text, and its options
 systems() {
   cat <<'END'
 plain forward
 reversed reversed
 peeky forward --peeky
-reversed-peeky reversed --peeky
+reversed+peeky reversed --peeky
 END
 }
 
@@ -35,13 +33,37 @@ vocab() {
   s2s vocab --data work/prep/reversed
 }
 
-epochs() {
-  systems | xargs -P "$JOBS" -L 1 ./epochs.sh "$EPOCHS" 2>&1 | cat >&2
+# Epoch by epoch: a training goes on where it stopped, and what is translated after each epoch are
+# problems that it has not seen.
+train() {
+  local epoch name text options
+  mkdir -p work/train
+  for ((epoch = 1; epoch <= EPOCHS; epoch++)); do
+    systems | while read -r name text options; do
+      # shellcheck disable=SC2086 # several options, or none
+      once "work/train/$name.$epoch.sum" one_epoch "$epoch" "$name" "$text" $options
+    done
+  done
+}
+
+# one_epoch EPOCH NAME TEXT OPTION...: train to the end of the epoch, translate with the last weights
+one_epoch() {
+  s2s train --epochs "$1" --model "work/train/$2" --data "work/prep/$3" "${@:4}" </dev/null
+  s2s decode --model "work/train/$2/last.pt" --input work/corpus/test.problem \
+    --output "work/train/$2.$1.sum"
+}
+
+# The share of sums that are right to the last digit, as a table and as a picture.
+accuracy() {
+  local names
+  mapfile -t names < <(systems | cut -d ' ' -f 1)
+  mkdir -p figures
+  python3 accuracy.py figures/accuracy.svg --epochs "$EPOCHS" "${names[@]}"
 }
 
 results() {
-  python3 page.py
+  python3 ../results.py corpus prep vocab train
 }
 
-run_stages corpus prep vocab epochs results -- "$@"
+run_stages corpus prep vocab train accuracy results -- "$@"
 show_tables

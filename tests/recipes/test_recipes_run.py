@@ -1,7 +1,8 @@
-"""Both recipes from end to end, on a corpus and with models that take no time."""
+"""Recipes from end to end, on a corpus and with models that take no time."""
 
 import gzip
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -184,3 +185,30 @@ def test_canada_laws_from_packed_text_to_a_table(tmp_path: Path) -> None:
     }
     assert '"reverse_source": false' in facts["forward"]
     assert '"reverse_source": true' in facts["reversed"]
+
+
+def test_addition_from_problems_to_the_accuracy_of_each_epoch(tmp_path: Path) -> None:
+    recipe = tiny_copy("addition", tmp_path / "recipes")
+    sizes = ["--train=30", "--valid=5", "--test=4"]
+    command = [sys.executable, str(recipe / "problems.py"), str(recipe / "work/corpus"), *sizes]
+    subprocess.run(command, check=True)
+    (recipe / "work/.done").mkdir()
+    (recipe / "work/.done/corpus").write_text("0\n")
+    done = run(recipe, EPOCHS="2")
+    assert done.returncode == 0, done.stderr
+    assert labels(done.stdout) == ["epoch", "1", "2"]
+    header, first = (line for line in done.stdout.split("\n") if line.startswith(("| ep", "| 1 ")))
+    names = [each.strip() for each in header.split("|")[2:-1]]
+    assert names == ["plain", "reversed", "peeky", "reversed+peeky"]
+    assert all(0 <= float(each) <= 100 for each in first.split("|")[2:-1])
+    page = (recipe / "RESULTS.md").read_text()
+    assert "](figures/accuracy.svg)" in page
+    assert (recipe / "figures/accuracy.svg").exists()
+    shapes = {
+        name: json.loads((recipe / f"work/train/{name}/model.json").read_text()) for name in names
+    }
+    assert [shape["facts"]["reverse_source"] for shape in shapes.values()] == [False, True] * 2
+    assert ["peeky" in json.dumps(shape) for shape in shapes.values()] == [False] * 2 + [True] * 2
+    assert [(recipe / f"work/train/{name}.2.sum").read_bytes().count(b"\n") for name in names] == [
+        4
+    ] * 4

@@ -237,3 +237,16 @@ def test_differences_time_and_training_are_told(experiment: Path) -> None:
     (experiment / "curves.svg").write_text("<svg/>")
     run(experiment, "results.py", "train", "--tables", "own.toml")
     assert "![Curves](curves.svg)" in (experiment / "RESULTS.md").read_text()
+
+
+def test_a_file_of_values_is_a_table(experiment: Path) -> None:
+    table = '[[table]]\ntitle = "Curve"\ntsv = "figures/curve.tsv"\n'
+    (experiment / "own.toml").write_text(f'title = "T"\ncommand = "c"\n{table}')
+    page = experiment / "RESULTS.md"
+    assert run(experiment, "results.py", "train", "--tables", "own.toml").returncode == 0
+    assert page.read_text().endswith("## Curve\n\nnot run\n")
+    (experiment / "figures").mkdir()
+    (experiment / "figures/curve.tsv").write_text("epoch\tone\n1\t0.50\n12\t99.50\n")
+    assert run(experiment, "results.py", "train", "--tables", "own.toml").returncode == 0
+    rows = ["| epoch |   one |", "| ----- | ----: |", "| 1     |  0.50 |", "| 12    | 99.50 |"]
+    assert page.read_text().endswith("\n".join(["## Curve", "", *rows, ""]))
