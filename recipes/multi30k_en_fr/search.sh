@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# What settings are worth: single reversed models, each with one thing changed, trained in fewer
-# epochs than those of run.sh and judged on the validation text alone. Tables: SEARCH.md, also
-# printed. Needs what run.sh needs, and its stage 1.
+# What settings are worth: single reversed models, larger than those of run.sh, each with one thing
+# changed, judged on the validation text alone. Tables: SEARCH.md, also printed. Needs what run.sh needs, and its stage 1.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source-path=SCRIPTDIR
@@ -9,6 +8,9 @@ source ../lib.sh
 
 work=work/search
 JOBS=${JOBS:-2} # trainings at a time, a core each
+PRECISION=${PRECISION:-fp32} # as in run.sh
+# What the rows begin from; the models of run.sh are smaller.
+START='--layers 2 --hidden-size 512 --embedding-size 512 --dropout 0.4 --learning-rate 0.001'
 
 # A name, the rarest word's count, and options, for each of the rows of search.toml.
 variants() {
@@ -32,7 +34,8 @@ data() {
 
 train() {
   variants | while read -r name cut options; do
-    printf -- '--data %s --model %s %s\n' "$work/data/cut-$cut" "$work/train/$name" "$options"
+    printf -- '--data %s --model %s %s\n' "$work/data/cut-$cut" "$work/train/$name" \
+      "--precision $PRECISION $START $options"
   done | xargs -P "$JOBS" -L 1 s2s train 2>&1 | cat >&2
 }
 

@@ -110,7 +110,8 @@ class Identity:
         if name == "data":
             return "the data (prep or vocab was run again)"
         own = {each.name: each.default for each in fields(Shape)}  # what as_json leaves out
-        was, now = (value or own.get(name) for value in (before, self.settings.get(name)))
+        both = before, self.settings.get(name)
+        was, now = (own.get(name) if value is None else value for value in both)
         return f"{name.replace('_', '-')} was {was}, now {now}"
 
 

@@ -71,12 +71,13 @@ def memory_estimate(
     of logits.
     """
     shape = model.shape
-    steps = (source_length + target_length + 1) * config.batch_size
+    source, target = (length * config.batch_size for length in (source_length, target_length + 1))
     tables = count(model.tables())
     return RUNTIME_BYTES + BYTES * (
         trained(count(model.parameters()) - tables, tables, config)
-        + shape.layers * of_a_layer(shape, steps)
-        + of_embeddings(shape, steps)
+        + shape.readers * shape.layers * of_a_layer(shape.hidden_size, source)
+        + shape.depth * of_a_layer(shape.width, target)
+        + of_embeddings(shape, source + target)
         + of_logits(shape.target_vocabulary)
         + of_attention(shape, source_length, target_length + 1) * config.batch_size
     )
@@ -99,7 +100,7 @@ def place_memory(
     shape, low_bytes = model.shape, bytes_of_products(config)
     steps = (source_length + target_length + 1) * config.batch_size
     numbers, kept = trained(dense(model, placement, place), 0, config), 0
-    numbers += placement.layers.count(place) * of_a_layer(shape, steps)
+    numbers += placement.layers.count(place) * of_a_layer(shape.hidden_size, steps)
     if place == 0:
         numbers += trained(0, count(model.tables()), config) + of_embeddings(shape, steps)
     for where, words in placement.sliced():
@@ -132,9 +133,9 @@ def trained(others: int, tables: int, config: TrainingConfig) -> int:
     return (2 + moments) * others + (1 + moments) * tables
 
 
-def of_a_layer(shape: Shape, rows: int) -> int:
+def of_a_layer(cells: int, rows: int) -> int:
     """Numbers that one layer keeps and makes of ``rows`` until it has gone back over them."""
-    return 16 * shape.hidden_size * rows
+    return 16 * cells * rows
 
 
 def of_embeddings(shape: Shape, rows: int) -> int:

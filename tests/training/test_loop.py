@@ -42,6 +42,8 @@ def test_settings_that_matter_may_not_change(tmp_path: Path) -> None:
     run(tmp_path / "model", epochs=1)
     with pytest.raises(UserError, match=r"learning-rate was 0\.7, now 0\.5; seed was 1, now 2"):
         run(tmp_path / "model", learning_rate=0.5, seed=2)
+    with pytest.raises(UserError, match=r"dropout was 0\.0, now 0\.2"):
+        run(tmp_path / "model", dropout=0.2)
     assert run(tmp_path / "model", epochs=2, log_every=7, threads=0).finished
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +14,7 @@ from s2s_cli.model import work
 from s2s_cli.model.config import ModelConfig, Shape
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
+from s2s_cli.model.variant import make_model
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.vocabulary import Vocabulary
 from s2s_cli.training import report
@@ -135,6 +137,27 @@ def test_memory_of_one_device_is_what_it_was() -> None:
     logits = 3 * (2**22 // 20) * 20
     numbers = 3 * weights + (weights - tables) + activations + logits
     assert found == report.RUNTIME_BYTES + 4 * numbers
+
+
+def test_memory_counts_both_readers_and_the_decoder_s_own_size() -> None:
+    plain = Shape(30, 20, layers=3, hidden_size=12, embedding_size=10)
+    other = replace(
+        plain, bidirectional=True, bridge="concat", decoder_layers=2, decoder_hidden_size=7
+    )
+
+    def activations(shape: Shape, source: int, target: int) -> int:
+        """Of so many more words of each side."""
+        with torch.device("meta"):
+            model = make_model(shape)
+        config = TrainingConfig(batch_size=7)
+        sizes = [
+            report.memory_estimate(model, config, 5 + more * source, 6 + more * target)
+            for more in (0, 1)
+        ]
+        return (sizes[1] - sizes[0]) // (4 * 7)
+
+    assert activations(other, 1, 0) == 2 * 3 * 16 * 12 + 4 * 10
+    assert activations(other, 0, 1) == 2 * 16 * 7 + 4 * 10
 
 
 def test_lengths_are_the_corpus_s_means(corpus: Corpus) -> None:
