@@ -100,7 +100,7 @@ def resumed(directory: Path) -> Any:
 
 def sentences(split: Split | None) -> Any:
     sides = (split.source, split.target) if split else ()
-    return [(side.ids.tolist(), side.offsets.tolist()) for side in sides]
+    return [[side[index].tolist() for index in range(len(side))] for side in sides]
 
 
 def corpus(directory: Path) -> Any:
