@@ -124,3 +124,13 @@ def test_a_corpus_that_shrinks_while_it_is_trained_on_is_told(
     again = s2s(*training, "--max-minutes", "0.0001", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert b"resumed after update" in again.stderr
+
+
+def test_all_damage_to_all_formats_was_tried_and_the_result_is_kept() -> None:
+    table = Path(__file__).with_name("damaged.txt").read_text().split("\n\n")[1].splitlines()[1:]
+    rows = [line.rsplit(maxsplit=4) for line in table]
+    counts = {name: [int(each.replace(",", "")) for each in row] for name, *row in rows}
+    assert list(counts) == list(FORMATS)
+    for name, (versions, *outcomes) in counts.items():
+        assert versions == sum(outcomes)
+        assert FORMATS[name].told or outcomes[-1] == 0
