@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import typer
 
 from s2s_cli.commands.app import command
+from s2s_cli.commands.decode import Device, Precision
 from s2s_cli.console import warn
 from s2s_cli.errors import UserError
 from s2s_cli.files import STDIO, read_lines
@@ -41,6 +42,8 @@ class Judge:
     source: Path
     reference: Path
     tokenised: bool
+    precision: Precision
+    device: str
 
 
 @command("score")
@@ -71,6 +74,8 @@ def score(
     first_id: Annotated[
         int, typer.Option(min=0, help="Id in that list of the first line of the reference.")
     ] = 0,
+    precision: Precision = "fp32",
+    device: Device = "auto",
 ) -> None:
     """Score translations: cased BLEU on tokenised and on running text, chrF, perplexity.
 
@@ -79,7 +84,7 @@ def score(
     if oracle:
         settings = replace(settings, hypothesis=oracle)
     settings.check(references)
-    judge = Judge(model or [], source, references[0], settings.tokenised)
+    judge = Judge(model or [], source, references[0], settings.tokenised, precision, device)
     if oracle and (judge.models or baseline):
         raise UserError("--oracle goes with neither --model nor --baseline", exit_code=2)
     if baseline and (bare or baseline == STDIO):
@@ -195,11 +200,17 @@ def measure(metric: Metric, texts: Texts, bootstrap: int, judge: Judge) -> Score
 
 def perplexity(judge: Judge) -> Score:
     """Perplexity per word of the first reference, its <EOS> counted as a word."""
+    from s2s_cli.model.device import choose_device
+    from s2s_cli.search.ensemble import load_scorer
     from s2s_cli.search.perplexity import reference_perplexity
 
-    found = reference_perplexity(judge.models, judge.source, judge.reference, judge.tokenised)
+    loaded = load_scorer(judge.models, choose_device(judge.device), judge.precision)
+    found = reference_perplexity(*loaded, judge.source, judge.reference, judge.tokenised)
     counted = f"words:{found.words}" + (f"|pieces:{found.pieces}" if found.split else "")
-    return Score("perplexity", found.value, f"{counted}|eos:counted|models:{len(judge.models)}")
+    signature = f"{counted}|eos:counted|models:{len(judge.models)}"
+    if judge.precision != "fp32":
+        signature += f"|precision:{judge.precision}"
+    return Score("perplexity", found.value, signature)
 
 
 def warn_of_tokenised_text(texts: Texts) -> None:

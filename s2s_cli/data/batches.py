@@ -7,7 +7,6 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from s2s_cli.data.corpus import Side, Split
-from s2s_cli.text.vocabulary import EOS
 
 # Sentences of about one source length are sorted by target length within pools of so many
 # batches: enough that the targets of a batch are alike too, few enough that a batch's company
@@ -79,34 +78,40 @@ def count_words(split: Split, sentences: Tensor) -> tuple[int, int]:
 
 
 def make_batch(split: Split, sentences: Tensor) -> Batch:
-    """Gather sentence pairs from the corpus."""
-    index, starts, lengths = longest_first(split.source, sentences)
-    steps = torch.arange(int(lengths[0]))[:, None]
-    source = packed(look_up(split.source, starts + steps, steps < lengths), steps < lengths, index)
+    """Gather sentence pairs from the corpus.
 
-    index, starts, lengths = longest_first(split.target, sentences)
-    steps = torch.arange(int(lengths[0]) + 1)[:, None]
-    real = steps <= lengths
-    before = look_up(split.target, starts + steps - 1, (steps > 0) & real)
-    words = look_up(split.target, starts + steps, steps < lengths)
-    return Batch(source, packed(before, real, index), words[real])
-
-
-def longest_first(side: Side, sentences: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Which of ``sentences`` is the longest, the next, and so on; their starts and lengths."""
-    starts = side.offsets[sentences]
-    lengths, index = (side.offsets[sentences + 1] - starts).sort(descending=True, stable=True)
-    return index, starts[index], lengths
+    Raises:
+        UserError: its files are no longer what they were.
+    """
+    source, ids, places = laid_out(split.source, sentences, ends=0)
+    target, words, before = laid_out(split.target, sentences, ends=1)
+    return Batch(
+        source._replace(data=ids[places + 1].long()),
+        target._replace(data=words[before].long()),
+        words[before + 1].long(),
+    )
 
 
-def look_up(side: Side, positions: Tensor, real: Tensor) -> Tensor:
-    """Ids at ``positions`` where these are ``real``, `EOS` elsewhere."""
-    return torch.where(real, side.ids[torch.where(real, positions, 0)].long(), EOS)
+def laid_out(side: Side, sentences: Tensor, ends: int) -> tuple[PackedSequence, Tensor, Tensor]:
+    """Where the words of ``sentences`` stand when time steps follow each other.
 
+    Args:
+        side: of the corpus.
+        sentences: numbers of them.
+        ends: time steps that each has beyond its words.
 
-def packed(ids: Tensor, real: Tensor, index: Tensor) -> PackedSequence:
-    """Pack [steps, batch] ids, columns in the order of ``index``, where they are ``real``."""
-    return PackedSequence(ids[real], real.sum(1), index, index.argsort())
+    Returns:
+        The order, with no data yet; ids of the sentences, `EOS` between; for each place of the
+        data the index of the id before it.
+    """
+    lengths = side.offsets[sentences + 1] - side.offsets[sentences]
+    lengths, index = lengths.sort(descending=True, stable=True)
+    starts = (lengths + 1).cumsum(0) - (lengths + 1)
+    steps = torch.arange(int(lengths[0]) + ends)[:, None]
+    real = steps < lengths + ends
+    before = (starts + steps)[real]
+    order = PackedSequence(before, real.sum(1), index, index.argsort())
+    return order, side.gather(sentences[index]), before
 
 
 def on_device(sentences: PackedSequence, device: torch.device) -> PackedSequence:

@@ -1,4 +1,4 @@
-"""The numericalised corpus, mapped into memory: nothing is read before it is used."""
+"""The numericalised corpus: offsets in memory, ids on the disk until they are used."""
 
 import hashlib
 import json
@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from s2s_cli.data.ids import IdsFile, refuse_other_digest
 from s2s_cli.errors import UserError
 from s2s_cli.files import check_format, read_json
 from s2s_cli.text.facts import FORMAT, Facts
 from s2s_cli.text.layout import MANIFEST, ids_file, offsets_file, vocabulary_file
-from s2s_cli.text.vocabulary import Vocabulary
+from s2s_cli.text.vocabulary import EOS, Vocabulary
 
 SPLITS = ("train", "valid")
 
@@ -24,11 +25,11 @@ class Side:
 
     Attributes:
         ids: int32 [words], all sentences one after another, without ``<EOS>``; the source stands
-            reversed where the facts say so.
+            reversed where the facts say so. In a file, or in memory.
         offsets: int64 [n + 1]; sentence i is ``ids[offsets[i] : offsets[i + 1]]``.
     """
 
-    ids: Tensor
+    ids: IdsFile | Tensor
     offsets: Tensor
 
     def lengths(self) -> Tensor:
@@ -39,7 +40,23 @@ class Side:
         return self.offsets.numel() - 1
 
     def __getitem__(self, index: int) -> Tensor:
-        return self.ids[self.offsets[index] : self.offsets[index + 1]]
+        return self.gather(torch.tensor([index]))[1:-1]
+
+    def gather(self, sentences: Tensor) -> Tensor:
+        """The ids of the sentences of these numbers, int32, with `EOS` before, between and after.
+
+        Raises:
+            UserError: the file is no longer what it was.
+        """
+        starts = self.offsets[sentences]
+        lengths = self.offsets[sentences + 1] - starts
+        if isinstance(self.ids, IdsFile):
+            return self.ids.gather(starts, lengths)
+        end = self.ids.new_tensor([EOS])
+        parts = [end]
+        for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
+            parts += [self.ids[start : start + length], end]
+        return torch.cat(parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +94,7 @@ class Corpus:
 
     @classmethod
     def open(cls, directory: Path) -> "Corpus":
-        """Map the corpus in ``directory``.
+        """Open and check the corpus in ``directory``.
 
         Raises:
             UserError: not a corpus, another format, or files that do not belong together.
@@ -184,31 +201,17 @@ def open_side(directory: Path, split: str, language: str, size: int, manifest: M
     words = manifest.count("splits", split, "words", language)
     ids_path = ids_file(directory, split, language)
     offsets_path = offsets_file(directory, split, language)
-    ids = map_file(ids_path, words, torch.int32, manifest)
-    offsets = map_file(offsets_path, pairs + 1, torch.int64, manifest)
+    check_size(ids_path, words * torch.int32.itemsize, manifest)
+    check_size(offsets_path, (pairs + 1) * torch.int64.itemsize, manifest)
+    ids, offsets = IdsFile(ids_path, words, size), read_offsets(offsets_path, manifest)
     if offsets[0] != 0 or offsets[-1] != words or bool((offsets.diff() <= 0).any()):
         raise UserError(f"{offsets_path}: damaged (offsets); run `s2s vocab` again")
-    low, high = ids.aminmax()
-    if low < 1 or high >= size:
-        raise UserError(f"{ids_path}: damaged (ids beyond the vocabulary); run `s2s vocab` again")
-    for path in (ids_path, offsets_path):
-        check_digest(path, manifest)
+    ids.check(manifest.value("files", ids_path.name, "sha256", kind=str))
     return Side(ids, offsets)
 
 
-def check_digest(path: Path, manifest: Manifest) -> None:
-    """Whether ``path`` has the bytes that were written, to the last bit; reads all of it."""
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != manifest.value("files", path.name, "sha256", kind=str):
-        raise UserError(
-            f"{path}: damaged (its SHA-256 is not that of {MANIFEST}); run `s2s vocab` again"
-        )
-
-
-def map_file(path: Path, count: int, dtype: torch.dtype, manifest: Manifest) -> Tensor:
-    """``count`` numbers of ``path``, mapped and never written to."""
-    expected = count * dtype.itemsize
+def check_size(path: Path, expected: int, manifest: Manifest) -> None:
+    """Whether ``path`` has so many bytes, and should have."""
     if manifest.count("files", path.name, "bytes") != expected:
         raise manifest.damaged(f"size of {path.name} does not fit the number of words")
     actual = path.stat().st_size if path.is_file() else None
@@ -217,9 +220,11 @@ def map_file(path: Path, count: int, dtype: torch.dtype, manifest: Manifest) -> 
         raise UserError(
             f"{path}: damaged ({found}, expected {expected:,} bytes); run `s2s vocab` again"
         )
-    if count == 0:  # an empty file cannot be mapped
-        return torch.empty(0, dtype=dtype)
-    try:
-        return torch.from_file(str(path), shared=False, size=count, dtype=dtype)
-    except RuntimeError as error:
-        raise UserError(f"{path}: cannot be mapped into memory ({error})") from None
+
+
+def read_offsets(path: Path, manifest: Manifest) -> Tensor:
+    """All numbers of a file that `check_size` has passed."""
+    content = bytearray(path.read_bytes())
+    sha256 = manifest.value("files", path.name, "sha256", kind=str)
+    refuse_other_digest(path, hashlib.sha256(content).hexdigest(), sha256)
+    return torch.frombuffer(content, dtype=torch.int64)

@@ -1,15 +1,15 @@
 """Perplexity of given translations."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from s2s_cli.errors import UserError
 from s2s_cli.files import read_lines
-from s2s_cli.model.device import choose_device
-from s2s_cli.search.ensemble import load_scorer
+from s2s_cli.model.directory import Description
 from s2s_cli.search.rescoring import List, score_lists
+from s2s_cli.search.scorer import Scorer
 from s2s_cli.search.sentences import Sentences
 
 
@@ -31,16 +31,15 @@ class Perplexity:
 
 
 def reference_perplexity(
-    models: Sequence[Path], source: Path, reference: Path, tokenised: bool
+    scorer: Scorer, description: Description, source: Path, reference: Path, tokenised: bool
 ) -> Perplexity:
     """Perplexity per word of ``reference`` given ``source``, `EOS` counted as a word.
 
-    Pairs with a blank side are left out.
+    Pairs with a blank side are left out. ``scorer`` and ``description``: see `load_scorer`.
 
     Raises:
         UserError: unequal line counts; nothing to score.
     """
-    scorer, description = load_scorer(models, choose_device("auto"))
     sentences = Sentences(description, tokenised=tokenised)
     sources, references = list(read_lines(source)), list(read_lines(reference))
     if len(sources) != len(references):

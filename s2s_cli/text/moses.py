@@ -53,6 +53,28 @@ REMEMBERED = 1 << 15  # pieces in each of two generations
 MISSING = ""
 TOGETHER = 100  # pieces tokenised in one call
 
+# Two rules of sacremoses look for a run of dots with something behind it, from each dot on anew:
+# the square of a long run. These take the run whole, with or without, and leave it as it is
+# without: behind no part of a run is there anything but the rest of it.
+DOTS_AND_QUOTE = r'(\.+)"(\s*[^<])', r'"\g<1>\g<2>'
+DOTS_OR_DOTS_AND_QUOTE = re.compile(r'(\.+)(?:"(\s*[^<]))?')
+MARKED_DOTS = re.compile(rf"((?:DOT)+)({MARKER})?")
+
+
+def quote_before_dots(match: re.Match[str]) -> str:
+    """The replacement of `DOTS_AND_QUOTE`, for a match of the other."""
+    dots, behind = match.groups()
+    return dots if behind is None else f'"{dots}{behind}'
+
+
+def restore_dots(text: str) -> str:
+    """A dot for each ``DOT`` of a run that ends with the marker."""
+    return MARKED_DOTS.sub(lambda match: "." * (len(match[1]) // 3) if match[2] else match[0], text)
+
+
+# From a rule of the normaliser to one that gives the same.
+SAME_IN_LINEAR_TIME: dict[Any, Any] = {DOTS_AND_QUOTE: (DOTS_OR_DOTS_AND_QUOTE, quote_before_dots)}
+
 
 class Moses:
     """sacremoses of one language: punctuation normalised, words split, nothing escaped."""
@@ -73,7 +95,11 @@ class Moses:
     def _normalise(self) -> Callable[[str], str]:
         from sacremoses import MosesPunctNormalizer
 
-        normalise: Callable[[str], str] = MosesPunctNormalizer(self.language).normalize
+        normaliser = MosesPunctNormalizer(self.language)
+        normaliser.substitutions = [
+            SAME_IN_LINEAR_TIME.get(each, each) for each in normaliser.substitutions
+        ]
+        normalise: Callable[[str], str] = normaliser.normalize
         return normalise
 
     @cached_property
@@ -92,6 +118,7 @@ class Moses:
         small, letters = self._small, frozenset(moses.IsAlpha)
         moses.islower = small.issuperset
         moses.isanyalpha = lambda text: not letters.isdisjoint(text)
+        moses.restore_multidots = restore_dots
         return moses.tokenize
 
     @cached_property

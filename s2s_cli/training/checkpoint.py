@@ -1,5 +1,6 @@
 """What a training needs to go on as if it had never stopped, in one file."""
 
+import math
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -67,11 +68,15 @@ class Progress:
 
         Raises:
             TypeError: other entries, or entries of another type.
+            ValueError: a count is negative, or a number is none.
         """
         progress = cls(**saved)
         for each in fields(cls):
-            if type(getattr(progress, each.name)) is not each.type:
+            value = getattr(progress, each.name)
+            if type(value) is not each.type:
                 raise TypeError(each.name)
+            if (each.type is int and value < 0) or math.isnan(value):
+                raise ValueError(each.name)
         return progress
 
 

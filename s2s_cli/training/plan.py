@@ -120,7 +120,7 @@ def mean_load(corpus: Corpus, pairs: int) -> Load:
 
 
 def mean_length(side: Side) -> int:
-    return max(1, round(side.ids.numel() / len(side)))
+    return max(1, round(int(side.offsets[-1]) / len(side)))
 
 
 def largest(corpus: Corpus) -> str:

@@ -3,6 +3,7 @@
 A checkpoint holds these, so that a training goes on with another number of devices.
 """
 
+import math
 from copy import deepcopy
 from typing import Any
 
@@ -12,6 +13,9 @@ from torch.nn import Parameter
 
 from s2s_cli.model.pipeline import Model, SpreadSeq2Seq
 
+SECOND = "exp_avg_sq"  # moment of Adam, as torch calls it
+MOMENTS = ("exp_avg", SECOND)
+MOST_STEPS = 2**53
 Optimisers = list[torch.optim.Optimizer]
 
 
@@ -49,40 +53,94 @@ def load_weights(model: Model, saved: dict[str, Tensor]) -> None:
 
 
 def states(optimisers: Optimisers, model: Model) -> list[dict[str, Any]]:
-    """The optimisers' ``state_dict``, numbered by the parameters of a `Seq2Seq`."""
+    """What the optimisers remember, numbered by the parameters of a `Seq2Seq`.
+
+    Not their settings (rates, betas): those follow from the training's own.
+    """
     result = []
     for optimiser in optimisers:
-        saved, numbers = optimiser.state_dict(), numbers_of_pieces(optimiser, model)
+        saved, numbers = optimiser.state_dict()["state"], numbers_of_pieces(optimiser, model)
         states = {
-            index: joined_states([saved["state"][number] for number in parts])
+            index: joined_states([saved[number] for number in parts])
             for index, parts in enumerate(numbers)
-            if all(number in saved["state"] for number in parts)
+            if all(number in saved for number in parts)
         }
-        groups = [{**group, "params": list(range(len(numbers)))} for group in saved["param_groups"]]
-        result.append({"state": states, "param_groups": groups})
+        result.append({"state": states})
     return result
 
 
 def load_states(optimisers: Optimisers, model: Model, saved: list[dict[str, Any]]) -> None:
-    """Put back what `states` gave.
+    """Put back what `states` gave, and nothing else that ``saved`` may hold.
 
     Raises:
-        ValueError: the states are those of other optimisers.
+        ValueError: the states are not such as these optimisers have; they are left as they were.
     """
-    for optimiser, content in zip(optimisers, saved, strict=True):
-        own = optimiser.param_groups[0]["params"]
-        states: dict[int, dict[str, Any]] = {}
-        for index, numbers in enumerate(numbers_of_pieces(optimiser, model)):
-            if index in content["state"]:
-                sizes = [len(own[number]) for number in numbers]
-                states |= zip(numbers, split_state(content["state"][index], sizes), strict=True)
-        for number, state in states.items():
-            if any(
-                is_table(value) and value.shape != own[number].shape for value in state.values()
-            ):
-                raise ValueError("moments of another shape")
-        groups = [{**group, "params": list(range(len(own)))} for group in content["param_groups"]]
+    loaded = [
+        own_states(optimiser, model, content["state"])
+        for optimiser, content in zip(optimisers, saved, strict=True)
+    ]
+    for optimiser, states in zip(optimisers, loaded, strict=True):
+        groups = optimiser.state_dict()["param_groups"]
         optimiser.load_state_dict({"state": states, "param_groups": groups})
+
+
+def own_states(
+    optimiser: torch.optim.Optimizer, model: Model, saved: dict[int, dict[str, Any]]
+) -> dict[int, dict[str, Any]]:
+    """The states of ``optimiser``'s own parameters, from those by parameter of a `Seq2Seq`."""
+    own = optimiser.param_groups[0]["params"]
+    numbers_of = numbers_of_pieces(optimiser, model)
+    if not set(saved) <= set(range(len(numbers_of))):
+        raise ValueError("states of other parameters")
+    states: dict[int, dict[str, Any]] = {}
+    for index, state in saved.items():
+        parts = [own[number] for number in numbers_of[index]]
+        shape = (sum(map(len, parts)), *parts[0].shape[1:])
+        check_state(optimiser, state, parts[0].new_empty(shape, device="meta"))
+        split = split_state(state, [len(part) for part in parts])
+        for number, part, values in zip(numbers_of[index], parts, split, strict=True):
+            states[number] = {
+                # A copy: what was loaded may still lie in the file.
+                key: torch.empty_like(part).copy_(value.detach()) if is_table(value) else value
+                for key, value in values.items()
+            }
+    return states
+
+
+def check_state(optimiser: torch.optim.Optimizer, state: dict[str, Any], whole: Tensor) -> None:
+    """Whether ``state`` is one that ``optimiser`` may have of the ``whole`` parameter.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if isinstance(optimiser, torch.optim.SGD):  # without momentum
+        raise ValueError("SGD remembers nothing")
+    if set(state) != {"step", *MOMENTS}:
+        raise ValueError("other entries")
+    for key in MOMENTS:
+        check_moment(state[key], whole, lowest=0.0 if key == SECOND else -math.inf)
+    step = state["step"]
+    if isinstance(optimiser, torch.optim.SparseAdam):
+        sound = type(step) is int
+    else:
+        sound = type(step) is Tensor and (step.dtype, step.shape) == (torch.float32, ())
+    if not sound or not 1 <= step <= MOST_STEPS or step != int(step):
+        raise ValueError("no number of steps")
+
+
+def check_moment(values: Any, whole: Tensor, lowest: float) -> None:
+    """Whether ``values`` are of type and shape of ``whole``, finite, and none below ``lowest``.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if type(values) is not Tensor or values.layout != torch.strided:
+        raise ValueError("no moments")
+    if values.dtype != whole.dtype or values.shape != whole.shape:
+        raise ValueError("moments of another type or shape")
+    low, high = (float(each) for each in values.detach().aminmax())  # NaN where there is one
+    if not (lowest <= low and math.isfinite(low) and math.isfinite(high)):
+        raise ValueError("moments that are none")
 
 
 def numbers_of_pieces(optimiser: torch.optim.Optimizer, model: Model) -> list[list[int]]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -191,3 +192,22 @@ def test_the_perplexity_of_a_model_that_knows_nothing_is_its_vocabulary(
     assert bare.stdout == b"5.00\n"
     last = s2s(*command, *models, cwd=tmp_path).stdout.decode().splitlines()[-1]
     assert last == "perplexity = 5.00 words:9|eos:counted|models:2"
+
+
+def test_a_perplexity_is_computed_where_and_as_it_was_asked_for(
+    s2s: Run, tiny_experiment: Path
+) -> None:
+    command = ["score", "--hypothesis", "corpus/test.fr", "--model", "model", "--json"]
+
+    def perplexity(*arguments: str) -> dict[str, Any]:
+        run = s2s(*command, "--device", "cpu", *arguments, cwd=tiny_experiment)
+        found: dict[str, Any] = json.loads(run.stdout)["scores"]["perplexity"]
+        return found
+
+    whole, half = perplexity(), perplexity("--precision", "bf16")
+    assert half["value"] != whole["value"]
+    assert half["value"] == pytest.approx(whole["value"], rel=0.05)
+    assert half["signature"] == whole["signature"] + "|precision:bf16"
+    run = s2s(*command, "--device", "cuda:99", cwd=tiny_experiment)
+    assert (run.returncode, run.stdout) == (2, b"")
+    assert b"--device cuda:99: no such device here" in run.stderr

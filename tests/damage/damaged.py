@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import platform
 import resource
 import shutil
 import signal
@@ -100,7 +101,7 @@ def resumed(directory: Path) -> Any:
 
 def sentences(split: Split | None) -> Any:
     sides = (split.source, split.target) if split else ()
-    return [(side.ids.tolist(), side.offsets.tolist()) for side in sides]
+    return [[side[index].tolist() for index in range(len(side))] for side in sides]
 
 
 def corpus(directory: Path) -> Any:
@@ -267,12 +268,20 @@ def all_damage(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def main(experiment: Path) -> None:
     """Try all damage to a copy of an experiment that was trained; print how it came out."""
+    print("$ python tests/damage/damaged.py EXPERIMENT > tests/damage/damaged.txt")
+    print(f"PyTorch {torch.__version__}, Python {platform.python_version()}")
+    print("Each damaged version of a file was told of in a sentence (told), read as what had been")
+    print(
+        "written (same), or, of a text, as another text (other). None: a traceback, other numbers."
+    )
+    print(f"\n{'file':20}{'versions':>9}{'told':>9}{'same':>9}{'other':>9}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         directory = shutil.copytree(experiment, Path(folder) / "experiment")
         complete(directory)
         for name, kind in FORMATS.items():
             outcomes = sweep(kind, directory, all_damage(directory / kind.file))
-            print(name, outcomes.total(), dict(outcomes), flush=True)
+            columns = (outcomes.total(), *(outcomes[each] for each in ("told", "same", "other")))
+            print(f"{name:20}" + "".join(f"{each:9,}" for each in columns), flush=True)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,11 @@ A part of the damaged files, drawn by a seed. To try all of them: ``python damag
 with the directory of an experiment.
 """
 
+import os
 import random
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from itertools import chain
@@ -96,3 +99,38 @@ def test_commands_tell_damage_in_one_sentence(
         *_, last = run.stderr.decode().splitlines()
         assert last.startswith("s2s: ") and path in last
         assert "Traceback" not in run.stderr.decode()
+
+
+def test_a_corpus_that_shrinks_while_it_is_trained_on_is_told(
+    whole_experiment: Path, tmp_path: Path, s2s: Run
+) -> None:
+    """In place: the file that is open gets shorter, as by ``cp`` or a disk that fails."""
+    shutil.copytree(whole_experiment / "data", tmp_path / "data")
+    shutil.copy(whole_experiment / "s2s.toml", tmp_path)
+    ids, last = tmp_path / "data/train.fr.ids", tmp_path / "model/last.pt"
+    content = ids.read_bytes()
+    training = ["train", "--epochs", "100000", "--save-every", "10", "--log-every", "5"]
+    command = [sys.executable, "-m", "s2s_cli", *training]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for _ in process.stderr:
+            if last.is_file():
+                os.truncate(ids, 8)
+                break
+        *_, line = process.stderr
+    assert process.returncode == 1
+    assert line.startswith("s2s: data/train.fr.ids: has become shorter")
+    ids.write_bytes(content)
+    again = s2s(*training, "--max-minutes", "0.0001", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert b"resumed after update" in again.stderr
+
+
+def test_all_damage_to_all_formats_was_tried_and_the_result_is_kept() -> None:
+    table = Path(__file__).with_name("damaged.txt").read_text().split("\n\n")[1].splitlines()[1:]
+    rows = [line.rsplit(maxsplit=4) for line in table]
+    counts = {name: [int(each.replace(",", "")) for each in row] for name, *row in rows}
+    assert list(counts) == list(FORMATS)
+    for name, (versions, *outcomes) in counts.items():
+        assert versions == sum(outcomes)
+        assert FORMATS[name].told or outcomes[-1] == 0

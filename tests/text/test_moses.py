@@ -110,3 +110,31 @@ def test_new_ordinary_words_need_a_call_for_each_shape_only(
     new = ["".join(letters) for letters in product("abcdef", repeat=4)]
     pieces.tokenise("".join(f"({word}) it’s,\n" for word in new))
     assert len(calls) <= 2
+
+
+@pytest.mark.parametrize("language", ["fr", "de", "en"])
+def test_dots_and_their_marks_give_the_words_of_the_rules(language: str) -> None:
+    """Whatever stands between them: two rules for them are not those of sacremoses."""
+    draw, moses = random.Random(language), Moses(language)
+    scraps = [".", ".", '"', "'", "…", "DOT", "MULTI", "-", "1", "a", ",", " ", "<", "\u2003"]
+    for length in range(1, 13):
+        for _ in range(150):
+            line = "".join(draw.choices(scraps, k=length))
+            assert " ".join(moses.words(line)) == by_the_rules(language, line), line
+
+
+@pytest.mark.parametrize("language", ["fr", "de", "es"])
+def test_the_rule_that_is_replaced_is_one_of_sacremoses(language: str) -> None:
+    from sacremoses import MosesPunctNormalizer
+
+    rule = module.DOTS_AND_QUOTE
+    assert MosesPunctNormalizer(language).substitutions.count(rule) == 1
+
+
+def test_long_rows_do_not_take_for_ever() -> None:
+    """Of 20,000 dots the rules themselves make 400 million steps."""
+    moses = Moses("fr")
+    for row in ("." * 200_000, "DOT" * 70_000):
+        assert moses.words(f"a {row}") == ["a", row]
+        assert moses.words(f"a {row} b") == ["a", row, "b"]
+    assert moses.words("…" * 50_000) == ["." * 150_000]
