@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 import typer.main
+import variants
 
 import s2s_cli.commands.verbs  # noqa: F401 - registers the subcommands
 from s2s_cli.commands.app import app, known_options
 from s2s_cli.commands.settings_file import read_settings
+from s2s_cli.model.onnx_export import NEXT, decoder_graph, encoder_graph
+from s2s_cli.model.variant import make_model
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -178,7 +181,10 @@ def toured(fast_s2s: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     sizes = ["--train", "300", "--valid", "20", "--test", "10"]
     subprocess.run([sys.executable, numbers, "corpus", *sizes], cwd=directory, check=True)
     tour = section("A tour on your own text")
-    shell = blocks(tour, "sh") + blocks(section("Beyond the paper"), "sh")
+    export = section("Without PyTorch")
+    shell = blocks(tour, "sh") + blocks(section("Beyond the paper"), "sh") + blocks(export, "sh")
+    (program,) = blocks(export, "python")
+    (directory / "greedy.py").write_text(program, "utf-8")
     (directory / "s2s.toml").write_text(tiny_settings(*blocks(tour, "toml")), "utf-8")
     run = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", "\n".join(shell)],
@@ -238,6 +244,29 @@ def test_the_tour_adds_a_feature_to_every_line_of_the_list(toured: Path) -> None
     without = [re.sub(r" lstm= -[\d.]+", "", line) for line in after]
     assert without == before != after
     assert all(re.fullmatch(r"\d \|{3} .* \|{3} S2S0= \S+ \|{3} \S+", line) for line in before)
+
+
+def test_the_program_without_pytorch_translates_as_decode_does(toured: Path) -> None:
+    assert lines(toured / "greedy.fr") == lines(toured / "same.fr")
+    assert len(set(lines(toured / "same.fr"))) > 1
+    names = {path.name for path in (toured / "exported").iterdir()}
+    rows = table(section("Without PyTorch"), "file")
+    assert names == {
+        code(row[0]).replace("LANGUAGE", each) for row in rows for each in ("en", "fr")
+    }
+
+
+def test_what_is_exported_has_the_names_of_the_table() -> None:
+    told = re.findall(
+        r"`(\w+)`", " ".join(row[0] for row in table(section("Without PyTorch"), "name"))
+    )
+    graphs = [
+        make(make_model(variants.shape(each)))
+        for each in variants.OPTIONS
+        for make in (encoder_graph, decoder_graph)
+    ]
+    values = [each for graph in graphs for each in (*graph.inputs, *graph.outputs)]
+    assert set(told) == {each.name.removeprefix(NEXT) for each in values}
 
 
 def test_the_data_directory_holds_the_files_of_the_table(toured: Path) -> None:

@@ -1,0 +1,32 @@
+"""``s2s export``: a model for other programs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from s2s_cli.commands.app import command
+from s2s_cli.console import say
+from s2s_cli.errors import UserError
+
+
+@command("export")
+def export(
+    model: Annotated[
+        Path, typer.Option(help="Model directory, or a file of weights in one.")
+    ] = Path("model"),
+    onnx: Annotated[
+        Path | None, typer.Option(help="Directory for the model as ONNX, the only format.")
+    ] = None,
+) -> None:
+    """Write a model for programs that have no PyTorch, as ONNX.
+
+    encoder.onnx reads a batch of sources, and decoder_step.onnx one target word at a time.
+    export.json names what goes in and comes out; the vocabularies lie beside it.
+    """
+    if onnx is None:
+        raise UserError("ONNX is the only format: add --onnx DIRECTORY", exit_code=2)
+    from s2s_cli.model import onnx_export
+
+    written = onnx_export.export(model, onnx)
+    say(f"wrote {', '.join(map(str, written))}")

@@ -1,0 +1,276 @@
+"""A model as two ONNX graphs, for programs that have no PyTorch.
+
+``encoder.onnx`` reads a batch of sources; ``decoder_step.onnx`` reads one target word and gives the
+distribution of the next. What the first one gives and the second one reads has the same name in
+both. ``export.json`` says what there is.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from s2s_cli.model.directory import Description, load_model, vocabulary_path
+from s2s_cli.model.onnx_graph import LARGEST, Graph, Value, number_of, require_onnx
+from s2s_cli.model.variant import AnySeq2Seq, VariantSeq2Seq
+from s2s_cli.new_files import NewFiles
+from s2s_cli.text.layout import pieces_file
+from s2s_cli.text.vocabulary import EOS, UNK
+
+FORMAT = 1
+ENCODER, DECODER, CONTENTS = "encoder", "decoder_step", "export.json"
+NEXT = "next_"
+# Of each layer, [1, batch, cells] each.
+LayerStates = list[tuple[str, ...]]
+
+
+def export(model: Path, directory: Path) -> list[Path]:
+    """Write the graphs of ``model`` and what belongs to them into ``directory``, all together.
+
+    Returns:
+        The files.
+
+    Raises:
+        UserError: onnx is not installed; not a model; a file cannot be written.
+    """
+    require_onnx()
+    network, description = load_model(model, torch.device("cpu"))
+    graphs = encoder_graph(network), decoder_graph(network)
+    written = [directory / CONTENTS]
+    with NewFiles() as files:
+        for graph in graphs:
+            written += write_graph(files, directory, graph)
+        facts = description.facts
+        for language, pieces in zip(facts.languages, description.piece_models, strict=False):
+            written.append(pieces_file(directory, language))
+            files.open(written[-1]).write(pieces)
+        vocabularies = (description.source_vocabulary, description.target_vocabulary)
+        for language, vocabulary in zip(facts.languages, vocabularies, strict=True):
+            written.append(vocabulary_path(directory, language))
+            vocabulary.write_with(files, written[-1])
+        files.write_json(directory / CONTENTS, contents(description, *graphs))
+    return written
+
+
+def write_graph(files: NewFiles, directory: Path, graph: Graph) -> list[Path]:
+    """One graph, its weights beside it where one file cannot hold both; the files."""
+    path = directory / f"{graph.name}.onnx"
+    weights = path.with_name(path.name + ".data")
+    if graph.size <= LARGEST:
+        files.remove(weights)
+        files.open(path).write(graph.as_onnx())
+        return [path]
+    graph.write_weights(files.open(weights))
+    files.open(path).write(graph.as_onnx(weights.name))
+    return [path, weights]
+
+
+def contents(description: Description, encoder: Graph, decoder: Graph) -> dict[str, Any]:
+    """What ``export.json`` says."""
+    facts = description.facts
+    source, target = (vocabulary_path(Path(), each).name for each in facts.languages)
+    return {
+        "format": FORMAT,
+        "shape": description.shape.as_json(),
+        "facts": facts.entries(facts.format),
+        "reverse_source": facts.reverse_source,
+        "vocabularies": {"source": source, "target": target},
+        "symbols": {"end_of_sentence": EOS, "unknown": UNK},
+        ENCODER: interface(encoder),
+        DECODER: {
+            **interface(decoder),
+            "feeds": {
+                each.name: each.name.removeprefix(NEXT)
+                for each in decoder.outputs
+                if each.name.startswith(NEXT)
+            },
+        },
+    }
+
+
+def interface(graph: Graph) -> dict[str, Any]:
+    def told(values: list[Value]) -> list[dict[str, Any]]:
+        return [value._asdict() for value in values]
+
+    return {
+        "file": f"{graph.name}.onnx",
+        "inputs": told(graph.inputs),
+        "outputs": told(graph.outputs),
+    }
+
+
+def encoder_graph(model: AnySeq2Seq) -> Graph:
+    """From a batch of sources to all that the decoder's steps read.
+
+    Reads ``source`` [length, batch], ids, and ``lengths`` [batch], at least 1 each; what stands
+    behind the end of a source counts for nothing.
+    """
+    shape, graph = model.shape, Graph(ENCODER)
+    source = graph.input("source", "int64", ["length", "batch"])
+    lengths = graph.input("lengths", "int32", ["batch"])
+    table = graph.weight("source_embedding.weight", model.source_embedding.weight)
+    words = graph.add("Gather", table, source)
+    tops, lasts = [], []
+    for name in ("encoder", "encoder_backward")[: shape.readers]:
+        rows, states = words, []
+        for layer in range(shape.layers):
+            rows, last = graph.recurrent(
+                shape.cell,
+                getattr(model, name),
+                name,
+                layer,
+                rows,
+                lengths=lengths,
+                backwards=name == "encoder_backward",
+            )
+            states.append(last)
+        tops.append(rows)
+        lasts.append(states)
+    add_first_states(graph, model, lasts, lengths)
+    if reads_vector(model):
+        vector = graph.joined([states[-1][0] for states in lasts], 2)
+        vector = graph.add("Squeeze", vector, graph.numbers(0))
+        graph.output("vector", vector, ["batch", shape.vector_size])
+    if shape.input_feeding:
+        zeros = [graph.add("Shape", lengths), graph.numbers(shape.width)]
+        nothing = graph.add("ConstantOfShape", graph.joined(zeros, 0))
+        graph.output("found", nothing, ["batch", shape.width])
+    if isinstance(model, VariantSeq2Seq) and shape.attention != "none":
+        add_memory(graph, model, tops)
+    return graph
+
+
+def add_first_states(
+    graph: Graph, model: AnySeq2Seq, lasts: list[LayerStates], lengths: str
+) -> None:
+    """The decoder's states before its first step, given the last ones of each reader."""
+    shape = model.shape
+    names = state_names(model)
+    match shape.bridge:
+        case "copy":
+            parts = [graph.joined(list(part), 0) for part in zip(*lasts[0], strict=True)]
+        case "linear":
+            assert isinstance(model, VariantSeq2Seq)
+            every = [
+                states[part] for part in range(len(names)) for reader in lasts for states in reader
+            ]
+            row = graph.add("Squeeze", graph.joined(every, 2), graph.numbers(0))
+            row = graph.linear(row, model.bridge.linear, "bridge.linear")
+            parts = []
+            for part in graph.parts(row, len(names), 1):
+                layers = graph.add("Reshape", part, graph.numbers(0, shape.depth, shape.width))
+                parts.append(graph.add("Transpose", layers, perm=[1, 0, 2]))
+            parts[0] = graph.add("Tanh", parts[0])
+        case "concat":
+            sizes = [
+                graph.numbers(shape.depth),
+                graph.add("Shape", lengths),
+                graph.numbers(shape.width),
+            ]
+            parts = [graph.add("ConstantOfShape", graph.joined(sizes, 0))] * len(names)
+    for name, part in zip(names, parts, strict=True):
+        graph.output(name, part, [shape.depth, "batch", shape.width])
+
+
+def add_memory(graph: Graph, model: VariantSeq2Seq, tops: list[str]) -> None:
+    """What attention looks at."""
+    shape = model.shape
+    memory = graph.add("Transpose", graph.joined(tops, 2), perm=[1, 0, 2])
+    graph.output("memory", memory, ["batch", "length", shape.vector_size])
+    if shape.attention == "additive":
+        key = model.attention.key
+        weight = graph.weight("attention.key.weight", key.weight.T)
+        keys = graph.add("MatMul", memory, weight)
+        keys = graph.add("Add", keys, graph.weight("attention.key.bias", key.bias))
+        graph.output("keys", keys, ["batch", "length", shape.width])
+
+
+def decoder_graph(model: AnySeq2Seq) -> Graph:
+    """One step: from one word each, [batch], and what came before, to the next word.
+
+    Gives ``log_probs`` [batch, vocabulary], natural logarithms, and what the next step reads.
+    """
+    shape, graph = model.shape, Graph(DECODER)
+    token = graph.input("token", "int64", ["batch"])
+    of_layers: list[int | str] = [shape.depth, "batch", shape.width]
+    names = state_names(model)
+    before = [graph.parts(graph.input(each, "float", of_layers), shape.depth, 0) for each in names]
+    table = graph.weight("target_embedding.weight", model.target_embedding.weight)
+    reads = [graph.add("Gather", table, token)]
+    vector = ""
+    if reads_vector(model):
+        vector = graph.input("vector", "float", ["batch", shape.vector_size])
+        reads.append(vector)
+    if shape.input_feeding:
+        reads.append(graph.input("found", "float", ["batch", shape.width]))
+    rows = graph.add("Unsqueeze", graph.joined(reads, 1), graph.numbers(0))
+    after: LayerStates = []
+    for layer, states in enumerate(zip(*before, strict=True)):
+        rows, last = graph.recurrent(
+            shape.cell, model.decoder, "decoder", layer, rows, states=states
+        )
+        after.append(last)
+    found, weights = graph.add("Squeeze", rows, graph.numbers(0)), ""
+    if isinstance(model, VariantSeq2Seq) and shape.attention != "none":
+        found, weights = add_look(graph, model, found)
+    output = graph.joined([found, vector], 1) if shape.peeky else found
+    logits = graph.linear(output, model.softmax, "softmax")
+    log_probs = graph.add("LogSoftmax", logits, axis=1)
+    graph.output("log_probs", log_probs, ["batch", shape.target_vocabulary])
+    for name, part in zip(names, zip(*after, strict=True), strict=True):
+        graph.output(NEXT + name, graph.joined(list(part), 0), of_layers)
+    if shape.input_feeding:
+        graph.output(NEXT + "found", found, ["batch", shape.width])
+    if weights:
+        graph.output("attention", weights, ["batch", "length"])
+    return graph
+
+
+def add_look(graph: Graph, model: VariantSeq2Seq, hidden: str) -> tuple[str, str]:
+    """Attention (`Attention.forward`) from ``hidden`` [batch, cells]: what it found, weights."""
+    shape, attention = model.shape, model.attention
+    memory = graph.input("memory", "float", ["batch", "length", shape.vector_size])
+    query = hidden
+    if shape.attention != "dot":
+        query = graph.linear(hidden, attention.query, "attention.query")
+    if shape.attention == "additive":
+        keys = graph.input("keys", "float", ["batch", "length", shape.width])
+        query = graph.add("Unsqueeze", query, graph.numbers(1))
+        together = graph.add("Tanh", graph.add("Add", query, keys))
+        value = graph.weight("attention.value.weight", attention.value.weight.T)
+        scores = graph.add("MatMul", together, value)
+    else:
+        query = graph.add("Unsqueeze", query, graph.numbers(2))
+        scores = graph.add("MatMul", memory, query)
+    scores = graph.add("Squeeze", scores, graph.numbers(2))
+    lengths = graph.input("lengths", "int32", ["batch"])
+    within = graph.add("Less", places(graph, memory), as_column(graph, lengths))
+    never = graph.weight("never", torch.tensor(float("-inf")))
+    weights = graph.add("Softmax", graph.add("Where", within, scores, never), axis=1)
+    row = graph.add("Unsqueeze", weights, graph.numbers(1))
+    context = graph.add("Squeeze", graph.add("MatMul", row, memory), graph.numbers(1))
+    both = graph.joined([context, hidden], 1)
+    found = graph.add("Tanh", graph.linear(both, attention.combine, "attention.combine"))
+    return found, weights
+
+
+def places(graph: Graph, memory: str) -> str:
+    """0, 1, ... for each word of the longest source."""
+    length = graph.add("Gather", graph.add("Shape", memory), graph.number(1))
+    return graph.add("Range", graph.number(0), length, graph.number(1))
+
+
+def as_column(graph: Graph, lengths: str) -> str:
+    """``lengths`` [batch] as int64 [batch, 1]."""
+    whole = graph.add("Cast", lengths, to=number_of("int64"))
+    return graph.add("Unsqueeze", whole, graph.numbers(1))
+
+
+def state_names(model: AnySeq2Seq) -> list[str]:
+    """The states that a layer has."""
+    return ["hidden", "cell"] if model.shape.has_cells else ["hidden"]
+
+
+def reads_vector(model: AnySeq2Seq) -> bool:
+    """Whether the decoder reads the sentence vectors."""
+    return model.shape.peeky or model.shape.bridge == "concat"
