@@ -8,12 +8,14 @@
 #   inputs       a function: `inputs STAGE` prints a line for each thing that the stage is made from.
 #                The lines lie in work/.inputs/STAGE, and a stage whose lines are others is refused.
 #   announce     a function: `announce STAGE` is called before the stage runs
+#   at_a_time    more than 1: so many of what it begins with `beside` run at a time
 # and, if its stages use nothing but call, into and once, --dry-run (which they obey where the
 # recipe lets run_stages have it: dry_run is not empty).
 
 work=work
 more_usage=
 dry_run=
+at_a_time=1
 
 usage() {
   cat <<EOF
@@ -58,6 +60,42 @@ once() {
     local start=$SECONDS
     "${@:2}"
     printf '%s\n' "$((SECONDS - start))" >"$1.seconds"
+  fi
+}
+
+running=()
+
+# beside COMMAND...: run it beside what was begun before, at most at_a_time together; `finished`
+# waits for them all. Nothing it does to variables is seen.
+beside() {
+  if [[ $dry_run ]] || ((at_a_time == 1)); then
+    "$@"
+    return
+  fi
+  if ((${#running[@]} == at_a_time)); then
+    first_finished
+  fi
+  (
+    trap - INT # which a shell in the background would ignore, and s2s with it
+    "$@"
+  ) &
+  running+=($!)
+}
+
+# finished: wait for all that runs; leave as the first that failed, when none runs any more
+finished() {
+  while ((${#running[@]})); do
+    first_finished
+  done
+}
+
+first_finished() {
+  local status=0
+  wait "${running[0]}" || status=$?
+  running=("${running[@]:1}")
+  if ((status)); then
+    wait
+    exit "$status"
   fi
 }
 

@@ -39,9 +39,10 @@ table1() {
   call mkdir -p "$work/table1"
   for row in "${rows1[@]}"; do
     models "$row"
-    once "$work/table1/$row.fr" "${s2s[@]}" decode "${models[@]}" --beam "${row#*-}" \
+    beside once "$work/table1/$row.fr" "${s2s[@]}" decode "${models[@]}" --beam "${row#*-}" \
       "${devices[@]}" "${tokenised[@]}" --input "$text/test.en" --output "$work/table1/$row.fr"
   done
+  finished
 }
 
 # given_list SPLIT: the list of a split, a line; nothing where there is none
@@ -78,15 +79,14 @@ table2() {
   fi
   call mkdir -p "$work/table2"
   make_list test
-  into "$work/table2/baseline.fr" python3 ../nbest_pick.py "$work/table2/test.nbest.gz" \
+  beside into "$work/table2/baseline.fr" python3 ../nbest_pick.py "$work/table2/test.nbest.gz" \
     "${words[@]}" --first-id "$first_id"
-  into "$work/table2/oracle.fr" python3 ../nbest_pick.py "$work/table2/test.nbest.gz" \
+  beside into "$work/table2/oracle.fr" python3 ../nbest_pick.py "$work/table2/test.nbest.gz" \
     "${words[@]}" --first-id "$first_id" --reference "$work/prep/forward/test.fr"
   for row in "${rows2[@]}"; do
-    models "$row"
-    score_list "$row" test
-    winners_of "$row" "$scored" "$row.test.nbest.gz"
+    beside even_row "$row"
   done
+  finished
   if have_list valid; then
     tuned_rows
   else
@@ -94,19 +94,34 @@ table2() {
   fi
 }
 
+even_row() {
+  models "$1"
+  score_list "$1" test
+  winners_of "$1" "$scored" "$1.test.nbest.gz"
+}
+
 # The list's own features alone, and each row of models, with weights tuned on the validation text.
 tuned_rows() {
   local row
   make_list valid
+  beside tuned_baseline
+  for row in "${rows2[@]}"; do
+    beside tuned_row "$row"
+  done
+  finished
+}
+
+tuned_baseline() {
   models reversed
   tune baseline "$feature" valid.nbest.gz
   winners_of baseline-tuned "$feature" test.nbest.gz
-  for row in "${rows2[@]}"; do
-    models "$row"
-    score_list "$row" valid
-    tune "$row" "$scored" "$row.valid.nbest.gz"
-    winners_of "$row-tuned" "$scored" "$row.test.nbest.gz"
-  done
+}
+
+tuned_row() {
+  models "$1"
+  score_list "$1" valid
+  tune "$1" "$scored" "$1.valid.nbest.gz"
+  winners_of "$1-tuned" "$scored" "$1.test.nbest.gz"
 }
 
 # score_list ROW SPLIT: the list with the score of `models` as one more feature
@@ -160,17 +175,19 @@ scores() {
   local row above=
   call mkdir -p "$work/scores"
   if ! without_lists; then
-    score table2/baseline ""
+    beside score table2/baseline ""
     above=table2/baseline
   fi
   for row in "${rows1[@]}"; do
     models "$row"
-    score "table1/$row" "$above" "${models[@]}" --source "$text/test.en"
+    beside score "table1/$row" "$above" "${models[@]}" --source "$text/test.en"
     above=table1/$row
   done
-  [[ -e $work/table2/baseline.fr || ($dry_run && $lists) ]] || return 0
-  scores_of_lists "" "${rows2[@]}" oracle
-  ! have_list valid || scores_of_lists -tuned baseline "${rows2[@]}"
+  if [[ -e $work/table2/baseline.fr || ($dry_run && $lists) ]]; then
+    scores_of_lists "" "${rows2[@]}" oracle
+    ! have_list valid || scores_of_lists -tuned baseline "${rows2[@]}"
+  fi
+  finished
 }
 
 # scores_of_lists SUFFIX ROW...: rows of Table 2, the first of them below the baseline. Perplexities
@@ -178,8 +195,8 @@ scores() {
 scores_of_lists() {
   local row above=table2/baseline
   for row in "${@:2}"; do
-    score "table2/$row$1" "$above"
-    [[ $above == table2/baseline ]] || compare "table2/$row$1" table2/baseline
+    beside score "table2/$row$1" "$above"
+    [[ $above == table2/baseline ]] || beside compare "table2/$row$1" table2/baseline
     above=table2/$row$1
   done
 }
@@ -189,12 +206,11 @@ score() {
   local baseline=()
   [[ ! $2 ]] || baseline=(--baseline "$work/$2.fr")
   into "$work/scores/${1/\//-}.json" "${s2s[@]}" score "$text/test.fr" "${tokenised[@]}" \
-    --hypothesis "$work/$1.fr" --bootstrap 1000 --json "${baseline[@]}" "${@:3}"
+    --hypothesis "$work/$1.fr" --json "${baseline[@]}" "${@:3}"
 }
 
 # compare ROW OTHER: is work/ROW.fr better than work/OTHER.fr?
 compare() {
   into "$work/scores/${1/\//-}.against-${2#*/}.json" "${s2s[@]}" score "$text/test.fr" \
-    "${tokenised[@]}" --hypothesis "$work/$1.fr" --bootstrap 1000 --json \
-    --baseline "$work/$2.fr"
+    "${tokenised[@]}" --hypothesis "$work/$1.fr" --json --baseline "$work/$2.fr"
 }

@@ -99,8 +99,9 @@ selection() {
 }
 
 prep() {
-  prepare forward
-  prepare reversed --reverse-source
+  beside prepare forward
+  beside prepare reversed --reverse-source
+  finished
 }
 
 # prepare NAME OPTION...: facts.json is the last file that `s2s prep` writes
@@ -114,7 +115,12 @@ vocab() {
   local name
   call mkdir -p "$work/vocab"
   for name in forward reversed; do
-    once "$work/vocab/$name" "${s2s[@]}" vocab --data "$work/prep/$name"
-    call touch "$work/vocab/$name"
+    beside vocabularies "$name"
   done
+  finished
+}
+
+vocabularies() {
+  once "$work/vocab/$1" "${s2s[@]}" vocab --data "$work/prep/$1"
+  call touch "$work/vocab/$1"
 }

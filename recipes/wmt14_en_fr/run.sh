@@ -40,6 +40,7 @@ for option in "$@"; do
     --smoke)
       smoke=yes
       own_lists=yes
+      at_a_time=2 # cores that every machine has
       FEATURE=S2S0
       work=work/smoke
       s2s=(s2s --config smoke.toml)
@@ -118,10 +119,11 @@ inputs() {
 # is left alone.
 train() {
   local seed
-  train_one forward forward 1
+  beside train_one forward forward 1
   for seed in "${seeds[@]}"; do
-    train_one reversed "reversed-$seed" "$seed"
+    beside train_one reversed "reversed-$seed" "$seed"
   done
+  finished
 }
 
 # train_one DATA MODEL SEED

@@ -176,7 +176,7 @@ def compare(
     check_counts(baseline, len(lines), references[0], len(texts.given.references[0]))
     other = Texts(replace(texts.given, hypotheses=lines), texts.tokenised, texts.language)
     words, running = other.words.hypotheses, other.running.hypotheses
-    n = settings.bootstrap
+    n = significance.Sizes(settings.bootstrap, settings.trials)
     return {
         "bleu-tokenised": significance.compare_tokenised_bleu(texts.words, words, n),
         "bleu-detokenised": significance.compare_detokenised_bleu(texts.running, running, n),

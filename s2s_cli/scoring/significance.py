@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric
 
 RESAMPLES = 1000
-TRIALS = 10_000
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,15 @@ class Comparison:
         return self.score.value - self.baseline.value
 
 
-def compare_tokenised_bleu(words: Form, baseline: list[str], resamples: int = 0) -> Comparison:
+@dataclass(frozen=True)
+class Sizes:
+    """Of the two tests: resamples of the bootstrap (0: `RESAMPLES`), trials of the other."""
+
+    resamples: int
+    trials: int
+
+
+def compare_tokenised_bleu(words: Form, baseline: list[str], sizes: Sizes) -> Comparison:
     """By `s2s_cli.scoring.corpus.tokenised_bleu`; ``baseline`` are words, too."""
     from sacrebleu.metrics.bleu import BLEU
 
@@ -47,22 +54,22 @@ def compare_tokenised_bleu(words: Form, baseline: list[str], resamples: int = 0)
     form = Form(both.hypotheses[:size], [each[:size] for each in both.references], words.maker)
     metric = BLEU(tokenize="none", smooth_method="none", force=True)
     name, extra = "BLEU (tokenised)", f"words:{words.maker}"
-    return compared(name, metric, form, both.hypotheses[size:], resamples, extra)
+    return compared(name, metric, form, both.hypotheses[size:], sizes, extra)
 
 
-def compare_detokenised_bleu(running: Form, baseline: list[str], resamples: int = 0) -> Comparison:
+def compare_detokenised_bleu(running: Form, baseline: list[str], sizes: Sizes) -> Comparison:
     """By `s2s_cli.scoring.corpus.detokenised_bleu`."""
     from sacrebleu.metrics.bleu import BLEU
 
     metric = BLEU(force=True)
-    return compared("BLEU (detokenised)", metric, running, baseline, resamples, made(running))
+    return compared("BLEU (detokenised)", metric, running, baseline, sizes, made(running))
 
 
-def compare_chrf(running: Form, baseline: list[str], resamples: int = 0) -> Comparison:
+def compare_chrf(running: Form, baseline: list[str], sizes: Sizes) -> Comparison:
     """By `s2s_cli.scoring.corpus.chrf`."""
     from sacrebleu.metrics.chrf import CHRF
 
-    return compared("chrF2 (detokenised)", CHRF(), running, baseline, resamples, made(running))
+    return compared("chrF2 (detokenised)", CHRF(), running, baseline, sizes, made(running))
 
 
 def made(running: Form) -> str:
@@ -70,7 +77,7 @@ def made(running: Form) -> str:
 
 
 def compared(
-    name: str, metric: "Metric", form: Form, baseline: list[str], resamples: int, extra: str
+    name: str, metric: "Metric", form: Form, baseline: list[str], sizes: Sizes, extra: str
 ) -> Comparison:
     """Both tests of ``form`` against ``baseline``, from sacreBLEU's seed (in the signature).
 
@@ -79,7 +86,7 @@ def compared(
         metric: sacreBLEU's.
         form: the output and its references.
         baseline: lines of the other output, in the same form.
-        resamples: of the bootstrap; 0 is `RESAMPLES`.
+        sizes: of the tests.
         extra: joins the signature.
     """
     from sacrebleu.significance import PairedTest
@@ -88,9 +95,9 @@ def compared(
         ("baseline", baseline),
         ("output", form.hypotheses),
     ]
-    resamples = resamples or RESAMPLES
+    resamples = sizes.resamples or RESAMPLES
     runs = []
-    for test, size in (("bs", resamples), ("ar", TRIALS)):
+    for test, size in (("bs", resamples), ("ar", sizes.trials)):
         signatures, results = PairedTest(systems, {name: metric}, form.references, test, size)()
         (key,) = signatures
         found: list[Any] = list(results[key])  # of the baseline, of the output
@@ -100,7 +107,7 @@ def compared(
         Score(
             name,
             float(each.score),
-            "|".join(filter(None, [signature, f"ar:{TRIALS}", extra])),
+            "|".join(filter(None, [signature, f"ar:{sizes.trials}", extra])),
             float(each.mean - each.ci),
             float(each.mean + each.ci),
         )
@@ -114,5 +121,5 @@ def compared(
         1.0 if same else float(bootstrap[1].p_value),
         1.0 if same else float(randomisation[1].p_value),
         resamples,
-        TRIALS,
+        sizes.trials,
     )

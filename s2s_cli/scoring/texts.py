@@ -24,6 +24,9 @@ class ScoringConfig:
     bootstrap: int = setting(
         0, "Resamples for a 95 % interval, 1000 is usual; 0 is off.", min=0, max=10_000
     )
+    trials: int = setting(
+        10_000, "Of the approximate randomisation beside a baseline.", min=100, max=1_000_000
+    )
 
     def check(self, references: list[Path]) -> None:
         """Refuse what cannot be scored, before anything is read.

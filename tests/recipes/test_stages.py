@@ -215,3 +215,46 @@ def test_also_a_stage_that_broke_off_is_refused_with_other_inputs(
 
 def test_help_has_the_options_of_the_recipe(steps: Recipe) -> None:
     assert "  --size  something more\n\nWithout options" in steps("--help").stdout
+
+
+# Two meet, which they do only side by side; one then fails while another is at work.
+BESIDE = f"""\
+set -euo pipefail
+source {LIBRARY}
+at_a_time=2
+meet() {{
+  touch "work/$1"
+  timeout 30 bash -c 'until [[ -e work/$0 ]]; do sleep 0.01; done' "$2"
+}}
+fail() {{
+  timeout 30 bash -c 'until [[ -e work/slow ]]; do sleep 0.01; done'
+  test ! -e broken || exit 7
+}}
+slow() {{
+  touch work/slow
+  sleep 0.2
+  into work/whole echo made
+}}
+one() {{
+  beside meet a b
+  beside meet b a
+  finished
+  beside fail
+  beside slow
+  finished
+}}
+run_stages one -- "$@"
+"""
+
+
+def test_a_failure_beside_others_ends_the_run_once_they_have_ended(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    (tmp_path / "run.sh").write_text(BESIDE)
+    (tmp_path / "broken").touch()
+    assert recipe().returncode == 7
+    assert (tmp_path / "work/whole").read_text() == "made\n"
+    assert markers(tmp_path) == set()
+    (tmp_path / "broken").unlink()
+    assert recipe().returncode == 0
+    assert markers(tmp_path) == {"one"}

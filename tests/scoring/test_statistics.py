@@ -9,7 +9,7 @@ from sacrebleu.metrics.bleu import BLEU
 
 from s2s_cli.errors import UserError
 from s2s_cli.scoring.oracle import oracles
-from s2s_cli.scoring.significance import compare_chrf, compare_detokenised_bleu
+from s2s_cli.scoring.significance import Sizes, compare_chrf, compare_detokenised_bleu
 from s2s_cli.scoring.significance import compare_tokenised_bleu as compare
 from s2s_cli.scoring.statistics import References, corpus_bleu
 from s2s_cli.scoring.texts import AS_GIVEN, Form
@@ -95,17 +95,17 @@ def test_a_difference_by_chance_is_told_from_one_that_is_not() -> None:
     worse = [line.replace("y", "q") if n % 2 else line for n, line in enumerate(references)]
     form = Form(references, [references], AS_GIVEN)
     for test in (compare, compare_detokenised_bleu, compare_chrf):
-        clear = test(form, worse, 100)
+        clear = test(form, worse, Sizes(100, 1000))
         assert clear.difference > 1
         assert clear.bootstrap_p < 0.05 and clear.randomisation_p < 0.05
         assert clear.baseline.low is not None and clear.baseline.high is not None
         assert clear.baseline.low < clear.baseline.value < clear.baseline.high
-        assert "bs:100" in clear.score.signature and "seed:12345" in clear.score.signature
+        assert {"bs:100", "ar:1000", "seed:12345"} <= set(clear.score.signature.split("|"))
     pairs = list(zip(references, worse, strict=True))
     half = [pair[n % 4 > 1] for n, pair in enumerate(pairs)]
     other = [pair[n % 4 < 2] for n, pair in enumerate(pairs)]
-    chance = compare(Form(half, [references], AS_GIVEN), other, 100)
+    chance = compare(Form(half, [references], AS_GIVEN), other, Sizes(100, 1000))
     assert chance.bootstrap_p > 0.1 and chance.randomisation_p > 0.1
-    assert chance == compare(Form(half, [references], AS_GIVEN), other, 100), "seeded"
-    itself = compare(form, references, 100)
+    assert chance == compare(Form(half, [references], AS_GIVEN), other, Sizes(100, 1000)), "seeded"
+    itself = compare(form, references, Sizes(100, 1000))
     assert (itself.difference, itself.bootstrap_p, itself.randomisation_p) == (0, 1, 1)
