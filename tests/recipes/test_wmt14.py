@@ -256,8 +256,9 @@ def test_a_disk_that_is_too_small_is_said(tmp_path: Path) -> None:
 
 
 def test_the_settings_are_the_paper_s() -> None:
-    """s2s.toml says nothing but the defaults."""
+    """s2s.toml says nothing but the defaults, and that the tables have intervals."""
     settings = tomllib.loads((ROOT / "recipes/wmt14_en_fr/s2s.toml").read_text())
+    assert settings.pop("score") == {"bootstrap": 1000}
     for command in settings:
         dump = [sys.executable, "-m", "s2s_cli", command, "--dump-config"]
         done = subprocess.run(dump, cwd=ROOT, capture_output=True, text=True, check=True)
