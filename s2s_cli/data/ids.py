@@ -58,7 +58,7 @@ class IdsFile:
         """So many ids from each start on, int32, with `EOS` before, between and after.
 
         Raises:
-            UserError: the file has become shorter, or has other ids, since it was opened.
+            UserError: the file has become shorter since it was opened, or has ids of no word.
         """
         counts, places = (lengths * ID.itemsize).tolist(), (starts * ID.itemsize).tolist()
         with naming(str(self.path)):
@@ -67,6 +67,8 @@ class IdsFile:
                 read = list(map(self._read, counts, places))
         ids = torch.frombuffer(SEPARATOR.join([b"", *read, b""]), dtype=ID)
         self._refuse_strangers(ids, lowest=EOS)
+        if int((ids == EOS).sum()) != len(counts) + 1:
+            raise self._damaged()
         return ids
 
     def _chunks(self) -> Iterator[bytearray]:
@@ -91,9 +93,10 @@ class IdsFile:
     def _refuse_strangers(self, ids: Tensor, *, lowest: int) -> None:
         low, high = ids.aminmax()
         if low < lowest or high >= self.size:
-            raise UserError(
-                f"{self.path}: damaged (ids beyond the vocabulary); run `s2s vocab` again"
-            )
+            raise self._damaged()
+
+    def _damaged(self) -> UserError:
+        return UserError(f"{self.path}: damaged (ids beyond the vocabulary); run `s2s vocab` again")
 
 
 def refuse_other_digest(path: Path, found: str, expected: str) -> None:

@@ -70,7 +70,7 @@ def test_a_file_that_shrinks_while_it_is_checked_is_told(path: Path) -> None:
         file.check("")
 
 
-@pytest.mark.parametrize("word", [-1, SIZE, 2**31 - 1])
+@pytest.mark.parametrize("word", [-1, EOS, SIZE, 2**31 - 1])
 def test_ids_that_no_vocabulary_has_are_told_also_later(path: Path, word: int) -> None:
     side = Side(IdsFile(path, len(IDS), SIZE), OFFSETS)
     with path.open("r+b") as stream:
