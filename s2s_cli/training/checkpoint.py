@@ -68,14 +68,15 @@ class Progress:
 
         Raises:
             TypeError: other entries, or entries of another type.
-            ValueError: a count is negative, or a number is none.
+            ValueError: a count is negative or beyond all measure, or a number is none.
         """
         progress = cls(**saved)
         for each in fields(cls):
             value = getattr(progress, each.name)
             if type(value) is not each.type:
                 raise TypeError(each.name)
-            if (each.type is int and value < 0) or math.isnan(value):
+            sound = 0 <= value <= whole.MOST_STEPS if each.type is int else not math.isnan(value)
+            if not sound:
                 raise ValueError(each.name)
         return progress
 

@@ -109,6 +109,7 @@ HOSTILE: dict[str, Callable[[Content], object]] = {
     "one optimiser": lambda content: content["optimisers"].pop(),
     "no optimisers": lambda content: content.update(optimisers=None),
     "updates below 0": lambda content: content["progress"].update(updates=-1),
+    "updates endless": lambda content: content["progress"].update(updates=10**400),
     "perplexity NaN": lambda content: content["progress"].update(best_perplexity=float("nan")),
 }
 
