@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What settings are worth: single reversed models, larger than those of run.sh, each with one thing
-# changed, judged on the validation text alone. Tables: SEARCH.md, also printed. Needs what run.sh needs, and its stage 1.
+# What settings are worth: single reversed models, each with one thing changed from those of run.sh,
+# and one with what was worth it, judged on the validation text alone. Tables: SEARCH.md, also
+# printed. Needs what run.sh needs, and its stages up to the fourth.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source-path=SCRIPTDIR
@@ -9,18 +10,18 @@ source ../lib.sh
 work=work/search
 JOBS=${JOBS:-2} # trainings at a time, a core each
 PRECISION=${PRECISION:-fp32} # as in run.sh
-# What the rows begin from; the models of run.sh are smaller.
-START='--layers 2 --hidden-size 512 --embedding-size 512 --dropout 0.4 --learning-rate 0.001'
 
-# A name, the rarest word's count, and options, for each of the rows of search.toml.
+# A name, the rarest word's count, and options, for each of the rows of search.toml but the first,
+# which is run.sh's.
 variants() {
   cat <<'END'
-start 2 --epochs 10 --halve-after 6 --halve-every 0.75
-one-layer 2 --epochs 10 --halve-after 6 --halve-every 0.75 --layers 1
-late 2 --epochs 10 --halve-after 8 --halve-every 0.5 --layers 1
-late-batch-32 2 --epochs 10 --halve-after 8 --halve-every 0.5 --layers 1 --batch-size 32
-late-dropout-0.5 2 --epochs 10 --halve-after 8 --halve-every 0.5 --layers 1 --dropout 0.5
-late-cut-1 1 --epochs 10 --halve-after 8 --halve-every 0.5 --layers 1
+wide 2 --hidden-size 512 --embedding-size 512
+late 2 --epochs 12 --halve-after 9
+dropout-0.5 2 --dropout 0.5
+batch-32 2 --batch-size 32
+cut-1 1
+two-layers 2 --layers 2
+together 2 --hidden-size 512 --embedding-size 512 --dropout 0.5 --epochs 12 --halve-after 9
 END
 }
 
@@ -35,24 +36,30 @@ data() {
 train() {
   variants | while read -r name cut options; do
     printf -- '--data %s --model %s %s\n' "$work/data/cut-$cut" "$work/train/$name" \
-      "--precision $PRECISION $START $options"
+      "--precision $PRECISION --seed 1 $options"
   done | xargs -P "$JOBS" -L 1 s2s train 2>&1 | cat >&2
 }
 
 decode() {
   local name
   mkdir -p "$work/decode"
+  decode_with start work/train/reversed-1
   variants | while read -r name _; do
-    once "$work/decode/$name.fr" s2s decode --model "$work/train/$name" --beam 12 \
-      --input work/fetch/valid.en --output "$work/decode/$name.fr"
+    decode_with "$name" "$work/train/$name"
   done
+}
+
+# decode_with NAME MODEL
+decode_with() {
+  once "$work/decode/$1.fr" s2s decode --model "$2" --beam 12 --precision "$PRECISION" \
+    --input work/fetch/valid.en --output "$work/decode/$1.fr"
 }
 
 score() {
   local name
   mkdir -p "$work/score"
-  variants | while read -r name _; do
-    into "$work/score/$name.json" s2s score work/fetch/valid.fr --bootstrap 1000 --json \
+  { echo start && variants; } | while read -r name _; do
+    into "$work/score/$name.json" s2s score work/fetch/valid.fr --json \
       --hypothesis "$work/decode/$name.fr"
   done
 }
@@ -62,6 +69,6 @@ results() {
     data train decode score
 }
 
-[[ -e work/.done/fetch ]] || refuse "run.sh --stop-stage 1 first"
+[[ -e work/.done/train ]] || refuse "run.sh --stop-stage 4 first"
 run_stages data train decode score results -- "$@"
 show_tables SEARCH.md
