@@ -9,7 +9,7 @@ from itertools import compress
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from s2s_cli.console import progress, say
+from s2s_cli.console import progress, say, warn
 from s2s_cli.errors import UserError
 from s2s_cli.files import (
     BOM,
@@ -212,7 +212,11 @@ def check_languages(config: PrepConfig) -> None:
 def check_subwords(config: PrepConfig) -> None:
     if config.subwords in LEARNED:
         require_sentencepiece()  # better missed now than after all text was read
-    elif config.subwords != "none" and not config.tokenised:
+        return
+    of_learning = config.subword_size, config.character_coverage
+    if of_learning != (PrepConfig.subword_size, PrepConfig.character_coverage):
+        warn("--subword-size, --character-coverage: no pieces are learned; add --subwords bpe")
+    if config.subwords != "none" and not config.tokenised:
         raise UserError(
             f"--subwords {config.subwords} is text that came in pieces between spaces, which "
             "must not be tokenised again; add --tokenised",

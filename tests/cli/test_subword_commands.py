@@ -197,7 +197,8 @@ def test_words_after_pieces_leave_no_model_behind(
 ) -> None:
     own = shutil.copytree(learned, tmp_path / "own")
     monkeypatch.chdir(own)
-    done("prep")
+    for options, told in (([], False), (["--subword-size", 28], True)):
+        assert ("no pieces are learned; add --subwords" in done("prep", *options)[1]) == told
     assert not list((own / "data").glob("subwords.*"))
     plain = json.loads((own / "data/facts.json").read_bytes())
     assert plain["format"] == 1 and "subwords" not in plain
