@@ -41,6 +41,9 @@ def export(model: Path, directory: Path) -> list[Path]:
         for graph in graphs:
             written += write_graph(files, directory, graph)
         facts = description.facts
+        if not description.piece_models:
+            for language in facts.languages:
+                files.remove(pieces_file(directory, language))
         for language, pieces in zip(facts.languages, description.piece_models, strict=False):
             written.append(pieces_file(directory, language))
             files.open(written[-1]).write(pieces)

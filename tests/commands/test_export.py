@@ -73,6 +73,9 @@ def test_the_exported_pieces_split_words_as_decode_does() -> None:
         words = line.replace("▁", "&#9601;").split(" ")
         pieces = [piece for word in words for piece in splitter.encode(word, out_type=str)]
         assert pieces == sentences.source_words(line)
+    write_model("plain")  # in the same place, a model of whole words has none
+    assert s2s_here("export", "--onnx", "exported").code == 0
+    assert not list(Path("exported").glob("subwords.*"))
 
 
 def test_the_contents_name_files_and_what_goes_round() -> None:
