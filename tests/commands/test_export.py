@@ -119,3 +119,14 @@ def test_a_file_in_the_place_of_the_directory() -> None:
     done = s2s_here("export", "--onnx", "out")
     assert (done.code, Path("out").read_text()) == (1, "mine")
     assert "cannot be written" in done.told and done.told.count("\n") == 1
+
+
+@pytest.mark.parametrize("owner", ["model/model.json", "data/facts.json"])
+def test_vocabularies_of_others_are_left_alone(owner: str) -> None:
+    write_model("plain")
+    Path(owner).parent.mkdir(exist_ok=True)
+    Path(owner).touch()
+    before = sorted(Path().glob("*/*"))
+    done = s2s_here("export", "--onnx", Path(owner).parent)
+    assert (done.code, sorted(Path().glob("*/*"))) == (1, before)
+    assert "name a directory for the export alone" in done.told and done.told.count("\n") == 1
