@@ -63,7 +63,7 @@ class PrepConfig:
     )
     subword_size: int = setting(8000, "Pieces to learn for each language.", min=2)
     character_coverage: float = setting(
-        1.0, "Share of the characters of the text that pieces are learned for.", min=0.9, max=1.0
+        1.0, "Share of the characters of the text that pieces are learned for.", min=0.98, max=1.0
     )
     max_length: int = setting(100, "Drop pairs with more words on a side.", min=1)
     max_ratio: float = setting(9.0, "Drop pairs with a side this much longer.", min=1.0)
