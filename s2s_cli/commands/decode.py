@@ -69,7 +69,7 @@ def decode(
             f"--nbest {config.nbest} needs a beam at least as large; add --beam {config.nbest}",
             exit_code=2,
         )
-    alignment.check(config.nbest)
+    alignment.check(config)
     if input == alignment.dictionary == STDIO:
         raise UserError("--input and --dictionary: only one of them can be stdin", exit_code=2)
     from s2s_cli.model.device import choose_devices

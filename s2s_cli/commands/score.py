@@ -10,7 +10,7 @@ from s2s_cli.commands.app import command
 from s2s_cli.commands.decode import Device, Precision
 from s2s_cli.console import warn
 from s2s_cli.errors import UserError
-from s2s_cli.files import STDIO, read_lines
+from s2s_cli.files import STDIO, name_of, read_lines
 from s2s_cli.scoring.corpus import Score, chrf, detokenised_bleu, tokenised_bleu
 from s2s_cli.scoring.texts import ScoringConfig, Texts, check_counts, read_references, read_texts
 
@@ -96,6 +96,8 @@ def score(
         return
     texts = read_texts(settings, references)
     warn_of_tokenised_text(texts)
+    if judge.models and len(metrics) > 1:
+        warn_of_pieces(judge.models[0], references[0])
     scores = {metric: measure(metric, texts, settings.bootstrap, judge) for metric in metrics}
     comparisons = compare(settings, baseline, references, texts) if baseline else {}
     show(scores, len(texts.given.hypotheses), bare, json, comparisons)
@@ -219,6 +221,18 @@ def warn_of_tokenised_text(texts: Texts) -> None:
     ending = sum(line.endswith(" .") for line in texts.given.hypotheses)
     if ending >= SUSPICIOUS:
         warn(f"{ending} hypotheses end in ` .`; if the texts are tokenised, add --tokenised")
+
+
+def warn_of_pieces(model: Path, reference: Path) -> None:
+    """Say so where the model reads a reference in pieces, which translations are not in."""
+    from s2s_cli.model.directory import Description
+
+    facts = Description.read(model.parent if model.is_file() else model).facts
+    if facts.subwords.kind != "none" and not facts.subwords.learned:
+        warn(
+            f"{name_of(reference)}: the model's perplexity is that of text in pieces, but BLEU and "
+            "chrF compare words; for these give a reference in words, without --model"
+        )
 
 
 def as_line(score: Score) -> str:

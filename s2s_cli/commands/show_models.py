@@ -91,7 +91,7 @@ def attention(
     ] = MODELS,
     output: Output = Path("attention.svg"),
     line: Annotated[int, typer.Option(min=1, help="Which line of the text, from 1.")] = 1,
-    beam: Annotated[int, typer.Option(min=1, help="Hypotheses kept at each step.")] = 5,
+    beam: Annotated[int, typer.Option(min=1, help="Hypotheses kept at each step.")] = 12,
     tokenised: Annotated[
         bool, typer.Option(help="The text is tokenised: words stand between spaces.")
     ] = False,

@@ -33,15 +33,18 @@ class ModelConfig:
     )
     bridge: Bridge = setting(
         "copy",
-        "The decoder starts from the encoder's last states, a linear layer of them, or zeros with "
-        "the sentence vector beside every input.",
+        "The decoder starts from the encoder's last states (copy), a linear layer of them, or "
+        "zeros with the sentence vector beside every input (concat).",
         panel=BEYOND,
     )
     decoder_layers: int = setting(
-        0, "Layers of the decoder alone; 0: as many as the encoder's.", min=0, panel=BEYOND
+        0,
+        "Decoder's layers, not with --bridge copy; 0: as the encoder's.",
+        min=0,
+        panel=BEYOND,
     )
     decoder_hidden_size: int = setting(
-        0, "Cells of each of the decoder's layers; 0: as the encoder's.", min=0, panel=BEYOND
+        0, "Cells of each of them, likewise; 0: as the encoder's.", min=0, panel=BEYOND
     )
     peeky: bool = setting(
         False,

@@ -10,10 +10,12 @@ from typing import Any
 
 import torch
 
-from s2s_cli.model.directory import Description, load_model, vocabulary_path
+from s2s_cli.errors import UserError
+from s2s_cli.model.directory import DESCRIPTION, Description, load_model, vocabulary_path
 from s2s_cli.model.onnx_graph import LARGEST, Graph, Value, number_of, require_onnx
 from s2s_cli.model.variant import AnySeq2Seq, VariantSeq2Seq
 from s2s_cli.new_files import NewFiles
+from s2s_cli.text.facts import FILE_NAME as FACTS
 from s2s_cli.text.layout import pieces_file
 from s2s_cli.text.vocabulary import EOS, UNK
 
@@ -31,9 +33,16 @@ def export(model: Path, directory: Path) -> list[Path]:
         The files.
 
     Raises:
-        UserError: onnx is not installed; not a model; a file cannot be written.
+        UserError: onnx is not installed; not a model; ``directory`` is a model or a data directory,
+            which has vocabularies of its own; a file cannot be written.
     """
     require_onnx()
+    for name in (DESCRIPTION, FACTS):
+        if (directory / name).exists():
+            raise UserError(
+                f"{directory}: has vocabularies of its own ({name} is there); name a directory for "
+                "the export alone"
+            )
     network, description = load_model(model, torch.device("cpu"))
     graphs = encoder_graph(network), decoder_graph(network)
     written = [directory / CONTENTS]
@@ -41,6 +50,9 @@ def export(model: Path, directory: Path) -> list[Path]:
         for graph in graphs:
             written += write_graph(files, directory, graph)
         facts = description.facts
+        if not description.piece_models:
+            for language in facts.languages:
+                files.remove(pieces_file(directory, language))
         for language, pieces in zip(facts.languages, description.piece_models, strict=False):
             written.append(pieces_file(directory, language))
             files.open(written[-1]).write(pieces)

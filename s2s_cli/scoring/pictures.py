@@ -2,11 +2,14 @@
 
 import io
 import logging
+import re
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from s2s_cli.console import warn
 from s2s_cli.errors import UserError
 from s2s_cli.new_files import NewFiles
 from s2s_cli.scoring.tables import Table
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
 DATA = ".tsv"
 PICTURES = (".svg", ".png")
+NO_GLYPH = re.compile(r"Glyph (\d+) .*missing from")
 # Nothing of the day, the machine or the version: the same data give the same bytes.
 METADATA = {
     ".svg": {"Date": None, "Creator": None},
@@ -96,7 +100,7 @@ def write_figure(output: Path, table: Table, draw: "Callable[[], Figure]") -> li
 def rendered(suffix: str, draw: "Callable[[], Figure]") -> bytes:
     """The bytes of a picture, which no settings of the user's matplotlib change."""
     buffer = io.BytesIO()
-    with house_style():
+    with house_style(), one_word_of_glyphs():
         draw().savefig(
             buffer,
             format=suffix.removeprefix("."),
@@ -116,3 +120,22 @@ def house_style() -> Iterator[None]:
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
         yield
+
+
+@contextmanager
+def one_word_of_glyphs() -> Iterator[None]:
+    """Say once what the font lacks; matplotlib warns of each character, with a line of code."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    lacking = []
+    for each in caught:
+        if found := NO_GLYPH.match(str(each.message)):
+            lacking.append(chr(int(found[1])))
+        else:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+    if lacking:
+        warn(
+            f"the picture's font has no {lacking[0]!r}, or others of its characters: boxes stand "
+            "for them; the data beside it have them"
+        )

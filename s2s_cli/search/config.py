@@ -52,15 +52,19 @@ class AlignmentConfig:
         False, "With --nbest: a last field of source-target pairs, as 0-0 1-2, by attention."
     )
 
-    def check(self, nbest: int) -> None:
+    def check(self, search: BeamConfig) -> None:
         """Refuse what does not go together.
 
         Raises:
             UserError: with exit code 2.
         """
+        if self.replace_unk and search.forbid_unk:
+            raise UserError(
+                "--forbid-unk leaves --replace-unk no UNK to replace; give one of them", exit_code=2
+            )
         if self.dictionary and not self.replace_unk:
             raise UserError("--dictionary is for --replace-unk; add that option", exit_code=2)
-        if self.alignments and not nbest:
+        if self.alignments and not search.nbest:
             raise UserError("--alignments go into an n-best list; add --nbest 1", exit_code=2)
 
 

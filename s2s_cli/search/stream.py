@@ -161,8 +161,9 @@ class Decoder:
     def nbest_list(self, number: int, hypotheses: list[Worded]) -> Iterator[str]:
         """Entries of sentence ``number``: words, log probability of each member, total."""
         aligned = self.wording.alignments
-        if not hypotheses:
-            yield format_entry(number, "", [], 0.0, [] if aligned else None)
+        if not hypotheses:  # with the features of all others, so that `rescore` can weigh them
+            nothing = [(f"S2S{member}", [0.0]) for member in range(self.scorer.members)]
+            yield format_entry(number, "", nothing, 0.0, [] if aligned else None)
         for each in hypotheses:
             features = [
                 (f"S2S{member}", [log_prob])

@@ -9,7 +9,7 @@ from itertools import compress
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from s2s_cli.console import progress, say
+from s2s_cli.console import progress, say, warn
 from s2s_cli.errors import UserError
 from s2s_cli.files import (
     BOM,
@@ -63,7 +63,7 @@ class PrepConfig:
     )
     subword_size: int = setting(8000, "Pieces to learn for each language.", min=2)
     character_coverage: float = setting(
-        1.0, "Share of the characters of the text that pieces are learned for.", min=0.9, max=1.0
+        1.0, "Share of the characters of the text that pieces are learned for.", min=0.98, max=1.0
     )
     max_length: int = setting(100, "Drop pairs with more words on a side.", min=1)
     max_ratio: float = setting(9.0, "Drop pairs with a side this much longer.", min=1.0)
@@ -212,7 +212,11 @@ def check_languages(config: PrepConfig) -> None:
 def check_subwords(config: PrepConfig) -> None:
     if config.subwords in LEARNED:
         require_sentencepiece()  # better missed now than after all text was read
-    elif config.subwords != "none" and not config.tokenised:
+        return
+    of_learning = config.subword_size, config.character_coverage
+    if of_learning != (PrepConfig.subword_size, PrepConfig.character_coverage):
+        warn("--subword-size, --character-coverage: no pieces are learned; add --subwords bpe")
+    if config.subwords != "none" and not config.tokenised:
         raise UserError(
             f"--subwords {config.subwords} is text that came in pieces between spaces, which "
             "must not be tokenised again; add --tokenised",

@@ -130,6 +130,7 @@ def test_rescore_carries_the_alignment_along() -> None:
     [
         (["--dictionary", "words"], 2, "add that option"),
         (["--alignments"], 2, "add --nbest"),
+        (["--replace-unk", "--forbid-unk"], 2, "give one of them"),
         (["--replace-unk", "--dictionary", "-", "--input", "-"], 2, "only one of them"),
         (["--replace-unk", "--dictionary", "bad"], 1, "bad:2: expected a source word"),
         (["--replace-unk", "--dictionary", "none"], 1, "none: no such file"),

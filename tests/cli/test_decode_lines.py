@@ -109,7 +109,7 @@ def test_lines_before_one_that_is_no_utf8_are_on_stdout(s2s: Run, tiny_experimen
         assert run.stderr.count(b"\n") == 1
 
 
-MOSES = re.compile(r"(\d+) \|\|\| ([^ ]+(?: [^ ]+)*)? \|\|\| (?:S2S0= (-\S+))? \|\|\| (\S+)")
+MOSES = re.compile(r"(\d+) \|\|\| ([^ ]+(?: [^ ]+)*)? \|\|\| S2S0= (-\S+|0) \|\|\| (\S+)")
 
 
 def test_a_list_of_hypotheses_is_read_and_scored_alike_by_rescore(

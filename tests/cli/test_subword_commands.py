@@ -187,9 +187,12 @@ def test_text_that_came_split_is_joined(
     assert mark in Path("list").read_text("utf-8")
     for name in ("out.fr", "best.fr"):
         assert mark not in Path(name).read_text("utf-8")
-    out, _ = done("score", "--hypothesis", "corpus/test.fr", "--model", "model", "--tokenised")
+    out, told = done("score", "--hypothesis", "corpus/test.fr", "--model", "model", "--tokenised")
     words = sum(len(line.split()) // 2 + 1 for line in lines_of("corpus/test.fr"))
     assert f"words:{words}|pieces:" in out
+    assert "warning: corpus/test.fr: the model's perplexity is that of text in pieces" in told
+    alone = ("--hypothesis", "out.fr", "--model", "model/best.pt", "--bare", "perplexity")
+    assert not done("score", *alone)[1]
 
 
 def test_words_after_pieces_leave_no_model_behind(
@@ -197,7 +200,8 @@ def test_words_after_pieces_leave_no_model_behind(
 ) -> None:
     own = shutil.copytree(learned, tmp_path / "own")
     monkeypatch.chdir(own)
-    done("prep")
+    for options, told in (([], False), (["--subword-size", 28], True)):
+        assert ("no pieces are learned; add --subwords" in done("prep", *options)[1]) == told
     assert not list((own / "data").glob("subwords.*"))
     plain = json.loads((own / "data/facts.json").read_bytes())
     assert plain["format"] == 1 and "subwords" not in plain

@@ -52,6 +52,23 @@ def test_all_commands() -> None:
     assert "already finished" in again.told
 
 
+def test_a_list_of_a_text_with_blank_lines_is_weighed() -> None:
+    Path("in").write_text("\none two\n\nthree\n")
+    models = ["--model", "attentive", "--model", "model"]
+    listed = ["--input", "in", "--beam", "3", "--nbest", "3", "--alignments", "--output", "list"]
+    assert s2s_here("decode", *models, *listed).code == 0
+    blank = [line for line in Path("list").read_text("utf-8").split("\n") if line[:1] in ("0", "2")]
+    assert blank == [f"{number} |||  ||| S2S0= 0 S2S1= 0 ||| 0 ||| " for number in (0, 2)]
+    kept = ["--source", "in", "--add-feature", "--feature-name", "again", "--output", "again"]
+    assert s2s_here("rescore", "list", "--model", "peephole", *kept).code == 0
+    Path("weights").write_text("[weights]\nS2S0 = 1\nS2S1 = 1\nagain = 1\ntotal = 0\n")
+    weighed = ["--source", "in", "--feature-name", "again", "--weights", "weights"]
+    run = s2s_here("rescore", "again", *weighed, "--output", "best")
+    assert run.code == 0, run.told
+    best = Path("best").read_text("utf-8").split("\n")
+    assert len(best) == 5 and not best[0] and not best[2]
+
+
 def test_phrases_of_both_readers() -> None:
     Path("phrases").write_text("one two\ntwo one\nthree\n")
     run = s2s_here("show", "states", "phrases", "--model", "attentive", "--output", "s.tsv")

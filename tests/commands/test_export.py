@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 import variants
-from odd_models import s2s_here
+from odd_models import loaded, s2s_here
+from sentencepiece import SentencePieceProcessor
 
 from s2s_cli.model.config import Shape
 from s2s_cli.model.directory import BEST, Description, save_tensors
@@ -34,7 +35,7 @@ def write_model(name: str, directory: Path = Path("model")) -> None:
     model = make_model(shape).requires_grad_(False)
     model.initialise(2.5, torch.Generator().manual_seed(0))
     source, target = (
-        Vocabulary([f"{language}{index}" for index in range(size - 2)], [1] * (size - 2))
+        Vocabulary([f"{language}\t{index}" for index in range(size - 2)], [1] * (size - 2))
         for language, size in (("en", shape.source_vocabulary), ("fr", shape.target_vocabulary))
     )
     Description(shape, Facts("en", "fr", True, True, "any"), source, target).write(directory)
@@ -48,7 +49,8 @@ def test_greedy_search_without_pytorch_is_a_beam_of_one(name: str, tmp_path: Pat
     done = s2s_here("export", "--model", model, "--onnx", "exported")
     assert (done.code, done.out) == (0, ""), done.told
     (program,) = re.findall(r"^```python\n(.*?)^```$", README.read_text("utf-8"), re.M | re.S)
-    text = "en0 en1 en2\n\nen8 other en3 en3 en4 en5 en6\nen7\nen4 en1\nen5 en6 en2 en2\n"
+    text = "en0 en1 en2\n\nen8 other en3 en3 en4 en5 en6\nen7\nen4 en1\nen5  en6 en2 en2\n"
+    text = text.replace("en", "en\t")  # no blank to these words
     Path("in").write_text(text)
     blocked = f"import sys; sys.modules['torch'] = sys.modules['s2s_cli'] = None\n{program}"
     run = subprocess.run(
@@ -60,6 +62,20 @@ def test_greedy_search_without_pytorch_is_a_beam_of_one(name: str, tmp_path: Pat
     assert decoded.code == 0, decoded.told
     assert run.stdout == Path("out").read_text("utf-8")
     assert len(set(run.stdout.split("\n"))) >= 5
+
+
+def test_the_exported_pieces_split_words_as_decode_does() -> None:
+    model = Path(__file__).parents[1] / "golden/model-2-bpe"
+    assert s2s_here("export", "--model", model, "--onnx", "exported").code == 0
+    splitter = SentencePieceProcessor(model_file="exported/subwords.en.model")
+    _, sentences = loaded(model, tokenised=True)
+    for line in [*(model / "lines.en").read_text("utf-8").split("\n"), "one▁two ☃☃ on"]:
+        words = line.replace("▁", "&#9601;").split(" ")
+        pieces = [piece for word in words for piece in splitter.encode(word, out_type=str)]
+        assert pieces == sentences.source_words(line)
+    write_model("plain")  # in the same place, a model of whole words has none
+    assert s2s_here("export", "--onnx", "exported").code == 0
+    assert not list(Path("exported").glob("subwords.*"))
 
 
 def test_the_contents_name_files_and_what_goes_round() -> None:
@@ -103,3 +119,14 @@ def test_a_file_in_the_place_of_the_directory() -> None:
     done = s2s_here("export", "--onnx", "out")
     assert (done.code, Path("out").read_text()) == (1, "mine")
     assert "cannot be written" in done.told and done.told.count("\n") == 1
+
+
+@pytest.mark.parametrize("owner", ["model/model.json", "data/facts.json"])
+def test_vocabularies_of_others_are_left_alone(owner: str) -> None:
+    write_model("plain")
+    Path(owner).parent.mkdir(exist_ok=True)
+    Path(owner).touch()
+    before = sorted(Path().glob("*/*"))
+    done = s2s_here("export", "--onnx", Path(owner).parent)
+    assert (done.code, sorted(Path().glob("*/*"))) == (1, before)
+    assert "name a directory for the export alone" in done.told and done.told.count("\n") == 1

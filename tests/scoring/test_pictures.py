@@ -108,6 +108,17 @@ def test_a_png_is_one_and_the_data_lie_beside_it(tmp_path: Path) -> None:
     assert written[1].read_bytes() == b"a\n1\n"
 
 
+def test_characters_that_the_font_lacks_are_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw = partial(plot_attention, ["漢字", "chat"], ["字"], [[0.5, 0.5]])
+    write_figure(tmp_path / "a.svg", TABLE, draw)
+    told = capsys.readouterr().err
+    assert told.startswith("warning: the picture's font has no '") and told.count("\n") == 1
+    write_figure(tmp_path / "a.svg", TABLE, partial(plot_attention, ["é"], ["œ"], [[1.0]]))
+    assert not capsys.readouterr().err
+
+
 def test_the_data_alone_need_no_picture(tmp_path: Path) -> None:
     def never() -> Any:
         raise AssertionError

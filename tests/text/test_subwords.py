@@ -2,6 +2,7 @@
 
 import sys
 from collections import Counter
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from strategies import examples, words
 
 from s2s_cli.errors import UserError
 from s2s_cli.text.learning import learn
+from s2s_cli.text.prepare import PrepConfig
 from s2s_cli.text.subwords import (
     Kind,
     ModelFile,
@@ -91,6 +93,12 @@ def test_sizes_that_cannot_be_are_told_with_one_that_can() -> None:
         learn("bpe", COUNTS, 5, 1.0, "en")
     with pytest.raises(UserError, match="nothing that SentencePiece can learn from"):
         learn("bpe", Counter({"a\tb": 3}), 5, 1.0, "en")
+
+
+def test_every_coverage_that_prep_takes_can_be_learned() -> None:
+    (least,) = (each for each in fields(PrepConfig) if each.name == "character_coverage")
+    model = learn("bpe", COUNTS, 22, least.metadata["min"], "en")
+    assert splitter("bpe", model, PATH).split(["low"])
 
 
 def test_the_library_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
