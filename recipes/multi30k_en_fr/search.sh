@@ -16,8 +16,8 @@ PRECISION=${PRECISION:-fp32} # as in run.sh
 variants() {
   cat <<'END'
 wide 2 --hidden-size 512 --embedding-size 512
-late 2 --epochs 12 --halve-after 9
 dropout-0.5 2 --dropout 0.5
+late 2 --epochs 12 --halve-after 9
 batch-32 2 --batch-size 32
 cut-1 1
 two-layers 2 --layers 2

@@ -155,12 +155,15 @@ def test_multi30k_s_search_is_judged_on_the_validation_text(tmp_path: Path) -> N
     start, end = lines.index("  cat <<'END'") + 1, lines.index("END")
     script.write_text("\n".join([*lines[: start + 2], *lines[end:]]))  # two of the variants
     data = captions(tmp_path / "data", recipe)
-    assert run(recipe, "--stop-stage", "1", S2S_DATA=str(data)).returncode == 0
-    shutil.copy(script, recipe / "run.sh")
+    stages = recipe / "run.sh"
+    stages.write_text(stages.read_text().replace("xargs", "head -n 2 | xargs"))  # not all of them
+    done = run(recipe, "--stop-stage", "4", S2S_DATA=str(data))
+    assert done.returncode == 0, done.stderr
+    shutil.copy(script, stages)
     done = run(recipe)
     assert done.returncode == 0, done.stderr
     rows = [line for line in done.stdout.split("\n") if line.startswith("| ")]
-    assert len([line for line in rows if " min |" in line]) == 2
+    assert len([line for line in rows if " min |" in line]) == 3  # run.sh's model is one of them
     assert (recipe / "work/search/decode/start.fr").read_bytes().count(b"\n") == 5
 
 
