@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Stages of a recipe. A stage is a function of the recipe, run inside the recipe's directory; what it
-# makes lies in work/STAGE, and work/.done/STAGE (its seconds) is written once it has succeeded.
+# makes lies in work/STAGE, and work/.done/STAGE (its seconds) is written once it has succeeded;
+# work/.commits/STAGE is the commit that it was made from, where git knows one.
 #
 # A recipe may also have
 #   work         another directory than work/
@@ -218,5 +219,7 @@ run_stage() {
   local start=$SECONDS
   mkdir -p "$work/.done"
   "$2"
+  mkdir -p "$work/.commits"
+  git rev-parse --short HEAD >"$work/.commits/$2" 2>/dev/null || rm -f "$work/.commits/$2"
   printf '%s\n' "$((SECONDS - start))" >"$work/.done/$2"
 }

@@ -10,6 +10,7 @@ files that it names as ``also``. A row may have
 - ``time`` FILE: what its making took (work/FILE.seconds)
 - ``model`` NAME: the directory work/NAME, whose training is told; the table's ``data`` is the
   directory that it was trained on
+- ``first`` true: it is compared with no row, though the JSON compares it
 - ``paper``: a figure of the literature
 
 A table with a ``reference`` shows the exact matches of the translations beside the JSON
@@ -108,6 +109,8 @@ class Row:
             share = exact_match(work / f"{result}.fr", Path(spec["reference"]))
             self.cells["exact match"] = f"{share:.1f} %"
         self.cells |= {SHOWN[each]: number(scores.get(each)) for each in SHOWN}
+        if row.get("first"):
+            document = {}
         self.cells["to the row above (p)"] = difference(document)
         other = spec.get("baseline")
         if other:
@@ -224,7 +227,7 @@ def origin(command: str, stages: list[str], work: Path) -> str:
     packages = ", ".join(f"{name} {installed(name)}" for name in ("torch", "sacrebleu"))
     facts = {
         "command": f"`{command}`",
-        "commit": commit(),
+        "commit": commits(work, list(seconds)),
         "hardware": ", ".join([processor(), f"{os.cpu_count()} cores", *gpus()]),
         "date": time.strftime("%Y-%m-%d"),
         "versions": f"s2s {installed('s2s-cli')}, Python {platform.python_version()}, {packages}",
@@ -238,6 +241,18 @@ def installed(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "unknown"
+
+
+def commits(work: Path, stages: list[str]) -> str:
+    """The commit; where stages were made from others, also those."""
+    now = commit()
+    others: dict[str, list[str]] = {}
+    for name in stages:
+        path = work / ".commits" / name
+        made_from = path.read_text().strip() if path.exists() else ""
+        if made_from and not now.startswith(made_from):
+            others.setdefault(made_from, []).append(name)
+    return "; ".join([now, *(f"{', '.join(names)} {each}" for each, names in others.items())])
 
 
 def commit() -> str:

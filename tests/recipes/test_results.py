@@ -88,11 +88,13 @@ def test_columns_stand_under_each_other(experiment: Path) -> None:
 
 
 def test_the_page_says_how_the_numbers_were_made(experiment: Path) -> None:
+    (experiment / "work/.commits").mkdir()
+    (experiment / "work/.commits/train").write_text("abc1234\n")
     done = run(experiment, "results.py", "train", "decode", path="/nonexistent")
     assert done.returncode == 0, done.stderr
     page = (experiment / "RESULTS.md").read_text()
     assert "- command: `recipes/a/run.sh`\n" in page
-    assert "- commit: unknown\n" in page  # no git to ask
+    assert "- commit: unknown; train abc1234\n" in page  # no git to ask
     assert "- time: 66 s in all: train 61 s, decode 5 s\n" in page
 
 
@@ -186,7 +188,7 @@ title = "Third"
 baseline = "base"
 data = "prep"
 rows = [
-    { label = "Base", result = "base" },
+    { label = "Base", result = "base", first = true },
     { label = "Better", result = "better", models = "two", time = "better.fr", model = "model" },
     { label = "Later", result = "later", time = "later.fr" },
 ]
@@ -200,7 +202,7 @@ command = "s2s show curves"
 
 def test_differences_time_and_training_are_told(experiment: Path) -> None:
     work = experiment / "work"
-    (work / "base.json").write_text(json.dumps(scores(20.0, 1.0, 2.0)))
+    (work / "base.json").write_text(json.dumps(judged(3.0, 20.0)))  # to another table's row
     (work / "better.json").write_text(json.dumps(judged(1.5, 21.5)))
     (work / "better.against-base.json").write_text(json.dumps(judged(-0.25, 21.5)))
     told = json.loads((work / "two.json").read_text())
@@ -232,7 +234,8 @@ def test_differences_time_and_training_are_told(experiment: Path) -> None:
     # half an epoch of 48,000 words at 100 words/s, half of one at 50
     assert told["training"] == "12 min"
     assert told["words/s"] == "67"
-    assert dict(zip(head, base, strict=True))["to the row above (p)"] == ""
+    told = dict(zip(head, base, strict=True))
+    assert (told["to the row above (p)"], told["to the base (p)"]) == ("", "")
     assert set(later[1:]) == {"not run"}
     (experiment / "curves.svg").write_text("<svg/>")
     run(experiment, "results.py", "train", "--tables", "own.toml")
