@@ -44,7 +44,8 @@ Spec = dict[str, Any]
 def page_of(settings: Spec, made: str, work: Path, folder: Path) -> str:
     """The whole page: title, how it was made, tables, how metrics were counted, figures."""
     specs = list(all_tables(settings))
-    head = f"# {settings['title']}\n\nWritten by `run.sh`, not by hand.\n\n{made}"
+    script = Path(settings["command"]).name
+    head = f"# {settings['title']}\n\nWritten by `{script}`, not by hand.\n\n{made}"
     parts = [f"## {spec['title']}\n\n{body(spec, work, folder)}" for spec in specs]
     notes = "\n".join(dict.fromkeys(note for spec in specs for note in notes_on(spec, work)))
     figures = [figure(spec, folder) for spec in settings.get("figure", [])]
@@ -256,11 +257,11 @@ def commits(work: Path, stages: list[str]) -> str:
 
 
 def commit() -> str:
-    """The short commit, with a word where the code differs from it (RESULTS.md may differ)."""
+    """The short commit, with a word where the code differs from it (a page may differ)."""
     head = output_of("git", "rev-parse", "--short", "HEAD")
     if not head:
         return "unknown"
-    others = (":/", ":(top,exclude,glob)recipes/*/RESULTS.md")
+    others = (":/", ":(top,exclude,glob)recipes/*/*.md")
     return f"{head} with local changes" if output_of("git", "status", "-s", "--", *others) else head
 
 

@@ -11,6 +11,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 source ../lib.sh
 # shellcheck source-path=SCRIPTDIR
 source ../tables.sh
+# shellcheck source-path=SCRIPTDIR
+source variants.sh
 
 NBEST=${NBEST:-}
 JOBS=${JOBS:-2} # trainings at a time, a core each
@@ -73,18 +75,11 @@ END
 }
 
 beyond() {
-  local name data options
-  mkdir -p work/beyond
-  if [[ ! -e work/prep/bpe/train.fr.idx ]]; then
-    s2s prep --output work/prep/bpe --reverse-source --subwords bpe --subword-size "$PIECES"
-    s2s vocab --data work/prep/bpe --min-count 1
-  fi
-  variants | while read -r name data options; do
-    printf -- '--data work/prep/%s --model work/train/%s --seed 1 %s\n' "$data" "$name" "$options"
-  done | xargs -P "$JOBS" -L 1 s2s train --precision "$PRECISION" 2>&1 | cat >&2
+  local name
+  pieces work/prep/bpe "$PIECES"
+  train_variants work/prep work/train
   variants | while read -r name _; do
-    once "work/beyond/$name-12.fr" s2s decode --model "work/train/$name" --beam 12 \
-      "${devices[@]}" --input "$text/test.en" --output "work/beyond/$name-12.fr"
+    translate "work/train/$name" test "work/beyond/$name-12.fr"
   done
 }
 

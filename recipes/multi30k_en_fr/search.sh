@@ -1,66 +1,73 @@
 #!/usr/bin/env bash
-# What settings are worth: single reversed models, each with one thing changed from those of run.sh,
-# and one with three, judged on the validation text alone. Tables: SEARCH.md, also
-# printed. Needs what run.sh needs, and its stages up to the fourth.
+# What settings are worth: single models, judged on the validation text alone. First reversed models
+# with one or more things changed from those of run.sh, then models with attention that read and
+# write pieces of words. Tables: SEARCH.md, also printed. Needs what run.sh needs, and its stages up
+# to the seventh.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source-path=SCRIPTDIR
 source ../lib.sh
+# shellcheck source-path=SCRIPTDIR
+source variants.sh
 
 work=work/search
 JOBS=${JOBS:-2} # trainings at a time, a core each
 PRECISION=${PRECISION:-fp32} # as in run.sh
 
-# A name, the rarest word's count, and options, for each of the rows of search.toml but the first,
-# which is run.sh's.
+# A name, the text, and options, for each of the rows of search.toml but those of run.sh. cut-N: words
+# that stand N times in the training text; pieces-N: N pieces of words a side.
 variants() {
-  cat <<'END'
-wide 2 --hidden-size 512 --embedding-size 512
-dropout-0.5 2 --dropout 0.5
-late 2 --epochs 12 --halve-after 9
-batch-32 2 --batch-size 32
-cut-1 1
-two-layers 2 --layers 2
-wide-late-dropout-0.5 2 --hidden-size 512 --embedding-size 512 --dropout 0.5 --epochs 12 --halve-after 9
+  local attention='--attention general --bidirectional --bridge linear'
+  local wide='--hidden-size 512 --embedding-size 512'
+  cat <<END
+wide cut-2 $wide
+dropout-0.5 cut-2 --dropout 0.5
+late cut-2 --epochs 12 --halve-after 9
+batch-32 cut-2 --batch-size 32
+cut-1 cut-1
+two-layers cut-2 --layers 2
+wide-late-dropout-0.5 cut-2 $wide --dropout 0.5 --epochs 12 --halve-after 9
+pieces-8000 pieces-8000 $attention
+wide-pieces-4000-slow pieces-4000 $attention $wide --dropout 0.5 --learning-rate 0.001 --epochs 8 --halve-after 4
+wide-two-layers-slow cut-2 --layers 2 $wide --dropout 0.4 --learning-rate 0.001 --epochs 16 --halve-after 10
 END
 }
 
+# Models of run.sh, whose trainings are rows too
+of_run=(reversed-1 attention attention-bpe wide-attention-bpe)
+
 data() {
-  local cut
+  local cut count
   for cut in 1 2; do
     s2s prep --output "$work/data/cut-$cut" --reverse-source
     s2s vocab --data "$work/data/cut-$cut" --min-count "$cut"
   done
+  for count in 4000 8000; do
+    pieces "$work/data/pieces-$count" "$count"
+  done
 }
 
 train() {
-  variants | while read -r name cut options; do
-    printf -- '--data %s --model %s %s\n' "$work/data/cut-$cut" "$work/train/$name" \
-      "--precision $PRECISION --seed 1 $options"
-  done | xargs -P "$JOBS" -L 1 s2s train 2>&1 | cat >&2
+  train_variants "$work/data" "$work/train"
 }
 
 decode() {
   local name
-  mkdir -p "$work/decode"
-  decode_with start work/train/reversed-1
+  for name in "${of_run[@]}"; do
+    translate "work/train/$name" valid "$work/decode/$name.fr"
+  done
   variants | while read -r name _; do
-    decode_with "$name" "$work/train/$name"
+    translate "$work/train/$name" valid "$work/decode/$name.fr"
   done
 }
 
-# decode_with NAME MODEL
-decode_with() {
-  once "$work/decode/$1.fr" s2s decode --model "$2" --beam 12 --precision "$PRECISION" \
-    --input work/fetch/valid.en --output "$work/decode/$1.fr"
-}
-
 score() {
-  local name
+  local hypotheses name
   mkdir -p "$work/score"
-  { echo start && variants; } | while read -r name _; do
-    into "$work/score/$name.json" s2s score work/fetch/valid.fr --json \
-      --hypothesis "$work/decode/$name.fr"
+  for hypotheses in "$work"/decode/*.fr; do
+    name=${hypotheses##*/}
+    into "$work/score/${name%.fr}.json" s2s score work/fetch/valid.fr --json \
+      --hypothesis "$hypotheses"
   done
 }
 
@@ -69,6 +76,6 @@ results() {
     data train decode score
 }
 
-[[ -e work/.done/train ]] || refuse "run.sh --stop-stage 4 first"
+[[ -e work/.done/beyond ]] || refuse "run.sh --stop-stage 7 first"
 run_stages data train decode score results -- "$@"
 show_tables SEARCH.md

@@ -21,7 +21,7 @@ Done = "subprocess.CompletedProcess[str]"
 
 def tiny_copy(name: str, folder: Path) -> Path:
     """The recipe ``name`` in ``folder``, its own settings but for the size of training."""
-    shutil.copytree(ROOT / "recipes", folder, ignore=shutil.ignore_patterns("work", "RESULTS.md"))
+    shutil.copytree(ROOT / "recipes", folder, ignore=shutil.ignore_patterns("work", "*.md"))
     settings = folder / name / "s2s.toml"
     lines = settings.read_text().split("\n")
     lines = [line for line in lines if line.partition(" = ")[0] not in TINY]
@@ -146,25 +146,63 @@ def test_multi30k_takes_the_lists_beside_its_text(tmp_path: Path) -> None:
     assert (recipe / "work/lists/test.nbest.gz").read_bytes() == b"the list"
 
 
-def test_multi30k_s_search_is_judged_on_the_validation_text(tmp_path: Path) -> None:
-    recipe = tiny_copy("multi30k_en_fr", tmp_path / "recipes")
-    script = recipe / "search.sh"
-    refused = subprocess.run([str(script)], capture_output=True, text=True, check=False)
-    assert refused.returncode == 2
-    lines = script.read_text().split("\n")
-    start, end = lines.index("  cat <<'END'") + 1, lines.index("END")
-    script.write_text("\n".join([*lines[: start + 2], *lines[end:]]))  # two of the variants
-    data = captions(tmp_path / "data", recipe)
+@pytest.fixture(scope="module")
+def trained_multi30k(fast_s2s: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Multi30k with one reversed model and its translation, as if all else were done too."""
+    recipe = tiny_copy("multi30k_en_fr", tmp_path_factory.mktemp("multi30k") / "recipes")
     stages = recipe / "run.sh"
-    stages.write_text(stages.read_text().replace("xargs", "head -n 2 | xargs"))  # not all of them
-    done = run(recipe, "--stop-stage", "4", S2S_DATA=str(data))
+    stages.write_text(stages.read_text().replace("xargs", "sed -n 2p | xargs"))
+    done = run(recipe, "--stop-stage", "4", S2S_DATA=str(captions(recipe / "data", recipe)))
     assert done.returncode == 0, done.stderr
-    shutil.copy(script, stages)
-    done = run(recipe)
+    (recipe / "work/table1").mkdir()
+    shutil.copy(recipe / "work/fetch/test.fr", recipe / "work/table1/reversed-12.fr")
+    for stage in ("beyond", "all_scores"):
+        (recipe / "work/.done" / stage).write_text("0\n")
+    return recipe
+
+
+def run_with_two_variants(recipe: Path, name: str, of_run: str) -> Any:
+    """Run the script ``name`` for two of its variants and the models ``of_run``."""
+    script = recipe / name
+    lines = script.read_text().split("\n")
+    start, end = lines.index("  cat <<END") + 1, lines.index("END")
+    text = "\n".join([*lines[: start + 2], *lines[end:]])
+    text = re.sub(r"(?m)^of_run=.*", f"of_run=({of_run})", text)
+    shutil.copymode(recipe / "run.sh", script)
+    (recipe / "run.sh").write_text(text.replace("for count in 4000 8000", "for count in 30"))
+    return run(recipe)
+
+
+@pytest.mark.parametrize("name", ["search.sh", "options.sh"])
+def test_multi30k_s_other_scripts_need_the_models_of_run(name: str, tmp_path: Path) -> None:
+    recipe = tiny_copy("multi30k_en_fr", tmp_path / "recipes")
+    refused = subprocess.run([recipe / name], capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "run.sh --stop-stage" in refused.stderr
+
+
+def test_multi30k_s_search_is_judged_on_the_validation_text(trained_multi30k: Path) -> None:
+    done = run_with_two_variants(trained_multi30k, "search.sh", of_run="reversed-1")
     assert done.returncode == 0, done.stderr
     rows = [line for line in done.stdout.split("\n") if line.startswith("| ")]
     assert len([line for line in rows if " min |" in line]) == 3  # run.sh's model is one of them
-    assert (recipe / "work/search/decode/start.fr").read_bytes().count(b"\n") == 5
+    search = trained_multi30k / "work/search"
+    assert (search / "decode/reversed-1.fr").read_bytes().count(b"\n") == 5
+    assert (search / "data/pieces-30/vocab.fr").exists()
+
+
+def test_multi30k_s_options_are_compared_with_none_of_them(trained_multi30k: Path) -> None:
+    done = run_with_two_variants(trained_multi30k, "options.sh", of_run="")
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.split("\n") if " min |" in line]
+    assert [re.sub("[^a-z]", "", row) for row in rows] == [
+        "onemin",
+        "cellrnnmin",
+        "bridgelinearmin",
+    ]
+    assert [bool(re.search(r"[+-]\d+\.\d\d \(", row)) for row in rows] == [False, True, True]
+    shape = json.loads((trained_multi30k / "work/options/train/rnn/model.json").read_text())
+    assert "rnn" in json.dumps(shape)
 
 
 def test_canada_laws_from_packed_text_to_a_table(tmp_path: Path) -> None:

@@ -1,0 +1,29 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # the script that takes this sets the variables below
+# Models that differ from the reversed ones of run.sh in some options. A script that takes this has
+#   variants    a function: a line for each, its name, the directory of its text, and its options
+#   JOBS        trainings at a time, a core each
+#   PRECISION   of training and decoding
+
+# train_variants TEXTS MODELS: MODELS/NAME from TEXTS/..., seed 1
+train_variants() {
+  local name text options
+  variants | while read -r name text options; do
+    printf -- '--data %s --model %s --seed 1 %s\n' "$1/$text" "$2/$name" "$options"
+  done | xargs -P "$JOBS" -L 1 s2s train --precision "$PRECISION" 2>&1 | cat >&2
+}
+
+# translate MODEL SPLIT FILE: beam size 12
+translate() {
+  mkdir -p "${3%/*}"
+  once "$3" s2s decode --model "$1" --beam 12 --precision "$PRECISION" \
+    --input "work/fetch/$2.en" --output "$3"
+}
+
+# pieces DIRECTORY COUNT: the text in pieces of words, COUNT of them on each side
+pieces() {
+  if [[ ! -e $1/train.fr.idx ]]; then
+    s2s prep --output "$1" --reverse-source --subwords bpe --subword-size "$2"
+    s2s vocab --data "$1" --min-count 1
+  fi
+}
