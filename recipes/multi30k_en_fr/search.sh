@@ -20,11 +20,11 @@ variants() {
   local attention='--attention general --bidirectional --bridge linear'
   local wide='--hidden-size 512 --embedding-size 512'
   cat <<END
+cut-1 cut-1
 wide cut-2 $wide
 dropout-0.5 cut-2 --dropout 0.5
 late cut-2 --epochs 12 --halve-after 9
 batch-32 cut-2 --batch-size 32
-cut-1 cut-1
 two-layers cut-2 --layers 2
 wide-late-dropout-0.5 cut-2 $wide --dropout 0.5 --epochs 12 --halve-after 9
 pieces-8000 pieces-8000 $attention

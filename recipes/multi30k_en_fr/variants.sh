@@ -9,7 +9,8 @@
 train_variants() {
   local name text options
   variants | while read -r name text options; do
-    printf -- '--data %s --model %s --seed 1 %s\n' "$1/$text" "$2/$name" "$options"
+    # options first: where there are none, a blank at the end would take in the next line
+    printf -- '%s --data %s --model %s --seed 1\n' "$options" "$1/$text" "$2/$name"
   done | xargs -P "$JOBS" -L 1 s2s train --precision "$PRECISION" 2>&1 | cat >&2
 }
 
