@@ -25,6 +25,11 @@ from s2s_cli.model.variant import AnySeq2Seq
 # the beginning of a product.
 STRETCH = 4
 
+NOT_SPREAD = (
+    "the paper's model alone is spread over several devices; with options beyond it, "
+    "--layout data gives each device a copy and a share of every batch"
+)
+
 
 class SpreadSeq2Seq(nn.Module):
     """A `Seq2Seq` whose layers and output layer lie on several devices; the same numbers."""
@@ -109,11 +114,7 @@ def spread(model: AnySeq2Seq, devices: tuple[torch.device, ...]) -> Model:
     if len(devices) == 1:
         return model.to(devices[0])
     if not isinstance(model, Seq2Seq):
-        raise UserError(
-            "the paper's model alone is spread over several devices; with options beyond it, "
-            "--layout data gives each device a copy and a share of every batch",
-            exit_code=2,
-        )
+        raise UserError(NOT_SPREAD, exit_code=2)
     # The gradients of all slices come from the first one's stream; torch has each device wait.
     torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
     return SpreadSeq2Seq(model, Placement.of(model.shape, devices))

@@ -3,23 +3,26 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
 
+from s2s_cli.data.batches import Batch, make_batch
+from s2s_cli.data.corpus import Side, Split
 from s2s_cli.model.config import Shape
 from s2s_cli.model.lstm import Lstm
 from s2s_cli.model.pipeline import STRETCH
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.softmax import block_rows, negative_log_likelihood
+from s2s_cli.model.variant import AnySeq2Seq, make_model
 from s2s_cli.model.work import fastest, synchronise
 from s2s_cli.training import report
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.simulation import Cost
 from s2s_cli.training.tasks import TOLD, Costs, Load
-from s2s_cli.training.update import gradient_norm, make_optimisers, step
+from s2s_cli.training.update import gradient, gradient_norm, make_optimisers, step
 
 # Where others work on the machine, too, a single run may be far off.
 RUNS = 3
@@ -217,6 +220,45 @@ def layers_of(meter: Meter, load: Load) -> float:
     steps = load.source + load.target
     tried = min(-(-steps // 2), MOST_STEPS)
     return meter.layers_seconds(tried, load.pairs) * steps / tried
+
+
+def whole_updates(meter: Meter, loads: Sequence[Load]) -> list[float]:
+    """Seconds of updates on one device of any `Shape`, each measured whole.
+
+    For that a model is allocated, of random weights; words are drawn at random, too.
+    """
+    with meter.device:
+        model = make_model(meter.shape, dropout=meter.config.dropout)
+    optimisers = make_optimisers(meter.config.optimiser, model)
+    bf16 = meter.config.precision == "bf16"
+    return [
+        meter.cost(partial(update, model, optimisers, batch.to(meter.device), bf16=bf16)).seconds
+        for batch in (random_batch(meter.shape, load) for load in loads)
+    ]
+
+
+def update(
+    model: AnySeq2Seq, optimisers: list[torch.optim.Optimizer], batch: Batch, *, bf16: bool
+) -> Tensor:
+    """One update of the trainer's, with a step of no length."""
+    model.zero_grad()
+    gradient(model, batch, batch.sentences, bf16=bf16)
+    norm = gradient_norm(model.parameters())
+    step(optimisers, 0.0, 1.0)
+    return norm
+
+
+def random_batch(shape: Shape, load: Load) -> Batch:
+    """Sentences of the load's lengths."""
+
+    def side(words: int, length: int) -> Side:
+        ids = torch.randint(words, (load.pairs * length,), dtype=torch.int32)
+        return Side(ids, torch.arange(load.pairs + 1) * length)
+
+    split = Split(
+        side(shape.source_vocabulary, load.source), side(shape.target_vocabulary, load.target - 1)
+    )
+    return make_batch(split, torch.arange(load.pairs))
 
 
 def most_words(placement: Placement) -> int:

@@ -11,12 +11,13 @@ from s2s_cli.console import say
 from s2s_cli.data.corpus import Corpus, Side
 from s2s_cli.errors import UserError
 from s2s_cli.model.config import ModelConfig, Shape
-from s2s_cli.model.pipeline import STRETCH
+from s2s_cli.model.pipeline import NOT_SPREAD, STRETCH
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
+from s2s_cli.model.variant import AnySeq2Seq, make_model
 from s2s_cli.training import report
 from s2s_cli.training.config import TrainingConfig
-from s2s_cli.training.costs import Meter, measure, most_words, on_one_device
+from s2s_cli.training.costs import Meter, measure, most_words, on_one_device, whole_updates
 from s2s_cli.training.simulation import Schedule, on_one_place, simulate
 from s2s_cli.training.tasks import Costs, Load, update_tasks
 
@@ -36,7 +37,8 @@ def plan(
     """What ``--plan`` prints: placement, bytes moved, memory, and the speed to be expected.
 
     Parts of an update are measured on the first device at the model's size, one after another, and
-    the schedule of all is simulated. Nothing is trained and no model allocated.
+    the schedule of all is simulated. Nothing is trained and no model allocated. Of a variant of the
+    paper's model, whole updates of random weights are measured.
 
     Args:
         corpus: vocabularies and lengths of sentences are taken from it.
@@ -44,15 +46,22 @@ def plan(
         config: batch size, optimiser and precision count.
         devices: where to train. One that is named several times counts as several.
         layout: one model over all devices, or a process with a model for each.
+
+    Raises:
+        UserError: a variant of the paper's model, which is not spread over several devices.
     """
     sizes = len(corpus.source_vocabulary), len(corpus.target_vocabulary)
     with torch.device("meta"):
-        model = Seq2Seq(plain_shape(shape, *sizes))
+        model = make_model(Shape.of(shape, *sizes))
     meter = Meter(model.shape, config, devices[0])
+    spread = layout == "model" and len(devices) > 1
+    if not isinstance(model, Seq2Seq):
+        if spread:
+            raise UserError(NOT_SPREAD, exit_code=2)
+        say(f"measuring whole updates on {devices[0]}; nothing is trained")
+        return of_whole_models(corpus, model, meter, devices)
     say(f"measuring parts of an update on {devices[0]}; nothing is trained")
-    if layout == "model" and len(devices) > 1:
-        return of_one_model(corpus, model, meter, devices)
-    return of_whole_models(corpus, model, meter, devices)
+    return (of_one_model if spread else of_whole_models)(corpus, model, meter, devices)
 
 
 def of_one_model(
@@ -87,13 +96,19 @@ def of_one_model(
 
 
 def of_whole_models(
-    corpus: Corpus, model: Seq2Seq, meter: Meter, devices: tuple[torch.device, ...]
+    corpus: Corpus, model: AnySeq2Seq, meter: Meter, devices: tuple[torch.device, ...]
 ) -> str:
     """The layout "data": a process with a whole model for each device, which shares the batch."""
     load, ranks = mean_load(corpus, meter.config.batch_size), len(devices)
     share = Load(-(-load.pairs // ranks), load.source, load.target)
     loads = [load, share] if ranks > 1 else [load]
-    alone, *shared = on_one_device(meter, model, loads, model.shape.target_vocabulary)
+    where = f"measured on {meter.device} in {meter.config.precision}"
+    if isinstance(model, Seq2Seq):
+        alone, *shared = on_one_device(meter, model, loads, model.shape.target_vocabulary)
+        layers, notes = "LSTMs", [f"{where}; looking words up is not counted", PAPER]
+    else:
+        alone, *shared = whole_updates(meter, loads)
+        layers, notes = "layers", [where]
     memory = report.gibibytes(rank_memory(corpus, model, meter.config, share.pairs))
     lines = [
         *columns([("rank", "device", "memory"), *ranks_table(devices, memory)]),
@@ -103,13 +118,12 @@ def of_whole_models(
     if shared:
         dense, rows = exchanged(model, share, ranks)
         lines += [
-            f"sent by each device an update: {mebibytes(dense)} of the gradients of LSTMs and "
+            f"sent by each device an update: {mebibytes(dense)} of the gradients of {layers} and "
             f"output layer (a ring), at most {mebibytes(rows)} of the embeddings of its words",
             f"predicted without communication: {speed(load, shared[0])}, speed-up "
             f"{alone / shared[0]:.2f}; communication is not in it",
         ]
-    where = f"{meter.device} in {meter.config.precision}"
-    lines += [largest(corpus), f"measured on {where}; looking words up is not counted", PAPER]
+    lines += [largest(corpus), *notes]
     return "\n".join(lines)
 
 
@@ -182,7 +196,7 @@ def measured(meter: Meter, costs: Costs, schedule: Schedule) -> str:
     return told + f"; handing out the tasks of an update takes the process {issue:.3g} s"
 
 
-def rank_memory(corpus: Corpus, model: Seq2Seq, config: TrainingConfig, pairs: int) -> int:
+def rank_memory(corpus: Corpus, model: AnySeq2Seq, config: TrainingConfig, pairs: int) -> int:
     """As of a training of its own with ``pairs`` a batch."""
     return report.memory_estimate(model, replace(config, batch_size=pairs), *corpus.train.longest())
 
@@ -191,7 +205,7 @@ def ranks_table(devices: tuple[torch.device, ...], memory: str) -> list[tuple[st
     return [(str(rank), str(device), memory) for rank, device in enumerate(devices)]
 
 
-def exchanged(model: Seq2Seq, share: Load, ranks: int) -> tuple[int, int]:
+def exchanged(model: AnySeq2Seq, share: Load, ranks: int) -> tuple[int, int]:
     """Bytes that each rank sends in an update.
 
     Returns:
@@ -228,19 +242,3 @@ def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-
-
-def plain_shape(config: ModelConfig, source_words: int, target_words: int) -> Shape:
-    """The shape of the paper's model.
-
-    Raises:
-        UserError: there are options beyond it.
-    """
-    shape = Shape.of(config, source_words, target_words)
-    if not shape.plain:
-        raise UserError(
-            "--plan knows the paper's model alone; leave options beyond it out, or train a few "
-            "updates with --max-updates to see memory and speed",
-            exit_code=2,
-        )
-    return shape

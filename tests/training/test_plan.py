@@ -17,9 +17,10 @@ from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.variant import make_model
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.vocabulary import Vocabulary
+from s2s_cli.training import costs as costs_module
 from s2s_cli.training import report
 from s2s_cli.training.config import TrainingConfig
-from s2s_cli.training.costs import Meter, measure, on_one_device
+from s2s_cli.training.costs import Meter, measure, on_one_device, whole_updates
 from s2s_cli.training.plan import exchanged, mean_load, plan
 from s2s_cli.training.simulation import Cost, simulate
 from s2s_cli.training.tasks import Costs, Load, update_tasks
@@ -211,6 +212,39 @@ def test_one_device_alone_needs_no_schedule(corpus: Corpus, layout: Any) -> None
     assert "cpu" in told
     assert "one device: " in told
     assert "communication" not in told
+
+
+@pytest.mark.parametrize(("count", "layout"), [(1, "model"), (1, "data"), (2, "data")])
+def test_variants_are_planned_from_whole_updates(corpus: Corpus, count: int, layout: Any) -> None:
+    """Memory is that of a training; what ranks send, that of all its parameters."""
+    config = TrainingConfig(batch_size=2, optimiser="adam", dropout=0.2)
+    variant = replace(TINY, attention="general", bidirectional=True, bridge="linear")
+    with torch.device("meta"):
+        model = make_model(Shape.of(variant, 30, 21))
+    told = plan(corpus, variant, config, devices(count), layout)
+    needed = replace(config, batch_size=2 // count)
+    memory = report.gibibytes(report.memory_estimate(model, needed, 9, 14))
+    assert [memory in line for line in told.splitlines()[1 : count + 1]] == [True] * count
+    dense = 4 * (report.count(model.parameters()) - report.count(model.tables()))
+    assert (f"{dense:,} bytes of the gradients of layers" in told) == (count == 2)
+
+
+def test_whole_updates_are_of_the_load_s_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    real = costs_module.update
+
+    def update(model: Any, optimisers: Any, batch: Any, *, bf16: bool) -> Any:
+        before = [each.clone() for each in model.parameters()]
+        norm = real(model, optimisers, batch, bf16=bf16)
+        assert norm > 0
+        assert all(map(torch.equal, before, model.parameters()))
+        seen.append((batch.sentences, len(batch.source.data), len(batch.words), bf16))
+        return norm
+
+    monkeypatch.setattr(costs_module, "update", update)
+    meter = Meter(Shape(30, 22, 2, 8, 6, cell="gru"), TrainingConfig(precision="bf16"), CPU)
+    assert all(each > 0 for each in whole_updates(meter, [Load(4, 5, 6), Load(2, 5, 1)]))
+    assert set(seen) == {(4, 20, 24, True), (2, 10, 2, True)}
 
 
 def test_what_ranks_send() -> None:

@@ -88,8 +88,8 @@ def test_it_is_not_spread_over_devices(corpus: Corpus, tmp_path: Path) -> None:
     config = TrainingConfig(batch_size=32, max_updates=1)
     with pytest.raises(UserError, match="--layout data gives each device a copy"):
         train(Path("data"), tmp_path, config_of("gru"), config, Replica((CPU, CPU)))
-    with pytest.raises(UserError, match="--plan knows the paper's model alone"):
-        plan(corpus, config_of("peeky"), config, (CPU,), "model")
+    with pytest.raises(UserError, match="--layout data gives each device a copy"):
+        plan(corpus, config_of("peeky"), config, (CPU, CPU), "model")
     assert not (tmp_path / "last.pt").exists()
 
 
