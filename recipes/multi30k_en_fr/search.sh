@@ -28,8 +28,8 @@ batch-32 cut-2 --batch-size 32
 two-layers cut-2 --layers 2
 wide-late-dropout-0.5 cut-2 $wide --dropout 0.5 --epochs 12 --halve-after 9
 pieces-8000 pieces-8000 $attention
-wide-pieces-4000-slow pieces-4000 $attention $wide --dropout 0.5 --learning-rate 0.001 --epochs 8 --halve-after 4
-wide-two-layers-slow cut-2 --layers 2 $wide --dropout 0.4 --learning-rate 0.001 --epochs 16 --halve-after 10
+wide-pieces-early pieces-4000 $attention $wide --dropout 0.4 --epochs 7 --halve-after 4
+wide-two-layers cut-2 --layers 2 $wide --dropout 0.4 --learning-rate 0.001 --epochs 11 --halve-after 8
 END
 }
 
