@@ -113,8 +113,8 @@ def compared(
         )
         for each in bootstrap
     ]
-    # Of an output beside itself sacreBLEU's p is the smallest there is.
-    same = baseline == form.hypotheses
+    # Of no difference, which chance always reaches, sacreBLEU's p is the smallest there is.
+    same = scores[0].value == scores[1].value
     return Comparison(
         scores[1],
         scores[0],
