@@ -120,6 +120,7 @@ def test_multi30k_from_raw_text_to_tables(tmp_path: Path) -> None:
     done = run(recipe, S2S_DATA=str(data), PIECES="30")
     assert done.returncode == 0, done.stderr
     page = (recipe / "RESULTS.md").read_text()
+    assert "- command: `NBEST=lists PRECISION=fp32 PIECES=30 recipes/multi30k" in page
     direct = [line for line in page.split("\n") if "beam size" in line]
     assert len(direct) == 6
     assert not any("not run" in line for line in direct)
