@@ -147,6 +147,14 @@ def test_multi30k_takes_the_lists_beside_its_text(tmp_path: Path) -> None:
     assert (recipe / "work/lists/test.nbest.gz").read_bytes() == b"the list"
 
 
+def test_multi30k_without_the_lists_it_is_told_of_does_not_begin(tmp_path: Path) -> None:
+    recipe = tiny_copy("multi30k_en_fr", tmp_path / "recipes")
+    done = run(recipe, "--stop-stage", "1", NBEST=str(tmp_path))
+    assert done.returncode == 2
+    assert f"NBEST={tmp_path} has no test.nbest" in done.stderr
+    assert not (recipe / "work").exists()
+
+
 @pytest.fixture(scope="module")
 def trained_multi30k(fast_s2s: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Multi30k with one reversed model and its translation, as if all else were done too."""
