@@ -218,11 +218,20 @@ def aligned(rows: list[list[str]]) -> list[str]:
     return [lines[0], "| " + " | ".join(rule) + " |", *lines[1:]]
 
 
-def origin(command: str, stages: list[str], work: Path) -> str:
-    """How the numbers were made: command, commit, machine, date, versions, time."""
+def has_results(settings: Spec, work: Path) -> bool:
+    """Whether any row has been run."""
+    rows = (row for spec in all_tables(settings) for row in spec.get("rows", []))
+    return any((work / f"{row['result']}.json").exists() for row in rows if "result" in row)
+
+
+def origin(command: str, stages: list[str], work: Path, *, ran: bool) -> str:
+    """How the numbers were made: command, commit, machine, date, versions, time.
+
+    Where no stage is done, though rows have ``ran``, commands were run by hand: no time was taken.
+    """
     paths = [work / ".done" / name for name in stages]
     seconds = {path.name: int(path.read_text()) for path in paths if path.exists()}
-    if not seconds:
+    if not seconds and not ran:
         return f"- command: `{command}`\n- nobody has run it yet"
     spent = ", ".join(f"{name} {took} s" for name, took in seconds.items())
     packages = ", ".join(f"{name} {installed(name)}" for name in ("torch", "sacrebleu"))
@@ -232,7 +241,7 @@ def origin(command: str, stages: list[str], work: Path) -> str:
         "hardware": ", ".join([processor(), f"{os.cpu_count()} cores", *gpus()]),
         "date": time.strftime("%Y-%m-%d"),
         "versions": f"s2s {installed('s2s-cli')}, Python {platform.python_version()}, {packages}",
-        "time": f"{sum(seconds.values())} s in all: {spent}",
+        "time": f"{sum(seconds.values())} s in all: {spent}" if seconds else "not taken",
     }
     return "\n".join(f"- {name}: {value}" for name, value in facts.items())
 
@@ -296,7 +305,8 @@ def main() -> None:
     parser.add_argument("--command", help="that made them, instead of that of tables.toml")
     given = parser.parse_args()
     settings = tomllib.loads(given.tables.read_text(encoding="utf-8"))
-    made = origin(given.command or settings["command"], given.stages, given.work)
+    ran = has_results(settings, given.work)
+    made = origin(given.command or settings["command"], given.stages, given.work, ran=ran)
     page = page_of(settings, made, given.work, given.output.parent)
     given.output.write_text(page, encoding="utf-8")
 

@@ -69,8 +69,21 @@ without_lists() {
     "# there are none. NBEST=DIRECTORY names a directory that has them." >&2
 }
 
+# check_feature: leave where what is tuned on the list's own features would have one more, which
+# `s2s rescore` computes where the list has it not
+check_feature() {
+  local list line=
+  list=$(given_list valid)
+  [[ $list ]] || return 0
+  read -r line < <(gzip -cdf "$list" 2>/dev/null) || true
+  if [[ ! $line =~ [\ \|]"$feature"[=:]\ ?[^\ =:\|]+\ *($|\|\|\||[^\ ]+[=:]) ]]; then
+    refuse "FEATURE=$feature is no feature of one value in $list, which begins: ${line:0:400}"
+  fi
+}
+
 table2() {
   ! without_lists || return 0
+  check_feature
   local row words=()
   winners=(--detokenise)
   if [[ ${tokenised[*]} ]]; then
@@ -166,7 +179,7 @@ make_list() {
   [[ $1 != valid || ! ${tuned_on-} ]] || most=$tuned_on
   # shellcheck disable=SC2016 # the inner shell has arguments of its own
   into "$work/table2/$1.nbest.gz" bash -c \
-    'gzip -cdf "$1" | awk -F "|" -v most="$3" "seen[\$1]++ < most" | sed "$2" | gzip' - \
+    'set -o pipefail; gzip -cdf "$1" | awk -F "|" -v most="$3" "seen[\$1]++ < most" | sed "$2" | gzip' - \
     "${list:-$lists/$1.nbest}" "$clean" "$most"
 }
 
@@ -183,7 +196,7 @@ scores() {
     beside score "table1/$row" "$above" "${models[@]}" --source "$text/test.en"
     above=table1/$row
   done
-  if [[ -e $work/table2/baseline.fr || ($dry_run && $lists) ]]; then
+  if [[ -e $work/table2/baseline.fr ]] || { [[ $dry_run ]] && have_list test; }; then
     scores_of_lists "" "${rows2[@]}" oracle
     ! have_list valid || scores_of_lists -tuned baseline "${rows2[@]}"
   fi

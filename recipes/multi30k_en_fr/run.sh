@@ -26,9 +26,11 @@ tokenised=()
 devices=(--precision "$PRECISION")
 lists=${NBEST:-work/lists}
 first_id=0
-feature=LM0
+feature=${FEATURE:-LM0} # a feature with one value in the lists
 own_lists=
 tuned_on=200 # a fifth of the list, for a fourth of the time
+[[ ! $NBEST || $(given_list test) ]] ||
+  refuse "NBEST=$NBEST has no test.nbest and no test.nbest.gz"
 
 fetch() {
   python3 fetch.py work/fetch
@@ -122,7 +124,8 @@ figures() {
 }
 
 results() {
-  python3 ../results.py fetch prep vocab train table1 table2 beyond all_scores figures
+  python3 ../results.py fetch prep vocab train table1 table2 beyond all_scores figures \
+    --command "NBEST=lists PRECISION=$PRECISION PIECES=$PIECES recipes/multi30k_en_fr/run.sh"
 }
 
 run_stages fetch prep vocab train table1 table2 beyond all_scores figures results -- "$@"

@@ -16,6 +16,7 @@ import math
 import random
 import re
 import sys
+import zlib
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -100,7 +101,11 @@ class Difference:
 def read_pairs(prefix: str) -> Iterator[Pair]:
     with ExitStack() as stack:
         sides = [stack.enter_context(gzip.open(f"{prefix}.{side}.gz")) for side in SIDES]
-        yield from zip(*sides, strict=True)
+        try:
+            yield from zip(*sides, strict=True)
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            message = f"{prefix}.{{en,fr}}.gz are damaged or of unequal length ({error})"
+            raise ValueError(message) from error
 
 
 def sample(pairs: Iterable[Pair], size: int, seed: int) -> list[Pair]:

@@ -41,7 +41,7 @@ for option in "$@"; do
       smoke=yes
       own_lists=yes
       at_a_time=2 # cores that every machine has
-      FEATURE=S2S0
+      [[ $NBEST ]] || FEATURE=S2S0 # of lists of our own
       work=work/smoke
       s2s=(s2s --config smoke.toml)
       page=$work/RESULTS.md
@@ -57,6 +57,7 @@ done
 for number in "$GPUS" "$KEEP"; do
   [[ $number =~ ^[1-9][0-9]*$ ]] || refuse "GPUS and KEEP are numbers from 1 on, not '$number'"
 done
+[[ $PAUSES =~ ^[0-9.,]*$ ]] || refuse "PAUSES are seconds with commas between, not '$PAUSES'"
 case $SOURCE in
   statmt) tokenised=() ;;
   schwenk) tokenised=(--tokenised) ;;
@@ -69,6 +70,7 @@ first_id=$FIRST_ID
 feature=$FEATURE
 [[ ! $lists || $dry_run || $(given_list test) ]] ||
   refuse "NBEST=$NBEST has no test.nbest and no test.nbest.gz"
+check_feature
 
 # settings COMMAND KEY...: a line that changes with the settings of `s2s COMMAND`, KEYs left out
 settings() {

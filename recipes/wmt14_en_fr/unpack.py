@@ -109,14 +109,17 @@ def main() -> None:
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)
     sources = tomllib.loads(given.sources.read_text(encoding="utf-8"))
-    try:
-        for archive in sources["archive"]:
-            texts = [text for text in sources["text"] if text["archive"] == archive["file"]]
-            unpack(given.archives / archive["file"], texts, given.output)
+    for archive in sources["archive"]:
+        path = given.archives / archive["file"]
+        texts = [text for text in sources["text"] if text["archive"] == archive["file"]]
+        try:
+            unpack(path, texts, given.output)
             for text in texts:
                 check(text, given.output)
-    except (WrongTextError, tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        sys.exit(f"unpack.py: {error}")
+        except WrongTextError as error:
+            sys.exit(f"unpack.py: {error}")
+        except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+            sys.exit(f"unpack.py: {path}: {error}")
 
 
 if __name__ == "__main__":

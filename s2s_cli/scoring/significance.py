@@ -113,13 +113,24 @@ def compared(
         )
         for each in bootstrap
     ]
-    # Of an output beside itself sacreBLEU's p is the smallest there is.
-    same = baseline == form.hypotheses
+    # Of no difference, which chance always reaches, sacreBLEU's p is the smallest there is.
+    same = scores[0].value == scores[1].value
+    least = least_p(baseline, form.hypotheses)
     return Comparison(
         scores[1],
         scores[0],
         1.0 if same else float(bootstrap[1].p_value),
-        1.0 if same else float(randomisation[1].p_value),
+        1.0 if same else max(least, float(randomisation[1].p_value)),
         resamples,
         sizes.trials,
     )
+
+
+def least_p(lines: Sequence[str], others: Sequence[str]) -> float:
+    """The least p that exchanging the lines that differ can give.
+
+    Of all ways to exchange them, one leaves the two outputs as they are and one swaps them whole.
+    sacreBLEU does not count these, which is right only where there are many ways.
+    """
+    differing = sum(map(str.__ne__, lines, others))
+    return min(1.0, 2.0 ** (1 - differing))

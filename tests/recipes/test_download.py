@@ -308,3 +308,14 @@ def test_the_checksums_of_the_development_texts_are_right(real_data: Path) -> No
                 content = (real_data / "wmt_news" / f"{text['name']}.{side}").read_bytes()
                 assert hashlib.md5(content).hexdigest() == text["md5"][side]
                 assert content.count(b"\n") == text["pairs"]
+
+
+def test_a_truncated_archive_is_named(tmp_path: Path) -> None:
+    unpack(tmp_path)
+    shutil.rmtree(tmp_path / "out")
+    archive = tmp_path / "a.tgz"
+    archive.write_bytes(archive.read_bytes()[:-100])
+    command = [sys.executable, str(RECIPE / "unpack.py"), "sources.toml", ".", "out"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "unpack.py: a.tgz: " in done.stderr

@@ -162,3 +162,19 @@ def test_a_difference_is_the_mean_over_words(script: ModuleType) -> None:
     ]
     assert difference(["a", "b", "zzz"]) == pytest.approx(sum(expected) / 4)
     assert difference(["a", "b"]) < difference(["c", "b"])
+
+
+@pytest.mark.parametrize(
+    "french",
+    [
+        gzip.compress(b"OUI\n"),
+        gzip.compress(b"LOI\n" * 60)[:-9],
+        gzip.compress(b"\n")[:10] + b"?" * 9,
+    ],
+)
+def test_a_text_that_is_not_whole_is_named(corpus: Path, french: bytes) -> None:
+    (corpus / "one.fr.gz").write_bytes(french)
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        select(corpus, "--keep", "60")
+    assert "moore_lewis.py: one.{en,fr}.gz are damaged" in failed.value.stderr
+    assert "Traceback" not in failed.value.stderr

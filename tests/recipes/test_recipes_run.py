@@ -120,6 +120,7 @@ def test_multi30k_from_raw_text_to_tables(tmp_path: Path) -> None:
     done = run(recipe, S2S_DATA=str(data), PIECES="30")
     assert done.returncode == 0, done.stderr
     page = (recipe / "RESULTS.md").read_text()
+    assert "- command: `NBEST=lists PRECISION=fp32 PIECES=30 recipes/multi30k" in page
     direct = [line for line in page.split("\n") if "beam size" in line]
     assert len(direct) == 6
     assert not any("not run" in line for line in direct)
@@ -144,6 +145,14 @@ def test_multi30k_takes_the_lists_beside_its_text(tmp_path: Path) -> None:
     done = run(recipe, "--stop-stage", "1", S2S_DATA=str(data))
     assert done.returncode == 0, done.stderr
     assert (recipe / "work/lists/test.nbest.gz").read_bytes() == b"the list"
+
+
+def test_multi30k_without_the_lists_it_is_told_of_does_not_begin(tmp_path: Path) -> None:
+    recipe = tiny_copy("multi30k_en_fr", tmp_path / "recipes")
+    done = run(recipe, "--stop-stage", "1", NBEST=str(tmp_path))
+    assert done.returncode == 2
+    assert f"NBEST={tmp_path} has no test.nbest" in done.stderr
+    assert not (recipe / "work").exists()
 
 
 @pytest.fixture(scope="module")

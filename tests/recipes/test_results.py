@@ -171,6 +171,13 @@ def test_a_page_of_nothing_claims_no_machine(experiment: Path) -> None:
     assert "BLEU (tokenised) | BLEU (detokenised)" in page
 
 
+def test_numbers_of_pasted_commands_have_been_run(experiment: Path) -> None:
+    assert run(experiment, "results.py", "later").returncode == 0
+    page = (experiment / "RESULTS.md").read_text()
+    assert "nobody has run it" not in page
+    assert "- time: not taken\n" in page
+
+
 def judged(difference: float, value: float) -> dict[str, Any]:
     told = {"difference": difference, "bootstrap_p": 0.0123, "randomisation_p": 0.00456}
     return {**scores(value, 1.0, 2.0), "baseline": {"bleu-tokenised": told}}

@@ -1,5 +1,6 @@
 """The recipe of WMT'14: rehearsed, killed and resumed; its commands; what it refuses."""
 
+import gzip
 import json
 import os
 import re
@@ -205,6 +206,37 @@ def test_a_dry_run_prints_commands_and_touches_nothing(tmp_path: Path) -> None:
     assert "s2s train" not in with_lists
 
 
+def test_a_dry_rehearsal_scores_what_it_rescores(tmp_path: Path) -> None:
+    done = run(a_copy(tmp_path), "--smoke", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    for row in ("forward", "reversed", "five", "oracle", "baseline-tuned", "five-tuned"):
+        assert f" > work/smoke/scores/table2-{row}.json\n" in done.stdout
+
+
+@pytest.mark.parametrize("feature", ["LM0", "tm"])
+def test_a_feature_that_the_lists_have_not_or_more_than_once(tmp_path: Path, feature: str) -> None:
+    for split in ("valid", "test"):
+        line = "0 ||| un chat ||| d: 0 lm: -4.5 tm: -1 -2 ||| -5\n"
+        (tmp_path / f"{split}.nbest").write_text(line)
+    recipe = a_copy(tmp_path)
+    lists = {"NBEST": str(tmp_path)}
+    done = run(recipe, "--dry-run", FEATURE=feature, **lists)
+    assert done.returncode == 2
+    assert f"FEATURE={feature} is no feature of one value" in done.stderr
+    assert run(recipe, "--dry-run", FEATURE="lm", **lists).returncode == 0
+
+
+def test_a_truncated_list_is_not_taken(tmp_path: Path) -> None:
+    recipe = a_copy(tmp_path)
+    lines = b"".join(b"%d ||| un chat ||| LM0= -4 ||| -5\n" % each for each in range(9))
+    (tmp_path / "test.nbest.gz").write_bytes(gzip.compress(lines)[:-4])
+    done = run(recipe, "--dry-run", "--stage", "8", "--stop-stage", "8", NBEST=str(tmp_path))
+    command = next(line for line in done.stdout.split("\n") if line.startswith("bash -c"))
+    (recipe / "work/table2").mkdir(parents=True)
+    made = subprocess.run(["bash", "-c", command], cwd=recipe, capture_output=True, check=False)
+    assert made.returncode != 0
+
+
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
@@ -213,6 +245,7 @@ def test_a_dry_run_prints_commands_and_touches_nothing(tmp_path: Path) -> None:
         ({"SOURCE": "schwenk", "SCHWENK": "/nowhere"}, "has no bitexts.selected/ep7_pc45.en.gz"),
         ({"NBEST": "/nowhere"}, "has no test.nbest"),
         ({"GPUS": "all"}, "GPUS and KEEP are numbers"),
+        ({"PAUSES": "soon"}, "PAUSES are seconds"),
     ],
 )
 def test_what_cannot_work_is_refused_at_once(

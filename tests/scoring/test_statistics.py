@@ -109,3 +109,20 @@ def test_a_difference_by_chance_is_told_from_one_that_is_not() -> None:
     assert chance == compare(Form(half, [references], AS_GIVEN), other, Sizes(100, 1000)), "seeded"
     itself = compare(form, references, Sizes(100, 1000))
     assert (itself.difference, itself.bootstrap_p, itself.randomisation_p) == (0, 1, 1)
+
+
+def test_outputs_that_differ_but_score_alike_are_no_better_than_each_other() -> None:
+    references = ["a b c d e", "f g h i j"]
+    form = Form(["a b c d x", "f g h i j"], [references], AS_GIVEN)
+    alike = compare(form, ["a b c d y", "f g h i j"], Sizes(100, 100))
+    assert (alike.difference, alike.bootstrap_p, alike.randomisation_p) == (0, 1, 1)
+
+
+def test_few_lines_that_differ_are_not_significant() -> None:
+    """One exchange cannot tell from chance; of two, half the ways are as far apart."""
+    references = [f"a b c {n} d e f" for n in range(40)]
+    for differing, least in ((1, 1.0), (2, 0.5)):
+        worse = [f"x b y {n} d z f" for n in range(differing)] + references[differing:]
+        found = compare(Form(references, [references], AS_GIVEN), worse, Sizes(100, 1000))
+        assert found.difference > 0
+        assert found.randomisation_p == pytest.approx(least)
