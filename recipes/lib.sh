@@ -200,7 +200,7 @@ same_inputs() {
     mv "$noted.part" "$noted"
   elif ! changed=$(diff <(printf '%s\n' "$now") "$noted"); then
     changed=$(sed -n 's/^[<>] //p' <<<"$changed" | sed 's/[= ].*//' | sort -u | paste -sd ' ')
-    refuse "stage $1 ($2) was made from other inputs: $changed; --stage $1 makes it anew"
+    refuse "stage $1 ($2) was made, or begun, from other inputs: $changed; --stage $1 makes it anew"
   fi
 }
 

@@ -33,7 +33,8 @@ def existing(path: Path) -> Path:
             raise UserError(f"{candidate}: is a directory, expected a file")
         if candidate.exists():
             return candidate
-    raise UserError(f"{path}: no such file (nor {path.name}.gz)")
+    nor = "" if path.suffix == ".gz" else f" (nor {path.name}.gz)"
+    raise UserError(f"{path}: no such file{nor}")
 
 
 def name_of(path: Path) -> str:

@@ -44,13 +44,24 @@ fetch() {
   fi
 }
 
-# whole: those that are packed are whole
+# whole: those that are packed are whole, and both sides of each corpus have as many lines
 whole() {
-  local file packed=()
+  local file number packed=()
   for file in "${schwenk_files[@]}"; do
     [[ $file != *.gz ]] || packed+=("$file")
   done
-  call gzip -t "${packed[@]}"
+  ((${#packed[@]} == 0)) || call gzip -t "${packed[@]}"
+  for number in {0..7}; do
+    [[ $dry_run ]] || as_long "${schwenk_files[number]}" "${schwenk_files[number + 8]}"
+  done
+}
+
+# as_long FILE OTHER: leave unless both have as many lines
+as_long() {
+  local lines others
+  lines=$(gzip -cdf "$1" | wc -l)
+  others=$(gzip -cdf "$2" | wc -l)
+  ((lines == others)) || refuse "$1 has $lines lines, $2 $others: they are no translations of each other"
 }
 
 unpack() {
@@ -76,7 +87,10 @@ unpack_statmt() {
 unpack_schwenk() {
   local side=en first
   for first in 0 8; do
-    into "$work/unpack/train.$side.gz" cat "${schwenk_files[@]:first:6}"
+    # shellcheck disable=SC2016 # the inner shell has arguments of its own
+    into "$work/unpack/train.$side.gz" bash -ec \
+      'for file; do if [[ $file == *.gz ]]; then cat "$file"; else gzip -c "$file"; fi; done' - \
+      "${schwenk_files[@]:first:6}"
     into "$work/unpack/valid.$side" gzip -cdf "${schwenk_files[first + 6]}"
     into "$work/unpack/test.$side" gzip -cdf "${schwenk_files[first + 7]}"
     side=fr

@@ -108,7 +108,7 @@ inputs() {
     table1) settings decode "${free[@]}" batch-size ;;
     table2)
       settings rescore "${free[@]}"
-      printf 'FIRST_ID=%s\n' "$FIRST_ID"
+      printf '%s\n' "FEATURE=$FEATURE" "FIRST_ID=$FIRST_ID"
       mapfile -t given < <(given_list valid && given_list test)
       contents NBEST /dev/null "${given[@]}"
       ;;
@@ -139,9 +139,14 @@ announce() {
     --gpus "$GPUS" --config "${s2s[2]:-s2s.toml}"
 }
 
+# The page's command names what a person has put somewhere without telling where.
 results() {
+  local command="SOURCE=$SOURCE"
+  if [[ $SOURCE == schwenk ]]; then command+=" SCHWENK=corpora"; else command+=" KEEP=$KEEP"; fi
+  [[ ! $NBEST ]] || command+=" NBEST=lists FEATURE=$FEATURE FIRST_ID=$FIRST_ID"
+  command+=" GPUS=$GPUS LAYOUT=$LAYOUT recipes/wmt14_en_fr/run.sh${smoke:+ --smoke}"
   call python3 ../results.py --work "$work" --output "$page" "${stages[@]:0:9}" \
-    --command "SOURCE=$SOURCE GPUS=$GPUS LAYOUT=$LAYOUT recipes/wmt14_en_fr/run.sh${smoke:+ --smoke}"
+    --command "$command"
 }
 
 stages=(fetch unpack selection prep vocab train table1 table2 scores results)

@@ -196,7 +196,8 @@ def test_a_stage_of_other_inputs_is_refused(steps: Recipe, tmp_path: Path) -> No
     done = steps()
     assert done.returncode == 2
     assert done.stderr == (
-        "run.sh: stage 1 (one) was made from other inputs: SIZE colour; --stage 1 makes it anew\n"
+        "run.sh: stage 1 (one) was made, or begun, from other inputs: SIZE colour; "
+        "--stage 1 makes it anew\n"
     )
     assert steps("--stage", "2").returncode == 2
     assert (tmp_path / "made/two").exists()  # refused before anything was removed
@@ -210,7 +211,7 @@ def test_also_a_stage_that_broke_off_is_refused_with_other_inputs(
     (tmp_path / "broken").unlink()
     assert steps().returncode == 1
     (tmp_path / "colour").write_text("tan")
-    assert "stage 1 (one) was made from other inputs: colour;" in steps().stderr
+    assert "stage 1 (one) was made, or begun, from other inputs: colour;" in steps().stderr
 
 
 def test_help_has_the_options_of_the_recipe(steps: Recipe) -> None:
