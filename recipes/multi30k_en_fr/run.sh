@@ -65,14 +65,14 @@ train() {
 }
 
 # What people built on the paper's model, each with the size, the text and the epochs of the reversed
-# ones, but for the last: a name, its text, and its options.
+# ones, but for the last, which search.sh found: a name, its text, and its options.
 variants() {
   cat <<'END'
 peeky reversed --peeky
 gru reversed --cell gru
 attention reversed --attention general --bidirectional --bridge linear
 attention-bpe bpe --attention general --bidirectional --bridge linear
-wide-attention-bpe bpe --attention general --bidirectional --bridge linear --hidden-size 512 --embedding-size 512 --dropout 0.4 --epochs 12 --halve-after 9
+wide-attention-bpe bpe --attention general --bidirectional --bridge linear --hidden-size 512 --embedding-size 512 --dropout 0.4 --epochs 7 --halve-after 4
 END
 }
 
