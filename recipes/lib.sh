@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Stages of a recipe. A stage is a function of the recipe, run inside the recipe's directory; what it
-# makes lies in work/STAGE, and work/.done/STAGE (its seconds) is written once it has succeeded;
+# makes lies in work/STAGE, and work/.done/STAGE (its seconds, with those of runs that broke off in
+# it unless they were killed outright) is written once it has succeeded;
 # work/.commits/STAGE is the commit that it was made from, where git knows one.
 #
 # A recipe may also have
@@ -185,7 +186,7 @@ forget_from() {
     same_inputs "$number" "$name"
   done
   for name in "${@:first}"; do
-    rm -rf "$work/.done/$name" "$work/.inputs/$name" "${work:?}/$name"
+    rm -rf "$work"/.{done,inputs,spent}/"$name" "${work:?}/$name"
   done
 }
 
@@ -216,10 +217,25 @@ run_stage() {
   if [[ $(type -t announce) == function ]]; then
     announce "$2" >&2
   fi
-  local start=$SECONDS
-  mkdir -p "$work/.done"
+  mkdir -p "$work/.done" "$work/.commits" "$work/.spent"
+  stage=$2
+  began=$SECONDS
+  trap broken_off EXIT
   "$2"
-  mkdir -p "$work/.commits"
+  trap - EXIT
   git rev-parse --short HEAD >"$work/.commits/$2" 2>/dev/null || rm -f "$work/.commits/$2"
-  printf '%s\n' "$((SECONDS - start))" >"$work/.done/$2"
+  spent >"$work/.done/$2"
+  rm -f "$work/.spent/$2"
+}
+
+# spent: the seconds of the stage so far, with those of runs that broke off in it
+spent() {
+  local before=0
+  [[ ! -e $work/.spent/$stage ]] || before=$(<"$work/.spent/$stage")
+  printf '%s\n' "$((before + SECONDS - began))"
+}
+
+broken_off() {
+  spent >"$work/.spent/$stage.part"
+  mv "$work/.spent/$stage.part" "$work/.spent/$stage"
 }

@@ -8,8 +8,8 @@ files that it names as ``also``. A row may have
   the difference to that; it is not there for the row below B.
 - ``models`` NAME: work/NAME.json has the perplexity of the models that made the row
 - ``time`` FILE: what its making took (work/FILE.seconds)
-- ``model`` NAME: the directory work/NAME, whose training is told; the table's ``data`` is the
-  directory that it was trained on
+- ``model`` NAME: the directory work/NAME, whose training is told; the row's ``data``, or the
+  table's, is the directory that it was trained on
 - ``first`` true: it is compared with no row, though the JSON compares it
 - ``paper``: a figure of the literature
 
@@ -145,8 +145,8 @@ def training(work: Path, row: Spec, spec: Spec) -> dict[str, str]:
     log = work / row.get("model", "") / "metrics.jsonl"
     if "model" not in row or not log.exists():
         return dict.fromkeys(names, "") if "data" in spec else {}
-    report = read_json(work / spec["data"] / "prep.json")
-    words = sum(report["splits"]["train"]["words"].values())
+    split = read_json(work / row.get("data", spec["data"]) / "prep.json")["splits"]["train"]
+    words = sum(split.get("pieces", split["words"]).values())  # what the log counts
     lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     validations = [line for line in lines if "validation_perplexity" in line]
     best = min(validations, key=lambda line: line["validation_perplexity"])

@@ -80,6 +80,19 @@ def test_after_a_failure_the_stage_goes_on_with_what_it_had_made(
     assert (tmp_path / "work/two/made").read_text() == "two\ntwo\n"
 
 
+def test_the_seconds_of_a_run_that_broke_off_count(recipe: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "broken").touch()
+    recipe()
+    spent = tmp_path / "work/.spent/two"
+    spent.write_text(f"{int(spent.read_text()) + 1000}\n")
+    (tmp_path / "broken").unlink()
+    recipe()
+    assert 1000 <= int((tmp_path / "work/.done/two").read_text()) < 2000
+    assert not spent.exists()
+    assert recipe("--stage", "2").returncode == 0
+    assert int((tmp_path / "work/.done/two").read_text()) < 1000  # made anew
+
+
 def test_leaving_early_and_going_on(recipe: Recipe, tmp_path: Path) -> None:
     assert recipe("--stop-stage", "1").returncode == 0
     assert log(tmp_path) == ["one"]
