@@ -145,7 +145,8 @@ def training(work: Path, row: Spec, spec: Spec) -> dict[str, str]:
     log = work / row.get("model", "") / "metrics.jsonl"
     if "model" not in row or not log.exists():
         return dict.fromkeys(names, "") if "data" in spec else {}
-    split = read_json(work / row.get("data", spec["data"]) / "prep.json")["splits"]["train"]
+    data = str(row.get("data", spec["data"]))
+    split = read_json(work / data / "prep.json")["splits"]["train"]
     words = sum(split.get("pieces", split["words"]).values())  # what the log counts
     lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     validations = [line for line in lines if "validation_perplexity" in line]
