@@ -49,7 +49,7 @@ def states(
     lines = [line for group in groups for line in group]
     vectors, unknown = phrase_vectors(model, lines, tokenised=tokenised)
     if unknown:
-        warn(f"words that the model does not know, in {len(unknown)} phrase(s): {unknown[0]!r}")
+        warn(f"{len(unknown)} phrases have words that the model does not know: {unknown[0]!r}")
     if len(lines) > MOST_LABELS:
         warn(f"more than {MOST_LABELS} phrases: the picture has points without labels")
     projection = principal_components(vectors)

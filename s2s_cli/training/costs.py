@@ -229,6 +229,7 @@ def whole_updates(meter: Meter, loads: Sequence[Load]) -> list[float]:
     """
     with meter.device:
         model = make_model(meter.shape, dropout=meter.config.dropout)
+    model.initialise(meter.config.initial_range, torch.Generator(meter.device))
     optimisers = make_optimisers(meter.config.optimiser, model)
     bf16 = meter.config.precision == "bf16"
     return [
