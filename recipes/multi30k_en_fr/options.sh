@@ -10,12 +10,9 @@ source ../lib.sh
 source variants.sh
 
 work=work/options
-JOBS=${JOBS:-2} # trainings at a time, a core each
-PRECISION=${PRECISION:-fp32} # as in run.sh
 
 # As in run.sh, for each of the rows of options.toml but those of run.sh.
 variants() {
-  local encoders='--bidirectional --bridge linear'
   cat <<END
 rnn reversed --cell rnn
 linear reversed --bridge linear
@@ -25,7 +22,7 @@ general reversed --attention general
 encoders-additive reversed $encoders --attention additive
 encoders-dot reversed $encoders --attention dot
 peephole reversed --cell lstm-peephole
-encoders-feeding reversed $encoders --attention general --input-feeding
+encoders-feeding reversed $attention --input-feeding
 END
 }
 

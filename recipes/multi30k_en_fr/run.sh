@@ -15,8 +15,6 @@ source ../tables.sh
 source variants.sh
 
 NBEST=${NBEST:-}
-JOBS=${JOBS:-2} # trainings at a time, a core each
-PRECISION=${PRECISION:-fp32} # bf16 is faster on processors that multiply in it, slower on others
 PIECES=${PIECES:-4000} # of words, where a model reads and writes those
 [[ -z $NBEST || $NBEST == /* ]] || NBEST=$from/$NBEST
 
@@ -67,12 +65,12 @@ train() {
 # What people built on the paper's model, each with the size, the text and the epochs of the reversed
 # ones, but for the last, which search.sh found: a name, its text, and its options.
 variants() {
-  cat <<'END'
+  cat <<END
 peeky reversed --peeky
 gru reversed --cell gru
-attention reversed --attention general --bidirectional --bridge linear
-attention-bpe bpe --attention general --bidirectional --bridge linear
-wide-attention-bpe bpe --attention general --bidirectional --bridge linear --hidden-size 512 --embedding-size 512 --dropout 0.4 --epochs 7 --halve-after 4
+attention reversed $attention
+attention-bpe bpe $attention
+wide-attention-bpe bpe $attention $wide --dropout 0.4 --epochs 7 --halve-after 4
 END
 }
 

@@ -11,14 +11,10 @@ source ../lib.sh
 source variants.sh
 
 work=work/search
-JOBS=${JOBS:-2} # trainings at a time, a core each
-PRECISION=${PRECISION:-fp32} # as in run.sh
 
 # A name, the text, and options, for each of the rows of search.toml but those of run.sh. cut-N: words
 # that stand N times in the training text; pieces-N: N pieces of words a side.
 variants() {
-  local attention='--attention general --bidirectional --bridge linear'
-  local wide='--hidden-size 512 --embedding-size 512'
   cat <<END
 cut-1 cut-1
 wide cut-2 $wide

@@ -1,9 +1,13 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # the script that takes this sets the variables below
+# shellcheck disable=SC2034 # the scripts that take this use the variables below
 # Models that differ from the reversed ones of run.sh in some options. A script that takes this has
 #   variants    a function: a line for each, its name, the directory of its text, and its options
-#   JOBS        trainings at a time, a core each
-#   PRECISION   of training and decoding
+
+JOBS=${JOBS:-2} # trainings at a time, a core each
+PRECISION=${PRECISION:-fp32} # bf16 is faster on processors that multiply in it, slower on others
+encoders='--bidirectional --bridge linear'
+attention="--attention general $encoders"
+wide='--hidden-size 512 --embedding-size 512'
 
 # train_variants TEXTS MODELS: MODELS/NAME from TEXTS/..., seed 1
 train_variants() {
