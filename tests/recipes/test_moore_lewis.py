@@ -171,6 +171,7 @@ def test_a_difference_is_the_mean_over_words(script: ModuleType) -> None:
         gzip.compress(b"LOI\n" * 60)[:-9],
         gzip.compress(b"\n")[:10] + b"?" * 9,
     ],
+    ids=["fewer lines", "cut short", "not compressed"],
 )
 def test_a_text_that_is_not_whole_is_named(corpus: Path, french: bytes) -> None:
     (corpus / "one.fr.gz").write_bytes(french)
