@@ -15,14 +15,14 @@ work=work/options
 variants() {
   cat <<END
 rnn reversed --cell rnn
+peephole reversed --cell lstm-peephole
 linear reversed --bridge linear
 encoders reversed $encoders
 concat reversed --bridge concat
+additive reversed --attention additive
+dot reversed --attention dot
 general reversed --attention general
-encoders-additive reversed $encoders --attention additive
-encoders-dot reversed $encoders --attention dot
-peephole reversed --cell lstm-peephole
-encoders-feeding reversed $attention --input-feeding
+feeding reversed --attention general --input-feeding
 END
 }
 

@@ -190,6 +190,31 @@ def test_multi30k_s_other_scripts_need_the_models_of_run(name: str, tmp_path: Pa
     assert "run.sh --stop-stage" in refused.stderr
 
 
+def variants(name: str) -> list[list[str]]:
+    """The variants of the script ``name``: name, directory of the text, options of `train`."""
+    folder = ROOT / "recipes/multi30k_en_fr"
+    start = (folder / name).read_text().index("variants() {")
+    function = (folder / name).read_text()[start:].partition("\n}\n")[0]
+    script = f"source {folder}/variants.sh\n{function}\n}}\nvariants"
+    lines = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True)
+    return [line.split() for line in lines.stdout.strip().split("\n")]
+
+
+@pytest.mark.parametrize("name", ["run.sh", "search.sh", "options.sh"])
+def test_multi30k_s_variants_are_models_that_train_takes(name: str, s2s: Any) -> None:
+    for _, text, *options in variants(name):
+        refused = s2s("train", *options, "--data", f"not there/{text}")
+        # an option that does not fit would be told first, with exit code 2
+        assert (refused.returncode, b"no such file" in refused.stderr) == (1, True), refused.stderr
+
+
+def test_multi30k_s_options_have_a_row_each() -> None:
+    rows = (ROOT / "recipes/multi30k_en_fr/options.toml").read_text()
+    assert set(re.findall('model = "train/(.*?)"', rows)) == {
+        each[0] for each in variants("options.sh")
+    }
+
+
 def test_multi30k_s_search_is_judged_on_the_validation_text(trained_multi30k: Path) -> None:
     done = run_with_two_variants(trained_multi30k, "search.sh", of_run="reversed-1")
     assert done.returncode == 0, done.stderr
@@ -207,7 +232,7 @@ def test_multi30k_s_options_are_compared_with_none_of_them(trained_multi30k: Pat
     assert [re.sub("[^a-z]", "", row) for row in rows] == [
         "onemin",
         "cellrnnmin",
-        "bridgelinearmin",
+        "celllstmpeepholemin",
     ]
     assert [bool(re.search(r"[+-]\d+\.\d\d \(", row)) for row in rows] == [False, True, True]
     shape = json.loads((trained_multi30k / "work/options/train/rnn/model.json").read_text())
