@@ -18,6 +18,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "peeky": {"peeky": True},
     "peeky-gru-concat": {"peeky": True, "cell": "gru", "bridge": "concat"},
     "bidirectional": {"bidirectional": True, "bridge": "linear"},
+    "narrow": {
+        "bidirectional": True,
+        "bridge": "linear",
+        "decoder_layers": 3,
+        "decoder_hidden_size": 4,
+    },
     "dot": {"attention": "dot"},
     "general": {"attention": "general", "bidirectional": True, "bridge": "linear"},
     "additive": {"attention": "additive", "bidirectional": True, "bridge": "concat"},

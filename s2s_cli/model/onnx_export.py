@@ -167,7 +167,9 @@ def add_first_states(
                 states[part] for part in range(len(names)) for reader in lasts for states in reader
             ]
             row = graph.add("Squeeze", graph.joined(every, 2), graph.numbers(0))
-            row = graph.linear(row, model.bridge.linear, "bridge.linear")
+            weight, bias = model.bridge.whole()
+            constants = graph.weight("bridge.weight", weight), graph.weight("bridge.bias", bias)
+            row = graph.add("Gemm", row, *constants, transB=1)
             parts = []
             for part in graph.parts(row, len(names), 1):
                 layers = graph.add("Reshape", part, graph.numbers(0, shape.depth, shape.width))

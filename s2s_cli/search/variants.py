@@ -190,8 +190,8 @@ class VariantScorer:
             self.decoder = Layers(cell, model.decoder, dtype)
             self.bridge, self.looking = None, None
             if self.shape.bridge == "linear":
-                linear = model.bridge.linear
-                self.bridge = Product(linear.weight.to(dtype), linear.bias)
+                rows, offsets = model.bridge.whole()
+                self.bridge = Product(rows.to(dtype), offsets)
             if self.shape.attention != "none":
                 self.looking = Looking(model.attention, dtype)
             self.dtype, self.output = dtype, OutputLayer(weight, bias, dtype)

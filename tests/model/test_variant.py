@@ -67,7 +67,11 @@ def encoded_by_hand(
         first = lasts[0]
     elif s.bridge == "linear":
         every = [layer[part] for part in range(parts) for states in lasts for layer in states]
-        made = model.bridge.linear(torch.cat(every)).view(parts, s.depth, s.width)
+        made = 0.01 * model.bridge.difference(torch.cat(every)).view(parts, s.depth, s.width)
+        width = min(s.width, s.hidden_size)
+        for part in range(parts):
+            for layer in range(min(s.depth, s.layers)):
+                made[part, layer, :width] += lasts[0][layer][part][:width]
         first = [[made[0][d].tanh(), *([made[1][d]] if parts > 1 else [])] for d in range(s.depth)]
     return first, vector, memory
 
