@@ -16,9 +16,9 @@ PACE = 0.01
 class LinearBridge(nn.Module):
     """A linear layer of all last states, so that encoder and decoder may differ in size.
 
-    It starts near a copy, layer by layer and cell by cell, of what the (first) encoder and the
-    decoder both have. The difference to that is learned. Hidden states are squashed, as a layer's
-    own are; cell states are not.
+    It starts near a copy, layer by layer and cell by cell, of what encoder and decoder both have,
+    of two encoders the sum. The difference to that is learned. Hidden states are squashed, as a
+    layer's own are; cell states are not.
     """
 
     def __init__(self, shape: Shape) -> None:
@@ -31,7 +31,7 @@ class LinearBridge(nn.Module):
     def forward(self, vector: Tensor) -> States:
         """First states [layers, batch, cells] each, of all last ones side by side: [batch, n]."""
         _, depth, width = self.first
-        copied = vector.unflatten(1, self.last)[:, :, 0, :depth, :width]
+        copied = vector.unflatten(1, self.last).sum(2)[:, :, :depth, :width]
         missing = (0, width - copied.shape[3], 0, depth - copied.shape[2])
         learned = PACE * self.difference(vector).unflatten(1, self.first)
         states = (F.pad(copied, missing) + learned).permute(1, 2, 0, 3)
@@ -46,5 +46,6 @@ class LinearBridge(nn.Module):
         parts, _, layers, _ = self.last
         for part in range(parts):
             for layer in range(min(self.first[1], layers)):
-                cells[part, layer, :, part, 0, layer].diagonal().add_(1)
+                for of_reader in cells[part, layer, :, part, :, layer].unbind(1):
+                    of_reader.diagonal().add_(1)
         return weight, PACE * self.difference.bias

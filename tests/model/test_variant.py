@@ -71,7 +71,7 @@ def encoded_by_hand(
         width = min(s.width, s.hidden_size)
         for part in range(parts):
             for layer in range(min(s.depth, s.layers)):
-                made[part, layer, :width] += lasts[0][layer][part][:width]
+                made[part, layer, :width] += sum(each[layer][part][:width] for each in lasts)
         first = [[made[0][d].tanh(), *([made[1][d]] if parts > 1 else [])] for d in range(s.depth)]
     return first, vector, memory
 
