@@ -15,7 +15,7 @@ source ../tables.sh
 source variants.sh
 
 NBEST=${NBEST:-}
-PIECES=${PIECES:-4000} # of words, where a model reads and writes those
+PIECES=${PIECES:-8000} # of words, where a model reads and writes those
 [[ -z $NBEST || $NBEST == /* ]] || NBEST=$from/$NBEST
 
 s2s=(s2s)

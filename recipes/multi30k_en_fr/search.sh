@@ -24,8 +24,7 @@ batch-32 cut-2 --batch-size 32
 two-layers cut-2 --layers 2
 wide-late-dropout-0.5 cut-2 $wide --dropout 0.5 --epochs 12 --halve-after 9
 wide-late-dropout-0.4 cut-2 $wide --dropout 0.4 --epochs 12 --halve-after 8
-pieces-8000 pieces-8000 $attention
-wide-pieces-late pieces-4000 $attention $wide --dropout 0.4 --epochs 12 --halve-after 9
+pieces-4000 pieces-4000 $attention
 wide-two-layers cut-2 --layers 2 $wide --dropout 0.4 --learning-rate 0.001 --epochs 11 --halve-after 8
 END
 }
@@ -34,14 +33,12 @@ END
 of_run=(reversed-1 attention attention-bpe wide-attention-bpe)
 
 data() {
-  local cut count
+  local cut
   for cut in 1 2; do
     s2s prep --output "$work/data/cut-$cut" --reverse-source
     s2s vocab --data "$work/data/cut-$cut" --min-count "$cut"
   done
-  for count in 4000 8000; do
-    pieces "$work/data/pieces-$count" "$count"
-  done
+  pieces "$work/data/pieces-4000" 4000
 }
 
 train() {
