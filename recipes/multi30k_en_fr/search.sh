@@ -25,6 +25,8 @@ two-layers cut-2 --layers 2
 wide-late-dropout-0.5 cut-2 $wide --dropout 0.5 --epochs 12 --halve-after 9
 wide-late-dropout-0.4 cut-2 $wide --dropout 0.4 --epochs 12 --halve-after 8
 pieces-4000 pieces-4000 $attention
+wide-pieces-late pieces-4000 $attention $wide --dropout 0.4 --epochs 12 --halve-after 9
+wide-pieces pieces-4000 $attention $wide --dropout 0.4 --epochs 7 --halve-after 4
 wide-two-layers cut-2 --layers 2 $wide --dropout 0.4 --learning-rate 0.001 --epochs 11 --halve-after 8
 END
 }

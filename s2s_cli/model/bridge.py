@@ -1,4 +1,13 @@
-"""From the encoder's last states to the decoder's first."""
+"""From the encoder's last states to the decoder's first, where these are no copy.
+
+A linear layer of all last states: encoder and decoder may differ in size. Hidden states are
+squashed, as a layer's own are; cell states are not.
+
+All sentences' last states have much in common, and along that, steps of Adam's size in each of a
+row's weights add up: first states jump about, and the decoder learns to do without them. With
+attention, that is good for both: it learns to look at the source sooner, and ends better.
+Without, these states are all it has.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -7,36 +16,43 @@ from torch import Tensor, nn
 from s2s_cli.model.config import Shape
 from s2s_cli.model.recurrent import States
 
-# All sentences' last states have much in common, and along that, steps of Adam's size in each of a
-# row's weights add up: at the pace of other layers, first states jump about, and the decoder
-# learns to do without them.
-PACE = 0.01
+PACE = 0.01  # of what `NearCopy` learns, to other layers
 
 
 class LinearBridge(nn.Module):
-    """A linear layer of all last states, so that encoder and decoder may differ in size.
+    """For decoders with attention: a layer as any other."""
 
-    It starts near a copy, layer by layer and cell by cell, of what encoder and decoder both have,
-    of two encoders the sum. The difference to that is learned. Hidden states are squashed, as a
-    layer's own are; cell states are not.
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.linear, self.first, _ = layer_between(shape)
+
+    def forward(self, vector: Tensor) -> States:
+        """First states [layers, batch, cells] each, of all last ones side by side: [batch, n]."""
+        return squashed(self.linear(vector).unflatten(1, self.first))
+
+    def whole(self) -> tuple[Tensor, Tensor]:
+        """Weight [m, n] and bias [m] of the layer."""
+        return self.linear.weight.detach(), self.linear.bias.detach()
+
+
+class NearCopy(nn.Module):
+    """For decoders without attention: a copy, and a difference to it that is learned slowly.
+
+    What is copied, layer by layer and cell by cell, is what encoder and decoder both have; of two
+    encoders, it is the sum.
     """
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
-        parts = 2 if shape.has_cells else 1
-        self.first = (parts, shape.depth, shape.width)
-        self.last = (parts, shape.readers, shape.layers, shape.hidden_size)
-        self.difference = nn.Linear(torch.Size(self.last).numel(), torch.Size(self.first).numel())
+        self.difference, self.first, self.last = layer_between(shape)
 
     def forward(self, vector: Tensor) -> States:
-        """First states [layers, batch, cells] each, of all last ones side by side: [batch, n]."""
+        """As `LinearBridge.forward`."""
         _, depth, width = self.first
         copied = vector.unflatten(1, self.last).sum(2)[:, :, :depth, :width]
         missing = (0, width - copied.shape[3], 0, depth - copied.shape[2])
         learned = PACE * self.difference(vector).unflatten(1, self.first)
-        states = (F.pad(copied, missing) + learned).permute(1, 2, 0, 3)
-        hidden, *cell = states.contiguous().unbind()
-        return hidden.tanh(), *cell
+        return squashed(F.pad(copied, missing) + learned)
 
     @torch.no_grad()
     def whole(self) -> tuple[Tensor, Tensor]:
@@ -49,3 +65,17 @@ class LinearBridge(nn.Module):
                 for of_reader in cells[part, layer, :, part, :, layer].unbind(1):
                     of_reader.diagonal().add_(1)
         return weight, PACE * self.difference.bias
+
+
+def layer_between(shape: Shape) -> tuple[nn.Linear, tuple[int, ...], tuple[int, ...]]:
+    """A layer with the numbers that the decoder's first and the encoder's last states have."""
+    parts = 2 if shape.has_cells else 1
+    first = (parts, shape.depth, shape.width)
+    last = (parts, shape.readers, shape.layers, shape.hidden_size)
+    return nn.Linear(torch.Size(last).numel(), torch.Size(first).numel()), first, last
+
+
+def squashed(states: Tensor) -> States:
+    """First states, of [batch, hidden and cell, layers, cells]."""
+    hidden, *cell = states.permute(1, 2, 0, 3).contiguous().unbind()
+    return hidden.tanh(), *cell

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from s2s_cli.model.attention import Attention
-from s2s_cli.model.bridge import LinearBridge
+from s2s_cli.model.bridge import LinearBridge, NearCopy
 from s2s_cli.model.config import Shape
 from s2s_cli.model.lstm import Lstm
 from s2s_cli.model.recurrent import States, advance, peepholes_of, read, recurrent
@@ -51,7 +51,7 @@ class VariantSeq2Seq(nn.Module):
         if shape.bidirectional:
             self.encoder_backward = recurrent(shape.cell, size, cells, shape.layers, dropout)
         if shape.bridge == "linear":
-            self.bridge = LinearBridge(shape)
+            self.bridge = (NearCopy if shape.attention == "none" else LinearBridge)(shape)
         self.decoder = recurrent(shape.cell, shape.input_size, shape.width, shape.depth, dropout)
         if shape.attention != "none":
             self.attention = Attention(shape)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from variants import OPTIONS, loss, shape
 
+from s2s_cli.model.bridge import LinearBridge
 from s2s_cli.model.config import ModelConfig, Shape
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.variant import VariantSeq2Seq, make_model
@@ -67,11 +68,14 @@ def encoded_by_hand(
         first = lasts[0]
     elif s.bridge == "linear":
         every = [layer[part] for part in range(parts) for states in lasts for layer in states]
-        made = 0.01 * model.bridge.difference(torch.cat(every)).view(parts, s.depth, s.width)
-        width = min(s.width, s.hidden_size)
-        for part in range(parts):
-            for layer in range(min(s.depth, s.layers)):
-                made[part, layer, :width] += sum(each[layer][part][:width] for each in lasts)
+        if isinstance(model.bridge, LinearBridge):
+            made = model.bridge.linear(torch.cat(every)).view(parts, s.depth, s.width)
+        else:
+            made = 0.01 * model.bridge.difference(torch.cat(every)).view(parts, s.depth, s.width)
+            width = min(s.width, s.hidden_size)
+            for part in range(parts):
+                for layer in range(min(s.depth, s.layers)):
+                    made[part, layer, :width] += sum(each[layer][part][:width] for each in lasts)
         first = [[made[0][d].tanh(), *([made[1][d]] if parts > 1 else [])] for d in range(s.depth)]
     return first, vector, memory
 
@@ -138,6 +142,16 @@ def test_every_parameter_learns_and_company_changes_no_gradient(name: str) -> No
     summed = [sum(each) for each in zip(*alone, strict=True)]
     torch.testing.assert_close(together, summed, rtol=1e-10, atol=1e-12)
     assert all(bool(each.any()) for each in together)
+
+
+def test_without_attention_a_linear_bridge_starts_near_a_copy() -> None:
+    model = make_model(Shape(11, 9, 2, 6, 5, bridge="linear", decoder_hidden_size=4))
+    model.initialise(0.08, torch.Generator().manual_seed(1))
+    assert isinstance(model, VariantSeq2Seq)
+    hidden, cell = (torch.rand(2, 3, 6, generator=torch.Generator().manual_seed(2)) for _ in "hc")
+    first_hidden, first_cell = model.first_states([(hidden, cell)])
+    assert (first_hidden - hidden[:, :, :4].tanh()).abs().max() < 0.01
+    assert (first_cell - cell[:, :, :4]).abs().max() < 0.01
 
 
 @pytest.mark.parametrize("name", OPTIONS)

@@ -98,9 +98,7 @@ def test_every_weight_is_saved(tmp_path: Path, corpus: Corpus) -> None:
     trainer.start()
     named = dict(trainer.model.named_parameters())
     assert list(whole.weights(trainer.model)) == list(named)
-    assert {
-        "attention.query.weight",
-        "encoder_backward.weight_hh_l1",
-        "bridge.difference.bias",
-    } <= set(named)
+    assert {"attention.query.weight", "encoder_backward.weight_hh_l1", "bridge.linear.bias"} <= set(
+        named
+    )
     assert Shape.of(config_of("general"), 20, 20) == trainer.shape
