@@ -38,9 +38,9 @@ def states(
 ) -> None:
     """Where the encoder puts phrases: their states in two dimensions, a colour for each group.
 
-    The state is all that the decoder starts from: the last hidden and cell states of all layers.
-    The plane is that of their two first principal components. Phrases are tokenised and reversed
-    as the model's own text was.
+    The states are the encoder's last ones, hidden and cell, of all layers: all that the paper's
+    decoder starts from. The plane is that of their two first principal components. Phrases are
+    tokenised and reversed as the model's own text was.
     """
     check_output(output)
     groups = read_groups(phrases)

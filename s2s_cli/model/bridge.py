@@ -38,31 +38,30 @@ class LinearBridge(nn.Module):
 class NearCopy(nn.Module):
     """For decoders without attention: a copy, and a difference to it that is learned slowly.
 
-    What is copied, layer by layer and cell by cell, is what encoder and decoder both have; of two
-    encoders, it is the sum.
+    Cell by cell as far as both have them, each layer of the decoder is given the encoder's, counted
+    from the top; those for which none is left are given the lowest. Of two encoders, it is the sum.
     """
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.difference, self.first, self.last = layer_between(shape)
+        self.given = [max(0, shape.layers - shape.depth + layer) for layer in range(shape.depth)]
 
     def forward(self, vector: Tensor) -> States:
         """As `LinearBridge.forward`."""
-        _, depth, width = self.first
-        copied = vector.unflatten(1, self.last).sum(2)[:, :, :depth, :width]
-        missing = (0, width - copied.shape[3], 0, depth - copied.shape[2])
+        width = self.first[-1]
+        copied = vector.unflatten(1, self.last).sum(2)[:, :, self.given, :width]
         learned = PACE * self.difference(vector).unflatten(1, self.first)
-        return squashed(F.pad(copied, missing) + learned)
+        return squashed(F.pad(copied, (0, width - copied.shape[-1])) + learned)
 
     @torch.no_grad()
     def whole(self) -> tuple[Tensor, Tensor]:
         """Weight [m, n] and bias [m] of the one linear layer that both parts are together."""
         weight = PACE * self.difference.weight
         cells = weight.view(*self.first, *self.last)
-        parts, _, layers, _ = self.last
-        for part in range(parts):
-            for layer in range(min(self.first[1], layers)):
-                for of_reader in cells[part, layer, :, part, :, layer].unbind(1):
+        for part in range(self.first[0]):
+            for layer, given in enumerate(self.given):
+                for of_reader in cells[part, layer, :, part, :, given].unbind(1):
                     of_reader.diagonal().add_(1)
         return weight, PACE * self.difference.bias
 

@@ -19,6 +19,7 @@ class Sentences:
     """Reads and writes text as the model's own training text was read.
 
     Attributes:
+        source_pieces: between the words and the pieces of the source; `target_pieces` likewise.
         cut: sources so far that were cut to `LONGEST_SOURCE`, or to `LONGEST_TEXT`.
     """
 
@@ -30,7 +31,7 @@ class Sentences:
         self._target = Tokeniser(description.facts.target_language, as_words)
         self._running = Tokeniser(description.facts.target_language, tokenised=False)
         facts, models = description.facts, description.piece_models
-        self._source_pieces, self._target_pieces = facts.subwords.splitters(models, facts.languages)
+        self.source_pieces, self.target_pieces = facts.subwords.splitters(models, facts.languages)
         self.cut = 0
 
     def source_words(self, line: str) -> list[str]:
@@ -38,7 +39,7 @@ class Sentences:
 
         None if blank; a line that is too long is cut, and counted.
         """
-        pieces = self._source_pieces.split(self._source.tokenise(line[:LONGEST_TEXT]))
+        pieces = self.source_pieces.split(self._source.tokenise(line[:LONGEST_TEXT]))
         self.cut += len(pieces) > LONGEST_SOURCE or len(line) > LONGEST_TEXT
         return list(pieces[:LONGEST_SOURCE])
 
@@ -55,7 +56,7 @@ class Sentences:
 
     def target_ids(self, words: Sequence[str]) -> list[int]:
         """Ids of `target_words`, or of a hypothesis as a list has it (`listed`)."""
-        return self.description.target_vocabulary.encode(self._target_pieces.split(words))
+        return self.description.target_vocabulary.encode(self.target_pieces.split(words))
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """What ``ids`` of the target stand for: words, or pieces of words."""
@@ -63,7 +64,7 @@ class Sentences:
 
     def words(self, pieces: Sequence[str]) -> list[str]:
         """The target words that `pieces` make."""
-        return self._target_pieces.join(pieces)
+        return self.target_pieces.join(pieces)
 
     def listed(self, pieces: Sequence[str]) -> list[str]:
         """What stands for `pieces` in an n-best list, so that it can be read back.
@@ -86,11 +87,13 @@ class Sentences:
         if self.description.facts.subwords.learned:
             of_source, of_target = places_of_words(source), places_of_words(target)
             pairs = ((of_source[one], of_target[other]) for one, other in pairs)
+            count = len(self.words(target))  # of a lone mark, none
+            pairs = (pair for pair in pairs if pair[1] < count)
         return sorted(set(pairs), key=lambda pair: (pair[1], pair[0]))
 
     def joined(self, listed: Sequence[str]) -> list[str]:
         """The words of a text or hypothesis that is as `target_words` or `listed` give it."""
-        return self._target_pieces.join(listed) if self.given_pieces else list(listed)
+        return self.target_pieces.join(listed) if self.given_pieces else list(listed)
 
     @property
     def given_pieces(self) -> bool:

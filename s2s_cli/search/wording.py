@@ -8,7 +8,6 @@ from s2s_cli.search.beam import Hypothesis
 from s2s_cli.search.scorer import Scorer
 from s2s_cli.search.sentences import Sentences
 from s2s_cli.text.dictionary import Dictionary
-from s2s_cli.text.subwords import START
 from s2s_cli.text.vocabulary import UNK
 
 
@@ -73,17 +72,18 @@ class Wording:
             made = [
                 (each, link)
                 for token, piece, link in zip(hypothesis.tokens, pieces, links, strict=True)
-                for each in (self.replacement(source[link]) if token == UNK else [piece])
+                for each in (self.replacement(sentences, source, link) if token == UNK else [piece])
             ]
             pieces, links = [piece for piece, _ in made], [link for _, link in made]
         pairs = sentences.pairs(source, pieces, links)
         return Worded(hypothesis, pieces, pairs)
 
-    def replacement(self, word: str) -> list[str]:
-        """The target words for a source word that the model could not translate.
+    def replacement(self, sentences: Sentences, source: Sequence[str], place: int) -> list[str]:
+        """The target words, or pieces, for a source word that the model could not translate.
 
-        A piece of a word stands for itself, or for a word that it is the whole of.
+        A piece of a longer word stands for itself.
         """
-        begins = START if word.startswith(START) else ""
-        known = self.dictionary.get(word.removeprefix(begins))
-        return [word] if known is None else [begins + each for each in known]
+        word = sentences.source_pieces.whole(source, place)
+        if word in self.dictionary:
+            return sentences.target_pieces.unsplit(self.dictionary[word])
+        return [sentences.source_pieces.alone(source[place])]

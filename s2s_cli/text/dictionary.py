@@ -18,10 +18,12 @@ def read_dictionary(path: Path) -> Dictionary:
     words = Tokeniser("", tokenised=True)
     entries: Dictionary = {}
     for number, line in enumerate(read_lines(path), 1):
-        source, *target = words.tokenise(line.replace("\t", " ", 1)) or [""]
-        if line.startswith((" ", "\t")) or "\t" in "".join(target) or not target:
+        before, tab, after = line.partition("\t")
+        source, *target = words.tokenise(f"{before} {after}") or [""]
+        several = tab and len(words.tokenise(before)) != 1
+        if line.startswith(" ") or several or "\t" in after or not target:
             raise UserError(
-                f"{name_of(path)}:{number}: expected a source word, a tab or a space, and its "
+                f"{name_of(path)}:{number}: expected one source word, a tab or a space, and its "
                 "target words"
             )
         if source in entries:

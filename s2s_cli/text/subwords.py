@@ -39,6 +39,15 @@ class Splitter(Protocol):
     def join(self, pieces: Sequence[str]) -> list[str]:
         """The words of any pieces, also of such as no word is split into."""
 
+    def whole(self, pieces: Sequence[str], place: int) -> str | None:
+        """The word that the piece at ``place`` is all of; None if it is part of a longer one."""
+
+    def alone(self, piece: str) -> str:
+        """``piece``, as it is where the next one is another's."""
+
+    def unsplit(self, words: Sequence[str]) -> list[str]:
+        """``words`` as a piece each, whatever they are split into."""
+
 
 class Whole:
     """Words are their own pieces."""
@@ -49,6 +58,15 @@ class Whole:
     def join(self, pieces: Sequence[str]) -> list[str]:
         return list(pieces)
 
+    def whole(self, pieces: Sequence[str], place: int) -> str | None:
+        return pieces[place]
+
+    def alone(self, piece: str) -> str:
+        return piece
+
+    def unsplit(self, words: Sequence[str]) -> list[str]:
+        return list(words)
+
 
 class SubwordNmt(Whole):
     """Text that subword-nmt split: ``chi@@ en dort``."""
@@ -57,6 +75,13 @@ class SubwordNmt(Whole):
         text = " ".join(pieces).replace(f"{MORE} ", "").removesuffix(MORE)
         return [word for word in text.split(" ") if word]
 
+    def whole(self, pieces: Sequence[str], place: int) -> str | None:
+        around = pieces[max(place - 1, 0) : place + 1]
+        return None if any(piece.endswith(MORE) for piece in around) else pieces[place]
+
+    def alone(self, piece: str) -> str:
+        return piece.removesuffix(MORE)
+
 
 class SentencePiece(Whole):
     """Text that SentencePiece split: ``▁chi en ▁dort``."""
@@ -64,8 +89,15 @@ class SentencePiece(Whole):
     def join(self, pieces: Sequence[str]) -> list[str]:
         return [word for word in "".join(pieces).split(START) if word]
 
+    def whole(self, pieces: Sequence[str], place: int) -> str | None:
+        begins = [piece.startswith(START) for piece in pieces[place : place + 2]]
+        return pieces[place].removeprefix(START) if all(begins) else None
 
-class Learned:
+    def unsplit(self, words: Sequence[str]) -> list[str]:
+        return [START + word for word in words]
+
+
+class Learned(SentencePiece):
     """Splits by a SentencePiece model that `s2s_cli.text.learning` made."""
 
     def __init__(self, encode: Callable[[str], list[str]]) -> None:
@@ -77,7 +109,14 @@ class Learned:
         return [piece for word in words for piece in self.pieces(word)]
 
     def join(self, pieces: Sequence[str]) -> list[str]:
-        return [unescaped(word) for word in "".join(pieces).split(START) if word]
+        return [unescaped(word) for word in super().join(pieces)]
+
+    def whole(self, pieces: Sequence[str], place: int) -> str | None:
+        word = super().whole(pieces, place)
+        return None if word is None else unescaped(word)
+
+    def unsplit(self, words: Sequence[str]) -> list[str]:
+        return super().unsplit([escaped(word) for word in words])
 
     def _pieces(self, word: str) -> tuple[str, ...]:
         return tuple(self.encode(escaped(word)))

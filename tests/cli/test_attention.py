@@ -132,7 +132,7 @@ def test_rescore_carries_the_alignment_along() -> None:
         (["--alignments"], 2, "add --nbest"),
         (["--replace-unk", "--forbid-unk"], 2, "give one of them"),
         (["--replace-unk", "--dictionary", "-", "--input", "-"], 2, "only one of them"),
-        (["--replace-unk", "--dictionary", "bad"], 1, "bad:2: expected a source word"),
+        (["--replace-unk", "--dictionary", "bad"], 1, "bad:2: expected one source word"),
         (["--replace-unk", "--dictionary", "none"], 1, "none: no such file"),
         (["--replace-unk", "--model", "plain"], 1, "plain: no attention, which --replace-unk"),
         (["--alignments", "--nbest", "1", "--model", "plain"], 1, "which --alignments needs"),

@@ -1,5 +1,6 @@
 """Which source words counted for which target words, against the model that was trained."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from s2s_cli.search.variants import scorer_of
 from s2s_cli.search.wording import Wording
 from s2s_cli.text.dictionary import read_dictionary
 from s2s_cli.text.facts import Facts
+from s2s_cli.text.learning import learn
+from s2s_cli.text.subwords import Kind, ModelFile, Subwords
 from s2s_cli.text.vocabulary import UNK, Vocabulary
 
 SOURCES = [[3, 5], [4, 4, 10, 2], [3, 5], [7], [2, 2, 2, 6, 5, 5], [3, 5]]
@@ -155,6 +158,59 @@ def test_unknown_words_become_the_words_that_were_looked_at(
     assert words(Wording())[0] == [("UNK_ UNK UNK_", []), ("le", [])]
 
 
+@pytest.mark.parametrize(
+    ("kind", "source", "expected"),
+    [
+        ("subword-nmt", "low one", "bas une fois"),
+        ("subword-nmt", "low@@ er one", "low une fois"),
+        ("sentencepiece", "▁low er ▁one", "low une fois"),
+        ("bpe", "low one", "bas une fois"),
+        ("bpe", "lowone one", "low une fois"),
+    ],
+)
+def test_pieces_of_longer_words_are_not_looked_up(
+    kind: Kind,
+    source: str,
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model_of_pieces = learn("bpe", Counter({"low": 9, "one": 9}), 16, 1.0, "en")
+    models = (model_of_pieces,) * 2 if kind == "bpe" else ()
+    subwords = Subwords(kind, tuple(map(ModelFile.of, models)))
+    facts = Facts(
+        "en", "fr", tokenised=True, reverse_source=False, tokeniser="none", subwords=subwords
+    )
+    vocabularies = Vocabulary(["the"], [1]), Vocabulary(["un", "UNK"], [1, 1])
+    description = Description(Shape(3, 4, 1, 1, 1), facts, *vocabularies, models)
+    sentences = Sentences(description, tokenised=True)
+    line = sentences.source_words(source)
+    rigged(monkeypatch, [[0, len(line) - 1]])
+    wording = Wording(True, {"one": ["une", "fois"], "low": ["bas"]})
+    (worded,) = wording.worded(
+        scorer_of(model("dot")), sentences, [line], [[hypothesis(UNK, UNK)]]
+    )[0]
+    assert sentences.words(worded.pieces) == expected.split(" ")
+
+
+def test_no_words_have_no_alignment() -> None:
+    piece_model = learn("bpe", Counter({"low": 9}), 8, 1.0, "en")
+    models = (piece_model, piece_model)
+    facts = Facts(
+        "en",
+        "fr",
+        tokenised=True,
+        reverse_source=False,
+        tokeniser="none",
+        subwords=Subwords("bpe", tuple(map(ModelFile.of, models))),
+    )
+    vocabularies = Vocabulary(["▁low"], [1]), Vocabulary(["▁", "UNK"], [1, 1])
+    sentences = Sentences(
+        Description(Shape(3, 4, 1, 1, 1), facts, *vocabularies, models), tokenised=True
+    )
+    assert sentences.pairs(["▁low"], ["▁"], [0]) == []
+    assert sentences.pairs(["▁low"], ["▁", "low"], [0, 0]) == [(0, 0)]
+
+
 def test_a_dictionary_is_read_as_words(tmp_path: Path) -> None:
     path = tmp_path / "d"
     path.write_bytes("naps\tfait la  sieste\r\nZoë Zoé\na\u00a0b c\u2028d\n".encode())
@@ -163,7 +219,7 @@ def test_a_dictionary_is_read_as_words(tmp_path: Path) -> None:
         "Zoë": ["Zoé"],
         "a\u00a0b": ["c\u2028d"],
     }
-    for second in ("", "alone", "alone\t", " a b", "\ta b", "a\tb\t0.5", "naps b"):
+    for second in ("", "alone", "alone\t", " a b", "\ta b", "a\tb\t0.5", "naps b", "New York\tb"):
         path.write_text(f"naps b\n{second}\n", "utf-8")
         with pytest.raises(UserError, match=f"^{path}:2: "):
             read_dictionary(path)

@@ -50,6 +50,39 @@ def test_words_come_back_from_their_pieces(kind: Kind, text: list[str]) -> None:
     assert [*split] == [piece for word in text for piece in learned(kind).split([word])]
 
 
+@examples(60)
+@given(kind=st.sampled_from(KINDS), text=any_words)
+def test_words_of_one_piece_are_known_and_words_can_be_left_whole(
+    kind: Kind, text: list[str]
+) -> None:
+    each = learned(kind)
+    split = each.split(text)
+    lengths = [len(each.split([word])) for word in text]
+    expected = [
+        word if length == 1 else None
+        for word, length in zip(text, lengths, strict=True)
+        for _ in range(length)
+    ]
+    assert [each.whole(split, place) for place in range(len(split))] == expected
+    assert each.join(each.unsplit(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("given_by", "text", "alone"),
+    [
+        (SubwordNmt(), ["lo@@", "w@@", "er", "un", "a"], ["lo", "w", "er", "un", "a"]),
+        (SentencePiece(), ["▁lo", "w", "er", "▁un", "▁a"], ["▁lo", "w", "er", "▁un", "▁a"]),
+    ],
+)
+def test_so_are_those_of_pieces_that_were_given(
+    given_by: Splitter, text: list[str], alone: list[str]
+) -> None:
+    whole = [given_by.whole(text, place) for place in range(len(text))]
+    assert whole == [None, None, None, "un", "a"]
+    assert [given_by.alone(piece) for piece in text] == alone
+    assert given_by.join(given_by.unsplit(["un", "a"])) == ["un", "a"]
+
+
 @examples(40)
 @given(text=pieces)
 def test_any_pieces_are_words(text: list[str]) -> None:
