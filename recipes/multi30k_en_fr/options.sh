@@ -61,7 +61,8 @@ of_model() {
 }
 
 results() {
-  python3 ../results.py --tables options.toml --output OPTIONS.md --work "$work" train decode score
+  python3 ../results.py --tables options.toml --output OPTIONS.md --work "$work" \
+    --command "PRECISION=$PRECISION recipes/multi30k_en_fr/options.sh" train decode score
 }
 
 [[ -e work/.done/all_scores ]] || refuse "run.sh --stop-stage 8 first"

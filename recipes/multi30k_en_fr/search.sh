@@ -69,7 +69,7 @@ score() {
 
 results() {
   python3 ../results.py --tables search.toml --output SEARCH.md --work "$work" \
-    data train decode score
+    --command "PRECISION=$PRECISION recipes/multi30k_en_fr/search.sh" data train decode score
 }
 
 [[ -e work/.done/beyond ]] || refuse "run.sh --stop-stage 7 first"
