@@ -3,10 +3,11 @@
 A linear layer of all last states: encoder and decoder may differ in size. Hidden states are
 squashed, as a layer's own are; cell states are not.
 
-All sentences' last states have much in common, and along that, steps of Adam's size in each of a
-row's weights add up: first states jump about, and the decoder learns to do without them. With
-attention, that is good for both: it learns to look at the source sooner, and ends better.
-Without, these states are all it has.
+Learned at the pace of the other layers, it makes the decoder do without these states for long,
+wherever it starts from: all sentences' last states have much in common, and along that, Adam's
+steps in a row's weights probably add up, so first states jump about. With attention, this is good:
+the decoder learns to look at the source sooner, and ends better. Without, the states are all it
+has.
 """
 
 import torch
