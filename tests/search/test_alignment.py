@@ -158,6 +158,18 @@ def test_unknown_words_become_the_words_that_were_looked_at(
     assert words(Wording())[0] == [("UNK_ UNK UNK_", []), ("le", [])]
 
 
+def in_pieces(kind: Kind, counts: Counter[str], size: int, target: list[str]) -> Sentences:
+    """Of a model whose text has pieces of ``kind``, for ``bpe`` learned from ``counts``."""
+    models = (learn("bpe", counts, size, 1.0, "en"),) * 2 if kind == "bpe" else ()
+    subwords = Subwords(kind, tuple(map(ModelFile.of, models)))
+    facts = Facts(
+        "en", "fr", tokenised=True, reverse_source=False, tokeniser="none", subwords=subwords
+    )
+    vocabularies = Vocabulary(["the"], [1]), Vocabulary(target, [1, 1])
+    description = Description(Shape(3, 4, 1, 1, 1), facts, *vocabularies, models)
+    return Sentences(description, tokenised=True)
+
+
 @pytest.mark.parametrize(
     ("kind", "source", "expected"),
     [
@@ -169,20 +181,9 @@ def test_unknown_words_become_the_words_that_were_looked_at(
     ],
 )
 def test_pieces_of_longer_words_are_not_looked_up(
-    kind: Kind,
-    source: str,
-    expected: str,
-    monkeypatch: pytest.MonkeyPatch,
+    kind: Kind, source: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model_of_pieces = learn("bpe", Counter({"low": 9, "one": 9}), 16, 1.0, "en")
-    models = (model_of_pieces,) * 2 if kind == "bpe" else ()
-    subwords = Subwords(kind, tuple(map(ModelFile.of, models)))
-    facts = Facts(
-        "en", "fr", tokenised=True, reverse_source=False, tokeniser="none", subwords=subwords
-    )
-    vocabularies = Vocabulary(["the"], [1]), Vocabulary(["un", "UNK"], [1, 1])
-    description = Description(Shape(3, 4, 1, 1, 1), facts, *vocabularies, models)
-    sentences = Sentences(description, tokenised=True)
+    sentences = in_pieces(kind, Counter({"low": 9, "one": 9}), 16, ["un", "UNK"])
     line = sentences.source_words(source)
     rigged(monkeypatch, [[0, len(line) - 1]])
     wording = Wording(True, {"one": ["une", "fois"], "low": ["bas"]})
@@ -193,20 +194,7 @@ def test_pieces_of_longer_words_are_not_looked_up(
 
 
 def test_no_words_have_no_alignment() -> None:
-    piece_model = learn("bpe", Counter({"low": 9}), 8, 1.0, "en")
-    models = (piece_model, piece_model)
-    facts = Facts(
-        "en",
-        "fr",
-        tokenised=True,
-        reverse_source=False,
-        tokeniser="none",
-        subwords=Subwords("bpe", tuple(map(ModelFile.of, models))),
-    )
-    vocabularies = Vocabulary(["▁low"], [1]), Vocabulary(["▁", "UNK"], [1, 1])
-    sentences = Sentences(
-        Description(Shape(3, 4, 1, 1, 1), facts, *vocabularies, models), tokenised=True
-    )
+    sentences = in_pieces("bpe", Counter({"low": 9}), 8, ["▁", "UNK"])
     assert sentences.pairs(["▁low"], ["▁"], [0]) == []
     assert sentences.pairs(["▁low"], ["▁", "low"], [0, 0]) == [(0, 0)]
 
