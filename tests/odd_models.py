@@ -11,11 +11,11 @@ from typer.main import get_command
 
 import s2s_cli.commands.verbs  # noqa: F401 - registers the subcommands
 from s2s_cli.commands.app import app
+from s2s_cli.inference.sentences import Sentences
+from s2s_cli.inference.variants import Single, scorer_of
 from s2s_cli.model.config import Shape
 from s2s_cli.model.directory import BEST, Description, load_model, save_tensors
 from s2s_cli.model.seq2seq import Seq2Seq
-from s2s_cli.search.sentences import Sentences
-from s2s_cli.search.variants import Single, scorer_of
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.vocabulary import Vocabulary
 

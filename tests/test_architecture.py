@@ -14,14 +14,16 @@ LEVELS = {
     "text": 1,
     "data": 2,
     "model": 2,
-    "training": 3,
-    "search": 3,
-    "scoring": 3,
-    "commands": 4,
+    "inference": 3,
+    "training": 4,
+    "decoding": 4,
+    "rescoring": 4,
+    "scoring": 4,
+    "commands": 5,
 }
 GROUND_NAMES = {
     *("__init__", "__version__", "errors", "files", "new_files", "locks", "console", "parallel"),
-    "settings",
+    *("settings", "partition"),
 }
 LONGEST_FILE = 400
 
@@ -117,7 +119,7 @@ def test_libraries_are_imported_only_where_they_belong() -> None:
             case "typer":
                 return room == "commands"
             case "torch":
-                return room in {"data", "model", "training", "search"}
+                return room in {"data", "model", "inference", "training", "decoding", "rescoring"}
             case "matplotlib":
                 return room == "scoring" and not each.at_once
             case "onnx":

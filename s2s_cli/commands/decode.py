@@ -9,13 +9,13 @@ import typer
 
 from s2s_cli.commands.app import command
 from s2s_cli.console import progress, say, warn
+from s2s_cli.decoding.config import AlignmentConfig, BeamConfig
 from s2s_cli.errors import UserError
 from s2s_cli.files import STDIO, read_lines, replacing
-from s2s_cli.search.config import AlignmentConfig, BeamConfig
 
 if TYPE_CHECKING:
-    from s2s_cli.search.stream import Counts
-    from s2s_cli.search.wording import Wording
+    from s2s_cli.decoding.stream import Counts
+    from s2s_cli.decoding.wording import Wording
 
 Models = Annotated[
     list[Path],
@@ -72,11 +72,8 @@ def decode(
     alignment.check(config)
     if input == alignment.dictionary == STDIO:
         raise UserError("--input and --dictionary: only one of them can be stdin", exit_code=2)
-    from s2s_cli.model.device import choose_devices
-    from s2s_cli.search.arrivals import chunks
-    from s2s_cli.search.replicas import Replicas
-    from s2s_cli.search.sentences import LONGEST_LINE
-    from s2s_cli.search.stream import (
+    from s2s_cli.decoding.arrivals import chunks
+    from s2s_cli.decoding.stream import (
         Busy,
         Counts,
         decode_piece,
@@ -84,6 +81,9 @@ def decode(
         lookahead,
         pieces,
     )
+    from s2s_cli.inference.replicas import Replicas
+    from s2s_cli.inference.sentences import LONGEST_LINE
+    from s2s_cli.model.device import choose_devices
 
     devices = choose_devices(device, gpus)
     replicas = Replicas(tuple(model), devices, precision, tokenised, threads)
@@ -112,8 +112,8 @@ def decode(
 
 def wording_of(config: AlignmentConfig, models: list[Path]) -> "Wording":
     """What attention is to do, once it is known that there is a model that has it."""
-    from s2s_cli.search.alignment import require_attention
-    from s2s_cli.search.wording import Wording
+    from s2s_cli.decoding.alignment import require_attention
+    from s2s_cli.decoding.wording import Wording
     from s2s_cli.text.dictionary import read_dictionary
 
     if config.replace_unk or config.alignments:
@@ -124,7 +124,7 @@ def wording_of(config: AlignmentConfig, models: list[Path]) -> "Wording":
 
 def tell(counts: "Counts", seconds: float) -> None:
     """What happened to the stream, on stderr."""
-    from s2s_cli.search.sentences import LONGEST_SOURCE, LONGEST_TEXT
+    from s2s_cli.inference.sentences import LONGEST_SOURCE, LONGEST_TEXT
 
     if counts.at_limit:
         warn(f"{counts.at_limit} translations were ended by the length limit (--max-length)")

@@ -12,10 +12,10 @@ from s2s_cli.commands.scored import ScoredList, scored_list, with_progress
 from s2s_cli.console import progress, say
 from s2s_cli.errors import UserError
 from s2s_cli.files import STDIO, name_of, replacing
-from s2s_cli.search.config import TuningConfig
+from s2s_cli.rescoring.config import TuningConfig
 
 if TYPE_CHECKING:
-    from s2s_cli.search.winners import Choice
+    from s2s_cli.rescoring.winners import Choice
 
 
 @command("rescore")
@@ -67,10 +67,10 @@ def rescore(
     """
     check(nbest, [source, *(tune or [])], feature_name)
     check_weights(add_feature, weights, bool(tune))
+    from s2s_cli.inference.replicas import Replicas
     from s2s_cli.model.device import choose_devices, set_threads
-    from s2s_cli.search.replicas import Replicas
-    from s2s_cli.search.weights import Weights
-    from s2s_cli.search.winners import Average, RowReader, Weighted
+    from s2s_cli.rescoring.weights import Weights
+    from s2s_cli.rescoring.winners import Average, RowReader, Weighted
 
     devices = choose_devices(device, gpus)
     replicas = Replicas(tuple(model), devices, precision, tokenised, threads)
@@ -123,7 +123,7 @@ def check_weights(add_feature: bool, weights: Path | None, tune: bool) -> None:
 
 def write_list(scored: ScoredList, stream: BinaryIO) -> None:
     """The list with one more feature, every other field as it was."""
-    from s2s_cli.search.winners import warn_about
+    from s2s_cli.rescoring.winners import warn_about
 
     shown = not stream.isatty()
     with progress("rescoring", len(scored.sources), "segments", shown=shown) as advance:
@@ -137,7 +137,7 @@ def write_list(scored: ScoredList, stream: BinaryIO) -> None:
 def chosen(scored: ScoredList, choice: "Choice") -> list[list[str] | None]:
     """The words of each winner, None where the list has nothing."""
     from s2s_cli.console import warn
-    from s2s_cli.search.winners import Average, winners
+    from s2s_cli.rescoring.winners import Average, winners
 
     with progress("rescoring", len(scored.sources), "segments") as advance:
         best = winners(with_progress(scored.segments, advance), len(scored.sources), choice)
@@ -152,7 +152,7 @@ def write_lines(
     scored: ScoredList, best: list[list[str] | None], detokenise: bool, stream: BinaryIO
 ) -> None:
     """One line a source: the winner's words, or its text."""
-    from s2s_cli.search.winners import warn_about
+    from s2s_cli.rescoring.winners import warn_about
 
     for words in best:
         line = "" if words is None else scored.joined(words, detokenise)

@@ -202,9 +202,9 @@ def measure(metric: Metric, texts: Texts, bootstrap: int, judge: Judge) -> Score
 
 def perplexity(judge: Judge) -> Score:
     """Perplexity per word of the first reference, its <EOS> counted as a word."""
+    from s2s_cli.inference.ensemble import load_scorer
     from s2s_cli.model.device import choose_device
-    from s2s_cli.search.ensemble import load_scorer
-    from s2s_cli.search.perplexity import reference_perplexity
+    from s2s_cli.rescoring.perplexity import reference_perplexity
 
     loaded = load_scorer(judge.models, choose_device(judge.device), judge.precision)
     found = reference_perplexity(*loaded, judge.source, judge.reference, judge.tokenised)

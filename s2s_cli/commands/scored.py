@@ -11,8 +11,8 @@ from s2s_cli.console import say
 from s2s_cli.files import name_of, read_lines
 
 if TYPE_CHECKING:
-    from s2s_cli.search.nbest import Scored, Seen
-    from s2s_cli.search.replicas import Replicas
+    from s2s_cli.inference.replicas import Replicas
+    from s2s_cli.rescoring.nbest import Scored, Seen
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def scored_list(
     nbest: Path, source: Path, name: str, first_id: int, replicas: "Replicas"
 ) -> Iterator[ScoredList]:
     """The list with the scores that it has as the feature ``name``, or with those of the models."""
-    from s2s_cli.search.nbest import Rescorer, Seen, SourcedList, kept_scores
+    from s2s_cli.rescoring.nbest import Rescorer, Seen, SourcedList, kept_scores
     from s2s_cli.text.features import has_feature
 
     sources = list(read_lines(source))

@@ -44,7 +44,7 @@ def states(
     """
     check_output(output)
     groups = read_groups(phrases)
-    from s2s_cli.search.states import phrase_vectors, principal_components
+    from s2s_cli.inference.states import phrase_vectors, principal_components
 
     lines = [line for group in groups for line in group]
     vectors, unknown = phrase_vectors(model, lines, tokenised=tokenised)
@@ -103,7 +103,7 @@ def attention(
     """
     check_output(output)
     text = line_of(source, line)
-    from s2s_cli.search.alignment import require_attention, translation_with_weights
+    from s2s_cli.decoding.alignment import require_attention, translation_with_weights
 
     require_attention(model, "the picture")
     words, target, weights = translation_with_weights(model, text, beam, tokenised=tokenised)

@@ -7,17 +7,17 @@ from s2s_cli.commands.scored import with_progress
 from s2s_cli.console import progress, say
 from s2s_cli.errors import UserError
 from s2s_cli.files import name_of, read_lines
+from s2s_cli.rescoring.config import TuningConfig
 from s2s_cli.scoring.corpus import Score, tokenised_bleu
 from s2s_cli.scoring.statistics import References
 from s2s_cli.scoring.texts import AS_GIVEN, Form
-from s2s_cli.search.config import TuningConfig
 from s2s_cli.text.features import TOTAL
 
 if TYPE_CHECKING:
     from s2s_cli.commands.scored import ScoredList
-    from s2s_cli.search.development import Development
-    from s2s_cli.search.weights import Weights
-    from s2s_cli.search.winners import RowReader
+    from s2s_cli.rescoring.development import Development
+    from s2s_cli.rescoring.weights import Weights
+    from s2s_cli.rescoring.winners import RowReader
 
 
 def tuned_winners(
@@ -28,7 +28,7 @@ def tuned_winners(
     config: TuningConfig,
 ) -> list[list[str] | None]:
     """Tune, write the weights to ``path``, tell BLEU before and after; the words of the winners."""
-    from s2s_cli.search.development import Development
+    from s2s_cli.rescoring.development import Development
 
     lines = [reference_words(scored, each) for each in references]
     counted = [References(each) for each in zip(*lines, strict=True)]
@@ -90,7 +90,7 @@ def with_facts(
     config: TuningConfig,
 ) -> "Weights":
     """``weights`` with what they were tuned on and what they reach there."""
-    from s2s_cli.search.weights import Weights
+    from s2s_cli.rescoring.weights import Weights
 
     tuned = {
         "list": str(development.reader.path),

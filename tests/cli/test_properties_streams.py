@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from odd_models import SOURCE_WORDS, TARGET_WORDS, loaded, s2s_here, write_model
 from strategies import Dress, as_read, dresses, enormous, examples, lines
 
-from s2s_cli.search import nbest as nbest_module
-from s2s_cli.search import replicas, rescoring
-from s2s_cli.search.beam import Hypothesis
-from s2s_cli.search.config import BeamConfig
-from s2s_cli.search.sentences import Sentences
-from s2s_cli.search.stream import Decoder, Piece
-from s2s_cli.search.variants import Single
+from s2s_cli.decoding.beam import Hypothesis
+from s2s_cli.decoding.config import BeamConfig
+from s2s_cli.decoding.stream import Decoder, Piece
+from s2s_cli.inference import replicas
+from s2s_cli.inference.sentences import Sentences
+from s2s_cli.inference.variants import Single
+from s2s_cli.rescoring import nbest as nbest_module
+from s2s_cli.rescoring import prefix_tree as rescoring
 from s2s_cli.text.nbest import format_entry, number_text, parse_entry
 
 LIST = Path("list")

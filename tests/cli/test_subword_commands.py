@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from odd_models import loaded, s2s_here
 from strategies import examples, lines
 
-from s2s_cli.search import replicas
-from s2s_cli.search.config import BeamConfig
-from s2s_cli.search.sentences import Sentences
-from s2s_cli.search.stream import Decoder, Piece
-from s2s_cli.search.variants import Single
+from s2s_cli.decoding.config import BeamConfig
+from s2s_cli.decoding.stream import Decoder, Piece
+from s2s_cli.inference import replicas
+from s2s_cli.inference.sentences import Sentences
+from s2s_cli.inference.variants import Single
 
 ODD = ["one two", "▁", "@@ ▁ a▁b", "UNK <unk> UNK", "", "日本 three", "   ", "&#9601; five"]
 

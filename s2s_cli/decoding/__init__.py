@@ -1,0 +1,1 @@
+"""Beam search, and the stream of lines around it."""

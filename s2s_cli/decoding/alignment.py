@@ -1,0 +1,160 @@
+"""What attention looked at: how much each source word counted for each target word.
+
+Hypotheses that search has chosen are decoded once more, so that search keeps no weights.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from s2s_cli.decoding.beam import search
+from s2s_cli.decoding.config import BeamConfig
+from s2s_cli.errors import UserError
+from s2s_cli.inference.ensemble import Ensemble, load_scorer
+from s2s_cli.inference.scorer import Scorer, time_steps
+from s2s_cli.inference.sentences import Sentences
+from s2s_cli.inference.variants import VariantScorer
+from s2s_cli.model.directory import Description
+from s2s_cli.text.vocabulary import EOS
+
+# Hypotheses decoded together, and weights that are in memory at a time, of one model.
+MOST_ROWS = 1024
+MOST_WEIGHTS = 1 << 24
+EOS_SURFACE = "<EOS>"
+
+
+def require_attention(models: Iterable[Path], needed_by: str) -> None:
+    """See that one of ``models`` has attention, by their descriptions alone.
+
+    Raises:
+        UserError: none has; not a model directory.
+    """
+    directories = [each.parent if each.is_file() else each for each in models]
+    if all(Description.read(each).shape.attention == "none" for each in directories):
+        raise UserError(
+            f"{', '.join(map(str, directories))}: no attention, which {needed_by} needs; "
+            "`s2s train --attention general` makes a model that has it"
+        )
+
+
+def attentive(scorer: Scorer) -> list[VariantScorer]:
+    """The members of ``scorer`` that have attention."""
+    members = scorer.scorers if isinstance(scorer, Ensemble) else [scorer]
+    return [each for each in members if isinstance(each, VariantScorer) and each.looking]
+
+
+def alignments(
+    scorer: Scorer, sources: Sequence[Sequence[int]], hypotheses: Sequence[Sequence[int]]
+) -> list[Tensor]:
+    """How much each word of a source counted for each word of its hypothesis.
+
+    Args:
+        scorer: model or ensemble; of the latter, the mean of the members that have attention.
+        sources: ids in the order of the text, none empty, one for each hypothesis.
+        hypotheses: ids without `EOS`.
+
+    Returns:
+        [target words, source words] for each hypothesis, on the CPU. Rows sum to 1; source words
+        are in the order of the text; the step that writes `EOS` is left out.
+
+    Raises:
+        ValueError: no member has attention.
+    """
+    members = attentive(scorer)
+    if not members:
+        raise ValueError("a scorer without attention has no alignments")
+    found = [weights_of(member, sources, hypotheses) for member in members]
+    # Summed one after the other: the order of a reduction could depend on the size.
+    return [torch.as_tensor(sum(each)) / len(members) for each in zip(*found, strict=True)]
+
+
+@torch.inference_mode()
+def weights_of(
+    scorer: VariantScorer,
+    sources: Sequence[Sequence[int]],
+    hypotheses: Sequence[Sequence[int]],
+) -> list[Tensor]:
+    """As `alignments`, of one model; the longest hypotheses first, so that none is padded."""
+    distinct = {tuple(source): row for row, source in enumerate(dict.fromkeys(map(tuple, sources)))}
+    order = sorted(range(len(sources)), key=lambda index: -len(hypotheses[index]))
+    rows = torch.tensor([distinct[tuple(sources[index])] for index in order], device=scorer.device)
+    read = [[EOS, *hypotheses[index][:-1]] for index in order if hypotheses[index]]
+    state, steps = scorer.start(list(distinct)), []
+    for tokens in time_steps(read):
+        state = scorer.step(scorer.select(state, rows[: len(tokens)]), tokens.to(scorer.device))
+        steps.append(state.weights.cpu())
+        rows = torch.arange(len(tokens), device=scorer.device)
+    result = [torch.zeros(0, len(source)) for source in sources]
+    if steps:
+        for index, weights in zip(order, pad_sequence(steps), strict=False):
+            own = weights[: len(hypotheses[index]), : len(sources[index])]
+            result[index] = own.flip(1) if scorer.reverse_source else own
+    return result
+
+
+def translation_with_weights(
+    models: Sequence[Path], line: str, beam: int, *, tokenised: bool
+) -> tuple[list[str], list[str], list[list[float]]]:
+    """Translate ``line`` on the CPU, and see what was looked at.
+
+    Args:
+        models: a model, or the members of an ensemble (`load_scorer`).
+        line: of text, read as `s2s decode` reads its source.
+        beam: hypotheses kept at each step.
+        tokenised: its words stand between spaces.
+
+    Returns:
+        Words of the source, words of the translation and its end, a row of weights for each of the
+        latter. Nothing, if the line has no words.
+
+    Raises:
+        UserError: as `load_scorer`.
+    """
+    scorer, description = load_scorer(models, torch.device("cpu"))
+    sentences = Sentences(description, tokenised=tokenised)
+    words = sentences.source_words(line)
+    source = sentences.ids(words)
+    if not source:
+        return [], [], []
+    found = search(scorer, [source], BeamConfig(beam=beam))[0]
+    tokens = found[0].tokens if found else []
+    weights = alignments(scorer, [source], [[*tokens, EOS]])[0]
+    return words, [*sentences.pieces(tokens), EOS_SURFACE], weights.tolist()
+
+
+def links(
+    scorer: Scorer, sources: Sequence[Sequence[int]], hypotheses: Sequence[Sequence[int]]
+) -> list[list[int]]:
+    """For each word of each hypothesis the place of the source word that counted most.
+
+    Of equal ones the first. Arguments are those of `alignments`, any number of hypotheses.
+    """
+    result: list[list[int]] = [[] for _ in hypotheses]
+    for group in groups(sources, hypotheses):
+        found = alignments(scorer, [sources[i] for i in group], [hypotheses[i] for i in group])
+        for index, weights in zip(group, found, strict=True):
+            result[index] = weights.argmax(1).tolist()
+    return result
+
+
+def groups(
+    sources: Sequence[Sequence[int]], hypotheses: Sequence[Sequence[int]]
+) -> Iterator[list[int]]:
+    """Indices of hypotheses whose weights fit into memory together, like lengths together."""
+    order = sorted(
+        range(len(sources)), key=lambda index: (-len(sources[index]), -len(hypotheses[index]))
+    )
+    group: list[int] = []
+    longest = 0
+    for index in order:
+        longest = max(longest, len(hypotheses[index]))
+        numbers = (len(group) + 1) * longest * len(sources[(group or [index])[0]])
+        if group and (numbers > MOST_WEIGHTS or len(group) == MOST_ROWS):
+            yield group
+            group, longest = [], len(hypotheses[index])
+        group.append(index)
+    if group:
+        yield group

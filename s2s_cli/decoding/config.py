@@ -1,0 +1,68 @@
+"""The settings of search, known without torch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from s2s_cli.errors import UserError
+from s2s_cli.settings import setting
+
+
+@dataclass(frozen=True)
+class BeamConfig:
+    """How to search."""
+
+    beam: int = setting(12, "Hypotheses kept at each step.", min=1)
+    nbest: int = setting(
+        0, "Write so many hypotheses a line, as a Moses n-best list; 0: the best alone.", min=0
+    )
+    normalise: float = setting(
+        0.0,
+        "Divide log probabilities by length to this power; 0: not, as in the paper.",
+        min=0,
+        max=10,
+    )
+    max_length: int = setting(
+        0,
+        "Longest translation in words; 0: twice the source and 10 more.",
+        min=0,
+        max=1_000_000,
+    )
+    forbid_unk: bool = setting(False, "Never write UNK.")
+
+    def longest(self, source_length: int) -> int:
+        """Words that a translation may have; depends on its own source alone."""
+        return self.max_length or 2 * source_length + 10
+
+    def divisor(self, words: int) -> float:
+        """What log probabilities are divided by for ranking; ``words`` counts `EOS`."""
+        return float(words**self.normalise)
+
+
+@dataclass(frozen=True)
+class AlignmentConfig:
+    """What attention is good for, once a translation is found."""
+
+    replace_unk: bool = setting(
+        False, "Write for each UNK the source word that attention looked at most."
+    )
+    dictionary: Path | None = setting(
+        None, "With --replace-unk: lines of a source word and what to write for it instead."
+    )
+    alignments: bool = setting(
+        False, "With --nbest: a last field of source-target pairs, as 0-0 1-2, by attention."
+    )
+
+    def check(self, search: BeamConfig) -> None:
+        """Refuse what does not go together.
+
+        Raises:
+            UserError: with exit code 2.
+        """
+        if self.replace_unk and search.forbid_unk:
+            raise UserError(
+                "--forbid-unk leaves --replace-unk no UNK to replace; give one of them", exit_code=2
+            )
+        if self.dictionary and not self.replace_unk:
+            raise UserError("--dictionary is for --replace-unk; add that option", exit_code=2)
+        if self.alignments and not search.nbest:
+            raise UserError("--alignments go into an n-best list; add --nbest 1", exit_code=2)

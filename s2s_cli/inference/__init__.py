@@ -1,0 +1,1 @@
+"""One step of any model, as search needs it."""

@@ -1,0 +1,104 @@
+"""The output layer as search needs it: exponentials straight from the product, sums, logarithms."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from s2s_cli.inference.blocks import Exponentials, Product, blocks
+from s2s_cli.inference.distribution import GROUP, OfLogits, Softmax
+from s2s_cli.model.packed import MARGIN, reliable
+
+
+class OutputLayer:
+    """From hidden states to distributions of the next word.
+
+    Where the processor's library can, the product gives exponentials in place of logits, so that
+    the usual passes of a softmax over as many numbers as rows times words are not needed; only
+    the sum is.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> None:
+        """Lay out ``weight`` [vocabulary, cells] and ``bias``; products are of type ``dtype``."""
+        self.exact = bias.dtype
+        self.logits = Product(*whole_groups(weight.to(dtype), bias))
+        self.powers: Exponentials | None = None
+
+    def take_exponentials(self, weight: Tensor, bias: Tensor, hidden: Tensor) -> None:
+        """From now on, where products can squash their results (`packed.squashes`).
+
+        Args:
+            weight: as before; looked into for words whose exponentials are too small.
+            bias: likewise.
+            hidden: a few states [rows, cells] of the usual kind.
+        """
+        self.weight, self.bias = weight, bias
+        usual = self.logits(hidden).to(self.exact).logsumexp(1).mean()
+        self.powers = Exponentials(self.logits, float(usual) + MARGIN)
+
+    @property
+    def product(self) -> Product:
+        """What `blocks` are cut for."""
+        return self.powers or self.logits
+
+    def softmax(self, hidden: Tensor) -> Softmax:
+        """The distribution after ``hidden``, [rows, cells] of one of `blocks`."""
+        if self.powers is None:
+            return OfLogits(self.logits(hidden).to(self.exact))
+        return OfPowers(self, self.powers, hidden)
+
+
+class OfPowers:
+    """Of exponentials of logits, each row's divided by the same number."""
+
+    def __init__(self, layer: OutputLayer, powers: Exponentials, hidden: Tensor) -> None:
+        self.layer, self.hidden = layer, hidden
+        self.powers, self.sums = powers.with_sums(hidden, layer.exact)
+        # The logarithm of the sum of a row's exponentials, undivided.
+        self.normaliser = self.sums.double().log() + powers.offset
+        unreliable = (~reliable(self.sums)).nonzero().squeeze(1)
+        if len(unreliable):
+            self.repair(unreliable)
+
+    def repair(self, rows: Tensor) -> None:
+        """Compute the softmax of ``rows`` from their logits."""
+        product = self.layer.logits
+        for block in blocks(len(rows), product):
+            of_block = rows[block]
+            logits = product.compute(product.filled_up(self.hidden[of_block])).to(self.layer.exact)
+            self.powers[of_block] = logits.softmax(1)[: len(of_block)]
+            self.sums[of_block] = 1
+            # As with sums: of one row alone, it would be added up in another order.
+            self.normaliser[of_block] = logits.double().logsumexp(1)[: len(of_block)]
+
+    def ranking(self) -> Tensor:
+        return self.powers
+
+    def probabilities(self) -> Tensor:
+        return self.powers / self.sums[:, None]
+
+    def log_probs(self, rows: Tensor, words: Tensor) -> Tensor:
+        powers = self.powers[rows, words].double()
+        result = powers.log() - self.sums.double().log()[rows]
+        # Too small for the type, or so small that digits are missing; not what is ruled out.
+        lost = (powers >= 0) & (powers < torch.finfo(self.powers.dtype).tiny)
+        if lost.any():
+            rows, words = torch.broadcast_tensors(rows, words)
+            result[lost] = self.of_lost(rows[lost], words[lost])
+        return result
+
+    def of_lost(self, rows: Tensor, words: Tensor) -> Tensor:
+        """As `log_probs`, from a logit each: [n]."""
+        layer = self.layer
+        known = words.clamp(max=len(layer.weight) - 1)
+        weight = layer.weight[known].to(self.hidden.dtype).double()
+        logits = (self.hidden[rows].double() * weight).sum(-1) + layer.bias[known].double()
+        # Behind the vocabulary stands what fills its last group up.
+        return torch.where(known == words, logits - self.normaliser[rows], float("-inf"))
+
+
+def whole_groups(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """The output layer with words of probability 0 at its end, so that `top` finds whole groups."""
+    missing = -len(weight) % GROUP
+    if not missing:
+        return weight, bias
+    return F.pad(weight, (0, 0, 0, missing)), F.pad(bias, (0, missing), value=float("-inf"))

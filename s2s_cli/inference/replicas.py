@@ -1,0 +1,90 @@
+"""Replicas of a model, each on a device and in a process of its own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from s2s_cli.inference.ensemble import load_scorer
+from s2s_cli.inference.scorer import Scorer
+from s2s_cli.inference.sentences import Sentences
+from s2s_cli.model.device import set_threads
+from s2s_cli.model.directory import Description
+from s2s_cli.model.work import Precision, share_of_peak
+from s2s_cli.parallel import Workers, available_cores, worker_number, worker_processes
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """What every worker loads, and where.
+
+    Attributes:
+        models: a model, or the members of an ensemble (`load_scorer`).
+        devices: one for each worker.
+        precision: of products.
+        tokenised: the words of the text stand between spaces.
+        threads: CPU threads of each worker; 0: all cores, shared evenly.
+    """
+
+    models: tuple[Path, ...]
+    devices: tuple[torch.device, ...]
+    precision: Precision
+    tokenised: bool
+    threads: int
+
+    @contextmanager
+    def workers(self) -> Iterator[Workers]:
+        """A process for each device, its replica loaded; for one device, this process.
+
+        Raises:
+            UserError: as `load_scorer`.
+        """
+        with worker_processes(len(self.devices), self.load, "--gpus") as workers:
+            workers.wait()
+            yield workers
+
+    def load(self) -> None:
+        """Load the replica of this process."""
+        self.here()
+
+    def here(self) -> tuple[Scorer, Sentences]:
+        """The replica of this process, loaded when it is first asked for."""
+        return loaded(self)
+
+    def sentences(self) -> Sentences:
+        """How text is read and written, also where no replica is."""
+        if len(self.devices) == 1:
+            return self.here()[1]
+        return self.described()
+
+    def described(self) -> Sentences:
+        """How text is read and written, with no replica loaded."""
+        first = self.models[0]
+        description = Description.read(first.parent if first.is_file() else first)
+        return Sentences(description, tokenised=self.tokenised)
+
+    @property
+    def threads_each(self) -> int:
+        """CPU threads of a worker; 0 leaves torch's choice."""
+        workers = len(self.devices)
+        if self.threads or workers == 1:
+            return self.threads
+        return max(1, available_cores() // workers)
+
+    def share_of_peak(self, flops: int, seconds: float) -> str:
+        """Which share of the devices' arithmetic ``flops`` in so many seconds are."""
+        set_threads(self.threads * len(self.devices))
+        return share_of_peak(flops, seconds, self.devices, self.precision)
+
+
+@lru_cache(maxsize=1)
+def loaded(replicas: Replicas) -> tuple[Scorer, Sentences]:
+    device = replicas.devices[worker_number()]
+    set_threads(replicas.threads_each)
+    if device.index is not None and device.type == "cuda":
+        torch.cuda.set_device(device)  # nothing of this process goes to the first GPU
+    scorer, description = load_scorer(replicas.models, device, replicas.precision)
+    return scorer, Sentences(description, tokenised=replicas.tokenised)

@@ -1,0 +1,1 @@
+"""N-best lists: scored as trees of prefixes, weighed, and their winners."""

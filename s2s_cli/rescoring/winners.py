@@ -1,0 +1,139 @@
+"""The winner of each segment of a scored list."""
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from s2s_cli.console import warn
+from s2s_cli.errors import UserError
+from s2s_cli.files import name_of
+from s2s_cli.rescoring.nbest import Scored, Seen
+from s2s_cli.rescoring.weights import Weights, weighted_sums
+from s2s_cli.text.features import FeatureReader, described
+from s2s_cli.text.nbest import Entry
+
+# Above this share of words unknown to the model, the list was probably tokenised otherwise.
+UNKNOWN_SHARE = 0.1
+
+
+class Choice(Protocol):
+    """A way to choose among the entries of a segment."""
+
+    def values(self, entries: Sequence[Entry], scores: Sequence[float]) -> list[float]:
+        """What each of ``entries`` is worth, given the model's scores; the highest wins."""
+
+
+class Average:
+    """The highest (1 - weight) · total + weight · log probability.
+
+    With a weight of 0.5 the paper's even average (§3.2). Where the list has no totals, the
+    highest log probability.
+
+    Attributes:
+        has_totals: None while nothing was seen.
+    """
+
+    def __init__(self, weight: float, path: Path) -> None:
+        self.weight, self.path = weight, path
+        self.has_totals: bool | None = None
+
+    def values(self, entries: Sequence[Entry], scores: Sequence[float]) -> list[float]:
+        """See `Choice`.
+
+        Raises:
+            UserError: some entries have a total and some have none.
+        """
+        for entry in entries:
+            if self.has_totals is None:
+                self.has_totals = entry.total is not None
+            if (entry.total is not None) != self.has_totals:
+                raise UserError(
+                    f"{name_of(self.path)}:{entry.number}: some hypotheses have a total, some none"
+                )
+        return [
+            score if entry.total is None else (1 - self.weight) * entry.total + self.weight * score
+            for entry, score in zip(entries, scores, strict=True)
+        ]
+
+
+class RowReader:
+    """Reads the entries of a scored list as rows of values, the model's score among them.
+
+    Attributes:
+        layout: names and numbers of values; known from the first entry on.
+    """
+
+    def __init__(self, path: Path, name: str) -> None:
+        """``name`` is the feature that holds the score; it is added where the list has it not."""
+        self.path, self.name = path, name
+        self.layout: dict[str, int] = {}
+        self._reader: FeatureReader | None = None
+
+    def rows(self, entries: Sequence[Entry], scores: Sequence[float]) -> list[list[float]]:
+        """A row for each entry.
+
+        Raises:
+            UserError: as `FeatureReader`.
+        """
+        if self._reader is None:
+            self._reader = FeatureReader(self.path, entries[0])
+            self.layout = {**self._reader.layout, self.name: 1}
+        reader = self._reader
+        if self.name in reader.layout:
+            return [reader.row(entry) for entry in entries]
+        return [[*reader.row(entry), score] for entry, score in zip(entries, scores, strict=True)]
+
+
+class Weighted:
+    """The highest sum of all features, weighted."""
+
+    def __init__(self, weights: Weights, weights_path: Path, reader: RowReader) -> None:
+        self.weights, self.path, self.reader = weights, weights_path, reader
+        self._row: list[float] = []
+
+    def values(self, entries: Sequence[Entry], scores: Sequence[float]) -> list[float]:
+        """See `Choice`.
+
+        Raises:
+            UserError: the list does not have the features that there are weights for.
+        """
+        rows = self.reader.rows(entries, scores)
+        if not self._row:
+            layout = self.reader.layout
+            self._row = self.weights.row(layout, self.path)
+            without = {name: layout[name] for name in layout if name not in self.weights.values}
+            if without:
+                warn(f"{self.path}: no weights for {described(without)}: they count nothing")
+        return weighted_sums(rows, self._row)
+
+
+def winners(segments: Iterable[Scored], sources: int, choice: Choice) -> list[Entry | None]:
+    """The best entry for each source; None where the list has no segment for it."""
+    best: list[Entry | None] = [None] * sources
+    highest = [-math.inf] * sources
+    for index, entries, scores in segments:
+        values = choice.values(entries, scores)
+        place = first_best(values)
+        # A long segment comes in several runs; of equal ones the first wins.
+        if best[index] is None or values[place] > highest[index]:
+            best[index], highest[index] = entries[place], values[place]
+    return best
+
+
+def first_best(values: Sequence[float]) -> int:
+    """Where the highest of ``values`` is; of equal ones the first."""
+    return max(range(len(values)), key=values.__getitem__)
+
+
+def warn_about(path: Path, seen: Seen, missing: Sequence[int]) -> None:
+    """Say what may not be as the user expects."""
+    name = name_of(path)
+    if missing:
+        shown = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
+        warn(f"{name}: no hypotheses for {len(missing)} of the sources (ids {shown}): blank lines")
+    if seen.unknown > UNKNOWN_SHARE * seen.words:
+        warn(
+            f"{name}: {seen.unknown / seen.words:.0%} of its words are unknown to the model; "
+            "is the list tokenised as the model's training text was?"
+        )

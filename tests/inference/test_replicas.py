@@ -1,0 +1,40 @@
+"""What each worker takes of the machine, and that its part of the work is all that it counts."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from s2s_cli.decoding.config import BeamConfig
+from s2s_cli.decoding.stream import Counts, Piece, decode_piece, pieces
+from s2s_cli.inference import replicas as module
+from s2s_cli.inference.replicas import Replicas
+
+CPU = torch.device("cpu")
+
+
+def test_cores_are_shared_unless_threads_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "available_cores", lambda: 8)
+
+    def threads(given: int, workers: int) -> int:
+        return Replicas((), (CPU,) * workers, "fp32", False, given).threads_each
+
+    assert [threads(0, workers) for workers in (1, 2, 3, 8, 9)] == [0, 4, 2, 1, 1]
+    assert [threads(5, workers) for workers in (1, 2)] == [5, 5]
+
+
+def test_pieces_add_up_to_the_whole_in_counts_and_in_arithmetic(tiny_experiment: Path) -> None:
+    replicas = Replicas((tiny_experiment / "model",), (CPU,), "fp32", False, 1)
+    lines = ["one two three", "", "four", "five " * 1100, "six seven", "eight", "nine ten one two"]
+    config = BeamConfig(beam=3, nbest=2, max_length=4)
+    whole = decode_piece(replicas, config, 4, Piece(0, lines))
+    assert (whole.counts.lines, whole.counts.blank, whole.counts.cut) == (7, 1, 1)
+    assert whole.counts.flops > 0
+    total = Counts()
+    text = b""
+    for piece in pieces([lines[:5], lines[5:]], 2):
+        translated = decode_piece(replicas, config, 4, piece)
+        total.add(translated.counts)
+        text += translated.text
+    assert text == whole.text
+    assert total == whole.counts
