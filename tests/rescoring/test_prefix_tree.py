@@ -1,6 +1,7 @@
 """Forced decoding of lists: each hypothesis as if alone, each prefix computed once."""
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import pytest
@@ -62,6 +63,21 @@ def test_every_hypothesis_gets_the_score_it_has_alone() -> None:
     for (source, hypotheses), got in zip(LISTS, scores, strict=True):
         expected = [plain(model, source, hypothesis) for hypothesis in hypotheses]
         assert got == pytest.approx(expected, rel=1e-12)
+
+
+def test_prefixes_that_take_several_blocks_get_the_scores_they_have_alone() -> None:
+    """40 distinct prefixes of one length: blocks of 16, 16 and 8 rows, the first alone at 0."""
+    model = network(1)
+    scorer = LstmScorer(model)
+    pairs = list(product(range(1, VOCABULARY), range(1, 6)))
+    hypotheses = [[first, second, 1 + first * second % 8] for first, second in pairs]
+    state = scorer.select(scorer.start([[2, 3]]), torch.zeros(len(hypotheses), dtype=torch.long))
+    assert [block.start for block in scorer.blocks(state)] == [0, 16, 32]
+    together = next(score_lists(scorer, [([2, 3], hypotheses)]))
+    alone = [next(score_lists(scorer, [([2, 3], [each])])) for each in hypotheses]
+    assert together == [score for scores in alone for score in scores]
+    expected = [plain(model, [2, 3], hypothesis) for hypothesis in hypotheses]
+    assert together == pytest.approx(expected, rel=1e-12)
 
 
 def test_each_distinct_prefix_is_computed_once() -> None:
