@@ -23,7 +23,7 @@ LEVELS = {
 }
 GROUND_NAMES = {
     *("__init__", "__version__", "errors", "files", "new_files", "locks", "console", "parallel"),
-    *("settings", "partition"),
+    *("settings", "partition", "json_fields"),
 }
 LONGEST_FILE = 400
 

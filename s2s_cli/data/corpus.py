@@ -12,6 +12,7 @@ from torch import Tensor
 from s2s_cli.data.ids import IdsFile, refuse_other_digest
 from s2s_cli.errors import UserError
 from s2s_cli.files import check_format, read_json
+from s2s_cli.json_fields import fits
 from s2s_cli.text.facts import FORMAT, Facts
 from s2s_cli.text.layout import MANIFEST, ids_file, offsets_file, vocabulary_file
 from s2s_cli.text.vocabulary import EOS, Vocabulary
@@ -139,7 +140,7 @@ class Manifest:
         entry: Any = self.content
         for key in keys:
             entry = entry.get(key) if isinstance(entry, dict) else None
-        if type(entry) is not kind:
+        if not fits(entry, kind):
             raise self.damaged(f"{' → '.join(keys)} is missing or malformed")
         return entry
 

@@ -1,8 +1,9 @@
 """The shape of the model, known without torch."""
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
+from s2s_cli.json_fields import from_json, required_fields
 from s2s_cli.settings import setting
 
 PANEL = "Model"
@@ -160,23 +161,10 @@ class Shape:
         Raises:
             ValueError: an entry is missing, unknown, or nothing that it can be.
         """
-        known = {each.name: each for each in fields(cls)}
-        if not isinstance(value, dict) or not SIZES <= set(value) <= set(known):
-            raise ValueError("its entries are not those of a model's shape")
-        for name, entry in value.items():
-            choices = get_args(known[name].type)
-            if choices:
-                if entry not in choices:
-                    raise ValueError(f"{name} is not one of {', '.join(choices)}")
-            elif known[name].type is bool:
-                if type(entry) is not bool:
-                    raise ValueError(f"{name} is neither true nor false")
-            elif type(entry) is not int or entry < 1:
-                raise ValueError(f"{name} is not a positive number")
-        shape = cls(**value)
+        shape = from_json(cls, value, "a model's shape")
         if mistake := shape.mistake():
             raise ValueError(mistake)
         return shape
 
 
-SIZES = {each.name for each in fields(Shape)[:5]}
+SIZES = required_fields(Shape)

@@ -1,24 +1,18 @@
 """What was decided when the text was prepared, and must hold wherever a model reads text."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from s2s_cli.errors import UserError
 from s2s_cli.files import check_format, read_json, write_json
+from s2s_cli.json_fields import FieldError, from_json, required_fields
 from s2s_cli.text.subwords import WORDS, Subwords
 
 # Of all files with facts in them; where words are words, the plain one is written.
 PLAIN_FORMAT, FORMAT = 1, 2
 FILE_NAME = "facts.json"
-TYPES = {
-    "source_language": str,
-    "target_language": str,
-    "tokenised": bool,
-    "reverse_source": bool,
-    "tokeniser": str,
-}
 
 
 @dataclass(frozen=True)
@@ -60,7 +54,7 @@ class Facts:
 
     def entries(self, number: int) -> dict[str, Any]:
         """What a file of format ``number`` holds of them."""
-        plain = {name: getattr(self, name) for name in TYPES}
+        plain = {name: getattr(self, name) for name in PLAIN_ENTRIES}
         if number == PLAIN_FORMAT:
             return plain
         return {**plain, "subwords": self.subwords.as_json(self.languages)}
@@ -82,18 +76,21 @@ class Facts:
     @classmethod
     def from_json(cls, value: dict[str, Any], where: Path, number: int) -> "Facts":
         """The facts that stand in a larger file of format ``number``, or alone."""
-        taken: dict[str, Any] = {}
-        for name, kind in TYPES.items():
-            taken[name] = value.get(name)
-            if type(taken[name]) is not kind:
-                raise UserError(f"{where}: {name} is missing or malformed")
-        languages = (taken["source_language"], taken["target_language"])
-        for language in languages:
+        plain = {name: value.get(name) for name in PLAIN_ENTRIES}
+        try:
+            facts = from_json(cls, plain, "facts")
+        except FieldError as error:
+            raise UserError(f"{where}: {error.name} is missing or malformed") from None
+        for language in facts.languages:
             if not is_language(language):
                 raise UserError(f"{where}: {language!r:.40} is not a language code")
-        if number > PLAIN_FORMAT:
-            taken["subwords"] = Subwords.from_json(value.get("subwords"), languages, where)
-        return cls(**taken)
+        if number == PLAIN_FORMAT:
+            return facts
+        subwords = Subwords.from_json(value.get("subwords"), facts.languages, where)
+        return replace(facts, subwords=subwords)
+
+
+PLAIN_ENTRIES = required_fields(Facts)
 
 
 def is_language(code: str) -> bool:

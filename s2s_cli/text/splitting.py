@@ -17,7 +17,7 @@ from s2s_cli.console import progress, say
 from s2s_cli.new_files import NamedWriter, NewFiles, naming
 from s2s_cli.text.layout import pieces_file, text_file
 from s2s_cli.text.learning import learn
-from s2s_cli.text.subwords import Kind, ModelFile, Splitter, Subwords, splitter
+from s2s_cli.text.subwords import Kind, Splitter, Subwords, model_file, splitter
 
 
 class Waiting:
@@ -104,7 +104,7 @@ def split_waiting(
         model = learn(learning.kind, words, learning.size, learning.coverage, language)
         path = pieces_file(waiting.directory, language)
         outputs.open(path).write(model)
-        models.append(ModelFile.of(model))
+        models.append(model_file(model))
         pieces = splitter(learning.kind, model, path)
         for split in splits:
             text = text_file(waiting.directory, split, language)

@@ -10,17 +10,18 @@ Text may also come in pieces, by one of two conventions; then nothing is split h
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol
 
 from s2s_cli.errors import UserError
 from s2s_cli.files import regular
+from s2s_cli.json_fields import fits, from_json
 from s2s_cli.text.layout import pieces_file
 
 Kind = Literal["none", "bpe", "unigram", "subword-nmt", "sentencepiece"]
-KINDS: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
 LEARNED: tuple[Kind, ...] = ("bpe", "unigram")
 START = "▁"  # before the first piece of a word, in the convention of SentencePiece
 MORE = "@@"  # after each piece of a word but the last, in that of subword-nmt
@@ -152,14 +153,19 @@ def unescaped(word: str) -> str:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A SentencePiece model as the facts name it."""
+    """Size and digest of a SentencePiece model, by which the facts know it."""
 
-    size: int
+    bytes: int
     sha256: str
 
     @classmethod
-    def of(cls, content: bytes) -> "ModelFile":
-        return cls(len(content), hashlib.sha256(content).hexdigest())
+    def from_json(cls, value: object) -> "ModelFile":
+        """Read an entry of `Subwords.models`.
+
+        Raises:
+            ValueError: it is none, or of a model that is too large.
+        """
+        return from_json(cls, value, "a SentencePiece model", high=LARGEST_MODEL)
 
 
 @dataclass(frozen=True)
@@ -192,10 +198,7 @@ class Subwords:
     def as_json(self, languages: Sequence[str]) -> dict[str, Any]:
         """What `from_json` reads."""
         models = zip(languages, self.models, strict=False)
-        return {
-            "kind": self.kind,
-            "models": {code: {"bytes": each.size, "sha256": each.sha256} for code, each in models},
-        }
+        return {"kind": self.kind, "models": {code: asdict(each) for code, each in models}}
 
     @classmethod
     def from_json(cls, value: object, languages: Sequence[str], where: Path) -> "Subwords":
@@ -205,12 +208,11 @@ class Subwords:
             UserError: missing or malformed.
         """
         match value:
-            case {"kind": str(name), "models": dict(models)} if name in KINDS:
-                kind = KINDS[name]
+            case {"kind": kind, "models": dict(models)} if fits(kind, Kind):
                 named = languages if kind in LEARNED else ()
-                files = tuple(model_file(models.get(each)) for each in named)
-                if None not in files and len(models) == len(files):
-                    return cls(kind, tuple(filter(None, files)))
+                if models.keys() == set(named):
+                    with suppress(ValueError):
+                        return cls(kind, tuple(ModelFile.from_json(models[each]) for each in named))
         raise UserError(f"{where}: subwords is missing or malformed")
 
     def splitters(self, models: Sequence[bytes], languages: Sequence[str]) -> list[Splitter]:
@@ -233,19 +235,15 @@ class Subwords:
         return tuple(read_model(pieces_file(directory, code), each) for code, each in names)
 
 
-def model_file(value: object) -> ModelFile | None:
-    """One of `Subwords.models`; None where ``value`` is none."""
-    match value:
-        case {"bytes": int(size), "sha256": str(digest)} if 0 < size <= LARGEST_MODEL:
-            return ModelFile(size, digest)
-    return None
+def model_file(content: bytes) -> ModelFile:
+    return ModelFile(len(content), hashlib.sha256(content).hexdigest())
 
 
 def read_model(path: Path, expected: ModelFile) -> bytes:
     regular(path)
     with path.open("rb") as stream:
-        content = stream.read(expected.size + 1)
-    if ModelFile.of(content) != expected:
+        content = stream.read(expected.bytes + 1)
+    if model_file(content) != expected:
         raise UserError(
             f"{path}: is not the SentencePiece model that the text was split with (its size or "
             "SHA-256 differs); take a copy that is whole, or prepare the text again"

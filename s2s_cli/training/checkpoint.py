@@ -1,6 +1,5 @@
 """What a training needs to go on as if it had never stopped, in one file."""
 
-import math
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from s2s_cli.console import warn
 from s2s_cli.errors import DamagedFileError, UserError, is_out_of_memory
+from s2s_cli.json_fields import from_json
 from s2s_cli.model.config import Shape
 from s2s_cli.model.directory import (
     BEST,
@@ -67,18 +67,10 @@ class Progress:
         """What `asdict` made of one.
 
         Raises:
-            TypeError: other entries, or entries of another type.
-            ValueError: a count is negative or beyond all measure, or a number is none.
+            ValueError: other entries, or entries of another type; a count is negative or beyond
+                all measure, or a number is none.
         """
-        progress = cls(**saved)
-        for each in fields(cls):
-            value = getattr(progress, each.name)
-            if type(value) is not each.type:
-                raise TypeError(each.name)
-            sound = 0 <= value <= whole.MOST_STEPS if each.type is int else not math.isnan(value)
-            if not sound:
-                raise ValueError(each.name)
-        return progress
+        return from_json(cls, saved, "a training's progress", low=0, high=whole.MOST_STEPS)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from s2s_cli.model.variant import VariantSeq2Seq, make_model
 from s2s_cli.text.dictionary import read_dictionary
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.learning import learn
-from s2s_cli.text.subwords import Kind, ModelFile, Subwords
+from s2s_cli.text.subwords import Kind, Subwords, model_file
 from s2s_cli.text.vocabulary import UNK, Vocabulary
 
 SOURCES = [[3, 5], [4, 4, 10, 2], [3, 5], [7], [2, 2, 2, 6, 5, 5], [3, 5]]
@@ -161,7 +161,7 @@ def test_unknown_words_become_the_words_that_were_looked_at(
 def in_pieces(kind: Kind, counts: Counter[str], size: int, target: list[str]) -> Sentences:
     """Of a model whose text has pieces of ``kind``, for ``bpe`` learned from ``counts``."""
     models = (learn("bpe", counts, size, 1.0, "en"),) * 2 if kind == "bpe" else ()
-    subwords = Subwords(kind, tuple(map(ModelFile.of, models)))
+    subwords = Subwords(kind, tuple(map(model_file, models)))
     facts = Facts(
         "en", "fr", tokenised=True, reverse_source=False, tokeniser="none", subwords=subwords
     )

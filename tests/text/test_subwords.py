@@ -16,12 +16,12 @@ from s2s_cli.text.learning import learn
 from s2s_cli.text.prepare import PrepConfig
 from s2s_cli.text.subwords import (
     Kind,
-    ModelFile,
     SentencePiece,
     Splitter,
     SubwordNmt,
     Subwords,
     escaped,
+    model_file,
     places_of_words,
     splitter,
     unescaped,
@@ -143,7 +143,7 @@ def test_the_library_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_model_is_the_one_that_the_facts_name(tmp_path: Path) -> None:
     models = learn("bpe", COUNTS, 40, 1.0, "en"), learn("unigram", COUNTS, 26, 1.0, "en")
-    subwords = Subwords("bpe", tuple(map(ModelFile.of, models)))
+    subwords = Subwords("bpe", tuple(map(model_file, models)))
     languages = ("en", "fr")
     for language, model in zip(languages, models, strict=True):
         (tmp_path / f"subwords.{language}.model").write_bytes(model)
