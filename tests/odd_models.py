@@ -7,10 +7,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 import torch
-from typer.main import get_command
 
-import s2s_cli.commands.verbs  # noqa: F401 - registers the subcommands
-from s2s_cli.commands.app import app
+from s2s_cli.commands.app import root_command
 from s2s_cli.inference.sentences import Sentences
 from s2s_cli.inference.variants import Single, scorer_of
 from s2s_cli.model.config import Shape
@@ -24,7 +22,7 @@ TARGET_WORDS = [
     "un", "deux", "UNK", "<unk>", "<EOS>", "<s>", "|||", "x|||", "|", "&#124;&#124;&#124;",
     "&#124;", "|||&#124;", "que\u00a0c'est", "\u2028", "\u0085", "\t", ".", "'", "s2s=", "=", "0",
 ]  # fmt: skip
-COMMAND = get_command(app)
+COMMAND = root_command()
 
 
 def write_model(directory: Path, *, tokenised: bool, reverse: bool, seed: int) -> Path:

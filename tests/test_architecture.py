@@ -110,6 +110,31 @@ def test_imports_point_down() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def module_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def cycles(imported: dict[str, set[str]]) -> set[str]:
+    """The modules from which a circle of imports is reached."""
+    left = dict(imported)
+    while free := [module for module, others in left.items() if not others & left.keys()]:
+        for module in free:
+            del left[module]
+    return set(left)
+
+
+def test_no_modules_import_each_other() -> None:
+    modules = {module_of(path): path for path in sources()}
+    imported = {
+        module: {each.module for each in imports(path)} & modules.keys()
+        for module, path in modules.items()
+    }
+    assert sum(map(len, imported.values())) > len(modules)
+    assert not cycles(imported)
+    assert cycles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == {"a", "b", "c"}
+
+
 def test_libraries_are_imported_only_where_they_belong() -> None:
     def belongs(room: str, each: Import) -> bool:
         match each.library:

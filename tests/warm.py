@@ -75,8 +75,9 @@ class Server:
 
     def __init__(self, path: str) -> None:
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.listener.bind(path)
+        self.listener.bind(f"{path}.new")
         self.listener.listen(64)
+        Path(f"{path}.new").rename(path)  # once it answers
         self.woken, self.waking = os.pipe()
         for each in (self.woken, self.waking):
             os.set_blocking(each, False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from s2s_cli.commands.app import command
+from s2s_cli.commands.command import command
 from s2s_cli.console import progress, say, warn
 from s2s_cli.decoding.config import AlignmentConfig, BeamConfig
 from s2s_cli.errors import UserError
@@ -41,8 +41,8 @@ Measure = Annotated[
 ]
 
 
-@command("decode")
-def decode(
+@command
+def decode_command(
     config: BeamConfig,
     model: Models = [Path("model")],  # noqa: B006 - typer copies it
     input: Annotated[Path, typer.Option(help="Text to translate; -: stdin.")] = STDIO,

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from s2s_cli.commands.app import command
+from s2s_cli.commands.command import command
 from s2s_cli.console import say
 from s2s_cli.errors import UserError
 
 
-@command("export")
-def export(
+@command
+def export_command(
     model: Annotated[
         Path, typer.Option(help="Model directory, or a file of weights in one.")
     ] = Path("model"),

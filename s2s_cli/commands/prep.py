@@ -1,12 +1,12 @@
 """``s2s prep``: raw parallel text in, tokenised and filtered text out."""
 
-from s2s_cli.commands.app import command
+from s2s_cli.commands.command import command
 from s2s_cli.console import say
 from s2s_cli.text.prepare import DROPPED, PrepConfig, filter_stdin, prepare
 
 
-@command("prep")
-def prep(config: PrepConfig) -> None:
+@command
+def prep_command(config: PrepConfig) -> None:
     """Tokenise parallel text and drop the pairs that are no good for training.
 
     Reads CORPUS/{train,valid,test}.LANGUAGE[.gz], one sentence a line, and writes tokenised text

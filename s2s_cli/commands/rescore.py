@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from s2s_cli.commands.app import command
+from s2s_cli.commands.command import command
 from s2s_cli.commands.decode import Device, Gpus, Measure, Models, Precision, Threads, Tokenised
 from s2s_cli.commands.scored import ScoredList, scored_list, with_progress
 from s2s_cli.console import progress, say
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from s2s_cli.rescoring.winners import Choice
 
 
-@command("rescore")
-def rescore(
+@command
+def rescore_command(
     tuning: TuningConfig,
     nbest: Annotated[Path, typer.Argument(help="Moses n-best list, .gz or not; -: stdin.")] = Path(
         "nbest.txt"

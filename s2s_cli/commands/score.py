@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
-from s2s_cli.commands.app import command
+from s2s_cli.commands.command import command
 from s2s_cli.commands.decode import Device, Precision
 from s2s_cli.console import warn
 from s2s_cli.errors import UserError
@@ -46,8 +46,8 @@ class Judge:
     device: str
 
 
-@command("score")
-def score(
+@command
+def score_command(
     settings: ScoringConfig,
     references: Annotated[
         list[Path], typer.Argument(help="References, one translation a line (- is stdin).")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from s2s_cli.commands.app import command, command_group
+from s2s_cli.commands.command import command
 from s2s_cli.commands.score import warn_of_tokenised_text
 from s2s_cli.console import say, warn
 from s2s_cli.errors import UserError
@@ -24,15 +24,7 @@ if TYPE_CHECKING:
     from s2s_cli.text.subwords import Splitter
     from s2s_cli.text.vocabulary import Vocabulary
 
-SHOW = "show"
 MARKDOWN = ".md"
-
-command_group(
-    SHOW,
-    "Figures and tables to look at: pictures with their data, long sentences.\n\n"
-    "A picture is .svg or .png, and its data are written beside it under the same name with .tsv. "
-    "Pictures need matplotlib: pip install 's2s-cli[plot]'.",
-)
 
 Reference = Annotated[Path, typer.Argument(help="The reference, one translation a line.")]
 Translations = Annotated[
@@ -59,8 +51,8 @@ class WordingConfig:
         return Wording(self.source_language, self.language, self.tokenised)
 
 
-@command("lengths", SHOW)
-def lengths(
+@command
+def lengths_command(
     reference: Reference,
     translation: Translations,
     *,
@@ -85,8 +77,8 @@ def lengths(
     write_points(output, points, 0, label, edges=False)
 
 
-@command("rarity", SHOW)
-def rarity(
+@command
+def rarity_command(
     reference: Reference,
     translation: Translations,
     *,
@@ -125,8 +117,8 @@ def rarity(
     write_points(output, points, 1, label, edges=True)
 
 
-@command("longest", SHOW)
-def longest(
+@command
+def longest_command(
     reference: Reference,
     translation: Translations,
     *,

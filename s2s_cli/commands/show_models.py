@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from s2s_cli.commands.app import command
-from s2s_cli.commands.show import SHOW, Output, tell_written
+from s2s_cli.commands.command import command
+from s2s_cli.commands.show import Output, tell_written
 from s2s_cli.console import warn
 from s2s_cli.errors import UserError
 from s2s_cli.files import name_of, read_lines
@@ -22,8 +22,8 @@ from s2s_cli.training.metrics import METRICS
 MODELS = [Path("model")]
 
 
-@command("states", SHOW)
-def states(
+@command
+def states_command(
     phrases: Annotated[
         Path, typer.Argument(help="Phrases, one a line; blank lines part groups (-: stdin).")
     ],
@@ -82,8 +82,8 @@ def read_groups(path: Path) -> list[list[str]]:
     return [group for group in groups if group]
 
 
-@command("attention", SHOW)
-def attention(
+@command
+def attention_command(
     source: Annotated[Path, typer.Argument(help="Text to translate (-: stdin).")],
     *,
     model: Annotated[
@@ -131,8 +131,8 @@ def line_of(path: Path, number: int) -> str:
     return line
 
 
-@command("curves", SHOW)
-def curves(
+@command
+def curves_command(
     model: Annotated[list[Path], typer.Argument(help="Model directories.")] = MODELS,
     *,
     output: Output = Path("curves.svg"),

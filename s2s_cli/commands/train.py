@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from s2s_cli.commands.app import command
+from s2s_cli.commands.command import command
 from s2s_cli.errors import UserError
 from s2s_cli.model.config import ModelConfig, Shape
 from s2s_cli.training.config import TrainingConfig
 
 
-@command("train")
-def train(
+@command
+def train_command(
     *,
     data: Annotated[Path, typer.Option(help="Directory of `s2s vocab`.")] = Path("data"),
     model: Annotated[Path, typer.Option(help="Model directory to write.")] = Path("model"),

@@ -1,12 +1,12 @@
 """``s2s vocab``: vocabularies and the numericalised corpus."""
 
-from s2s_cli.commands.app import command
+from s2s_cli.commands.command import command
 from s2s_cli.console import say
 from s2s_cli.data.numericalise import VocabConfig, numericalise
 
 
-@command("vocab")
-def vocab(config: VocabConfig) -> None:
+@command
+def vocab_command(config: VocabConfig) -> None:
     """Choose the most frequent words of both languages and write the text as ids.
 
     Reads what `s2s prep` wrote and leaves vocab.LANGUAGE and the corpus for `s2s train` beside it.

@@ -271,7 +271,7 @@ def test_one_device_starts_no_process(tiny_experiment: Path) -> None:
     script = (
         "import multiprocessing.process as process\n"
         "process.BaseProcess.start = None\n"
-        "from s2s_cli.commands.app import main\n"
+        "from s2s_cli.__main__ import main\n"
         "main()\n"
     )
     for options, code in (([], 0), (replicas(2), 1)):

@@ -4,17 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import typer.main
-
-import s2s_cli.commands.verbs  # noqa: F401 - registers the subcommands
-from s2s_cli.commands.app import app
+from s2s_cli.commands.app import root_command
 
 GOLDEN = Path(__file__).with_name("options.golden.txt")
 
 
 def describe() -> str:
     """What ``--help`` is made of, before it is folded to the width of a terminal."""
-    return "\n".join(entry("s2s", typer.main.get_command(app))) + "\n"
+    return "\n".join(entry("s2s", root_command())) + "\n"
 
 
 def entry(name: str, command: Any) -> Iterator[str]:

@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer.main
 import variants
 
-import s2s_cli.commands.verbs  # noqa: F401 - registers the subcommands
-from s2s_cli.commands.app import app, known_options
+from s2s_cli.commands.app import known_options, root_command
 from s2s_cli.commands.settings_file import read_settings
 from s2s_cli.model.onnx_export import NEXT, decoder_graph, encoder_graph
 from s2s_cli.model.variant import make_model
@@ -24,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROSE = FENCE.sub("", README)
-GROUP: Any = typer.main.get_command(app)
+GROUP: Any = root_command()
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 # What makes the tour's model small enough for a test.
 TINY = {"hidden-size": "16", "embedding-size": "16", "epochs": "2"}

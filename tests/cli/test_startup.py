@@ -19,7 +19,7 @@ FIGURES = ["lengths", "rarity", "longest", "states", "attention", "curves"]
 WITHOUT_TORCH = """
 import sys
 sys.modules["torch"] = sys.modules["matplotlib"] = None
-from s2s_cli.commands.app import main
+from s2s_cli.__main__ import main
 main()
 """
 
@@ -69,6 +69,35 @@ def test_help_of_a_command_fits_on_a_few_screens(command: str, tmp_path: Path) -
     screens = 3 if command == "train" else 2
     assert len(lines) <= screens * 30
     assert max(map(len, lines)) <= 80
+
+
+MODULES = """
+import sys
+from s2s_cli.__main__ import main
+try:
+    main()
+finally:
+    print(*(name for name in sys.modules if name.startswith("s2s_cli.")))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "foreign"),
+    [
+        (["decode", "--help"], {"commands.prep", "commands.score", "text", "scoring", "training"}),
+        (["prep", "--help"], {"commands.decode", "decoding", "scoring", "training"}),
+        (["score", "--help"], {"commands.show", "scoring.plots", "text.prepare", "training"}),
+        (["decode", "--dump-config"], {"commands.train", "text", "scoring", "training"}),
+    ],
+)
+def test_a_command_loads_no_other(arguments: list[str], foreign: set[str], tmp_path: Path) -> None:
+    (tmp_path / "s2s.toml").write_text(f"[{arguments[0]}]\n", "utf-8")
+    run = subprocess.run(
+        [sys.executable, "-c", MODULES, *arguments], cwd=tmp_path, capture_output=True, check=True
+    )
+    loaded = {name.removeprefix("s2s_cli.") for name in run.stdout.decode().split("\n")[-2].split()}
+    assert f"commands.{arguments[0]}" in loaded
+    assert not loaded & foreign
 
 
 def test_what_uses_no_model_does_without_torch(tiny_experiment: Path, tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_a_second_signal_ends_it_at_once(experiment: Path) -> None:
         "    print('hangs', file=sys.stderr, flush=True)\n"
         "    time.sleep(1000)\n"
         "loop.perplexity_of = hang\n"
-        "from s2s_cli.commands.app import main\n"
+        "from s2s_cli.__main__ import main\n"
         "main()\n"
     )
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -144,7 +144,7 @@ def test_settings_file_names_references_and_an_empty_list_is_refused(
 def test_no_torch_without_a_model(folder: Path) -> None:
     program = (
         "import sys\n"
-        "from s2s_cli.commands.app import main\n"
+        "from s2s_cli.__main__ import main\n"
         "sys.argv = ['s2s', 'score', 'ref.fr', '--hypothesis', 'out.fr', '--bootstrap', '100']\n"
         "try:\n"
         "    main()\n"

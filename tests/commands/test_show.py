@@ -15,7 +15,7 @@ Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 WITHOUT_MATPLOTLIB = """
 import sys
 sys.modules["matplotlib"] = None
-from s2s_cli.commands.app import main
+from s2s_cli.__main__ import main
 main()
 """
 

@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 
-import s2s_cli.commands.verbs  # noqa: F401 - registers the subcommands
 from s2s_cli.commands.app import known_options
 from s2s_cli.commands.settings_file import read_settings
 from s2s_cli.data.corpus import Corpus, Split

@@ -36,8 +36,8 @@ from typing import Any, NoReturn
 
 import torch
 
-import s2s_cli.commands.verbs
-from s2s_cli.commands.app import main
+from s2s_cli.__main__ import main
+from s2s_cli.commands import app, train
 from s2s_cli.training import checkpoint, launch
 
 HERE = Path(__file__).resolve().parent
@@ -349,5 +349,5 @@ def start(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    assert s2s_cli.commands.verbs and launch  # loaded once, for all lives
+    assert app and train and launch  # loaded once, for all lives
     start(sys.argv[1:])

@@ -1,0 +1,145 @@
+"""Commands made of plain functions: settings spread into options, errors in one sentence."""
+
+import dataclasses
+import functools
+import inspect
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn, get_type_hints
+
+import typer
+
+from s2s_cli.commands.settings_file import Kind, as_key, dump_settings
+from s2s_cli.errors import UserError, as_user_error
+
+CONTEXT = "context"
+DUMP_CONFIG = "dump_config"
+BROKEN_PIPE = 141
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Make a function a subcommand.
+
+    Parameters whose type is a dataclass of settings (`s2s_cli.settings.setting`) are spread into
+    one option per field. ``--dump-config`` is added to every command.
+    """
+    hints = get_type_hints(function, include_extras=True)
+    own = inspect.signature(function).parameters
+    groups = {key: hints[key] for key in own if dataclasses.is_dataclass(hints[key])}
+
+    @functools.wraps(function)
+    def run(context: typer.Context, **values: Any) -> None:
+        with report_user_errors():
+            if values.pop(DUMP_CONFIG):
+                sys.stdout.write(dump_settings(section_of(context), values))
+            else:
+                check_finite(values)
+                function(**group_settings(groups, values))
+            sys.stdout.flush()
+
+    parameters = [keyword(CONTEXT, typer.Context)]
+    for key, parameter in own.items():
+        if key in groups:
+            parameters += [option(groups[key], field) for field in dataclasses.fields(groups[key])]
+        else:
+            parameters.append(keyword(key, hints[key], parameter.default))
+    dump = typer.Option("--dump-config", help="Print the resolved settings and leave.")
+    parameters.append(keyword(DUMP_CONFIG, Annotated[bool, dump], False))
+    for each in parameters[1:]:
+        set_placeholder(each)
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run
+
+
+def section_of(context: typer.Context) -> str:
+    """The section of a command in the settings file: its name, after that of its group."""
+    _, *names = context.command_path.split(" ")
+    return ".".join(names)
+
+
+def options_of(function: Callable[..., None]) -> dict[str, Kind]:
+    """The kind of every option of a subcommand, by its key in the settings file."""
+    return {
+        as_key(name): Kind.of(annotation)
+        for name, annotation in function.__annotations__.items()
+        if name not in (CONTEXT, DUMP_CONFIG)
+    }
+
+
+def check_finite(values: dict[str, Any]) -> None:
+    """Refuse infinity, which means nothing to any option, though bounds may let it pass."""
+    for name, value in values.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"--{as_key(name)} {value}: must be a finite number", exit_code=2)
+
+
+def group_settings(groups: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Put the values of each group back into one dataclass."""
+    arguments = dict(values)
+    for key, group in groups.items():
+        names = [field.name for field in dataclasses.fields(group)]
+        arguments[key] = group(**{name: arguments.pop(name) for name in names})
+    return arguments
+
+
+def option(group: Any, field: "dataclasses.Field[Any]") -> inspect.Parameter:
+    """The command-line option of one settings field."""
+    meta = field.metadata
+    info = typer.Option(
+        help=meta["help"], min=meta["min"], max=meta["max"], rich_help_panel=meta["panel"]
+    )
+    annotation = get_type_hints(group)[field.name]
+    return keyword(field.name, Annotated[annotation, info], field.default)
+
+
+def keyword(
+    name: str, annotation: Any, default: Any = inspect.Parameter.empty
+) -> inspect.Parameter:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=default, annotation=annotation)
+
+
+def set_placeholder(parameter: inspect.Parameter) -> None:
+    """Set short placeholders for ``--help``, and hide the default of a flag that is off."""
+    kind = Kind.of(parameter.annotation)
+    (info,) = parameter.annotation.__metadata__
+    if kind.type is bool:
+        info.show_default = parameter.default is not False
+    else:
+        is_argument = isinstance(info, typer.models.ArgumentInfo)
+        info.metavar = parameter.name.upper() if is_argument else kind.placeholder
+
+
+@contextmanager
+def report_user_errors() -> Iterator[None]:
+    """Turn the user's errors into one sentence on stderr and an exit code."""
+    try:
+        yield
+    except BrokenPipeError:
+        drop_output()
+        raise SystemExit(BROKEN_PIPE) from None
+    except KeyboardInterrupt:
+        fail("interrupted", 130)
+    except Exception as error:
+        user_error = as_user_error(error)
+        if user_error is None:
+            raise
+        fail(str(user_error), user_error.exit_code)
+
+
+def fail(message: str, code: int) -> NoReturn:
+    print(f"s2s: {message}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        drop_output()
+    raise SystemExit(code)
+
+
+def drop_output() -> None:
+    """Send what is still buffered for stdout nowhere; Python would try again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
