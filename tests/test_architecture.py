@@ -12,6 +12,7 @@ GROUND = "ground"
 LEVELS = {
     GROUND: 0,
     "text": 1,
+    "preparation": 2,
     "data": 2,
     "model": 2,
     "inference": 3,

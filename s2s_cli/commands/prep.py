@@ -2,7 +2,7 @@
 
 from s2s_cli.commands.command import command
 from s2s_cli.console import say
-from s2s_cli.text.prepare import DROPPED, PrepConfig, filter_stdin, prepare
+from s2s_cli.preparation.prepare import DROPPED, PrepConfig, filter_stdin, prepare
 
 
 @command

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from s2s_cli.console import progress, say
+from s2s_cli.data.counting import count_words, most_frequent, read_words
 from s2s_cli.errors import UserError
 from s2s_cli.locks import alone_in
 from s2s_cli.new_files import NewFiles
 from s2s_cli.settings import setting
-from s2s_cli.text.counting import count_words, most_frequent, read_words
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.layout import (
     AT_WORK,

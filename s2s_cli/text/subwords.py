@@ -99,7 +99,7 @@ class SentencePiece(Whole):
 
 
 class Learned(SentencePiece):
-    """Splits by a SentencePiece model that `s2s_cli.text.learning` made."""
+    """Splits by a SentencePiece model that `s2s_cli.preparation.learning` made."""
 
     def __init__(self, encode: Callable[[str], list[str]]) -> None:
         """``encode`` is SentencePiece's own function from a word to its pieces."""

@@ -11,8 +11,8 @@ from conftest import Run
 from s2s_cli import files
 from s2s_cli.errors import UserError
 from s2s_cli.files import read_lines
-from s2s_cli.text import chunks
-from s2s_cli.text.chunks import find_source
+from s2s_cli.preparation import chunks
+from s2s_cli.preparation.chunks import find_source
 
 ENDLESS = "0" * (40 << 20)
 

@@ -20,9 +20,9 @@ from s2s_cli.inference.variants import scorer_of
 from s2s_cli.model.config import Shape
 from s2s_cli.model.directory import Description
 from s2s_cli.model.variant import VariantSeq2Seq, make_model
+from s2s_cli.preparation.learning import learn
 from s2s_cli.text.dictionary import read_dictionary
 from s2s_cli.text.facts import Facts
-from s2s_cli.text.learning import learn
 from s2s_cli.text.subwords import Kind, Subwords, model_file
 from s2s_cli.text.vocabulary import UNK, Vocabulary
 

@@ -15,9 +15,9 @@ from strategies import BLANKS, Dress, as_read, dresses, enormous, examples, line
 from s2s_cli.data.numericalise import VocabConfig, numericalise
 from s2s_cli.errors import UserError
 from s2s_cli.files import read_lines
-from s2s_cli.text import chunks
+from s2s_cli.preparation import chunks
+from s2s_cli.preparation.prepare import PrepConfig, prepare
 from s2s_cli.text.facts import Facts
-from s2s_cli.text.prepare import PrepConfig, prepare
 from s2s_cli.text.tokenise import Tokeniser
 from s2s_cli.text.vocabulary import EOS, UNK, Vocabulary
 

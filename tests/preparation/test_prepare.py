@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from s2s_cli.errors import UserError
-from s2s_cli.text.chunks import CHUNK
+from s2s_cli.preparation.chunks import CHUNK
+from s2s_cli.preparation.prepare import PrepConfig, prepare
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.layout import MANIFEST
-from s2s_cli.text.prepare import PrepConfig, prepare
 
 
 def write(path: Path, lines: Iterable[str]) -> None:
@@ -116,7 +116,7 @@ def test_test_text_is_never_filtered(config: PrepConfig) -> None:
 def test_the_number_of_workers_changes_no_byte(
     config: PrepConfig, tmp_path: Path, tokenised: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("s2s_cli.text.prepare.BYTES_PER_WORKER", 1)
+    monkeypatch.setattr("s2s_cli.preparation.prepare.BYTES_PER_WORKER", 1)
     size = 4 * CHUNK + 17
     write(config.corpus / "train.en", (f"The dog, {n}." * (n % 70) for n in range(size)))
     write(config.corpus / "train.fr", (f"Le\u00a0chien,\r {n}&nbsp;!" for n in range(size)))
@@ -191,7 +191,7 @@ def test_unequal_files_are_refused_with_both_names_and_counts(config: PrepConfig
 def test_invalid_utf8_names_file_and_line_and_leaves_the_old_output(
     config: PrepConfig, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("s2s_cli.text.prepare.BYTES_PER_WORKER", 1)
+    monkeypatch.setattr("s2s_cli.preparation.prepare.BYTES_PER_WORKER", 1)
     prepare(config)
     before = contents(config.output)
     size = 5 * CHUNK

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from s2s_cli.data.counting import count_words, most_frequent
 from s2s_cli.errors import UserError
-from s2s_cli.text.counting import count_words, most_frequent
 
 
 def test_counts_equal_a_plain_count(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from types import TracebackType
 
 from s2s_cli.console import progress, say
 from s2s_cli.new_files import NamedWriter, NewFiles, naming
+from s2s_cli.preparation.learning import learn
 from s2s_cli.text.layout import pieces_file, text_file
-from s2s_cli.text.learning import learn
 from s2s_cli.text.subwords import Kind, Splitter, Subwords, model_file, splitter
 
 

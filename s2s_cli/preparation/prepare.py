@@ -23,13 +23,13 @@ from s2s_cli.files import (
 from s2s_cli.locks import alone_in
 from s2s_cli.new_files import NewFiles
 from s2s_cli.parallel import Workers, available_cores, worker_processes
+from s2s_cli.preparation.chunks import Chunk, Source, chunks, find_source
+from s2s_cli.preparation.report import PrepReport, SplitReport
+from s2s_cli.preparation.splitting import Learning, Waiting, split_waiting
 from s2s_cli.settings import setting
-from s2s_cli.text.chunks import Chunk, Source, chunks, find_source
 from s2s_cli.text.facts import FILE_NAME, Facts, is_language
 from s2s_cli.text.layout import AT_WORK, MANIFEST, SPLITS, pieces_file, text_file
 from s2s_cli.text.odd import FILE_START_MARK, LINE_END_RETURN
-from s2s_cli.text.preparation_report import PrepReport, SplitReport
-from s2s_cli.text.splitting import Learning, Waiting, split_waiting
 from s2s_cli.text.subwords import LEARNED, Kind, Subwords, require_sentencepiece
 from s2s_cli.text.tokenise import Tokeniser, tokeniser_name
 

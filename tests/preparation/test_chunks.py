@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from s2s_cli.errors import UserError
-from s2s_cli.text import chunks as module
-from s2s_cli.text.chunks import chunks, find_source
+from s2s_cli.preparation import chunks as module
+from s2s_cli.preparation.chunks import chunks, find_source
 
 
 @pytest.mark.parametrize("block", [1, 7, 1 << 20])

@@ -1,0 +1,1 @@
+"""From raw parallel text to tokenised pairs: what ``s2s prep`` does. No torch in here."""
