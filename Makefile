@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
-SHELL_SCRIPTS := .ci/run $(wildcard recipes/*.sh recipes/*/*.sh)
+SHELL_SCRIPTS := .ci/run $(wildcard recipes/*.sh recipes/*/*.sh tests/*/*.sh)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test format clean
