@@ -1,0 +1,38 @@
+"""What CONTRIBUTING.md says of the code is so."""
+
+import re
+from pathlib import Path
+
+import pytest
+from test_architecture import LEVELS
+
+ROOT = Path(__file__).parents[2]
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+PLACES = CONTRIBUTING.partition("## Where to add")[2].partition("\n## ")[0]
+
+
+def test_the_rooms_are_on_the_levels_that_the_tests_hold_them_to() -> None:
+    rows = re.findall(r"^\| (\d) \| `(\w+)` \|", CONTRIBUTING, re.M)
+    assert {room: int(level) for level, room in rows} == LEVELS
+
+
+def test_files_to_touch_are_there() -> None:
+    """Paths are those under s2s_cli/, or of the whole."""
+    paths = set(re.findall(r"`([\w/.-]+/[\w.-]+\.\w+)`", PLACES))
+    assert len(paths) > 15
+    assert [
+        each for each in paths if not any((ROOT / top / each).exists() for top in ("s2s_cli", "."))
+    ] == []
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
+def test_linked_files_exist(page: str) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text("utf-8"))
+    assert links
+    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+
+
+def test_commands_to_run_name_files_that_exist() -> None:
+    scripts = re.findall(r"(?:tests|recipes)/[\w/]+(?:\.\w+)*", CONTRIBUTING)
+    assert scripts
+    assert [each for each in scripts if not (ROOT / each).exists()] == []
