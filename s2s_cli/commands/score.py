@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, assert_never, get_args
 
 import typer
 
@@ -11,23 +11,21 @@ from s2s_cli.commands.decode import Device, Precision
 from s2s_cli.console import warn
 from s2s_cli.errors import UserError
 from s2s_cli.files import STDIO, name_of, read_lines
-from s2s_cli.scoring.corpus import Score, chrf, detokenised_bleu, tokenised_bleu
+from s2s_cli.scoring.metrics import (
+    LIST_METRICS,
+    MODEL_METRICS,
+    TEXT_METRICS,
+    Metric,
+    ModelMetric,
+    Score,
+    TextMetric,
+    score_texts,
+)
 from s2s_cli.scoring.texts import ScoringConfig, Texts, check_counts, read_references, read_texts
 
 if TYPE_CHECKING:
     from s2s_cli.scoring.significance import Comparison
 
-Metric = Literal[
-    "bleu-tokenised",
-    "bleu-detokenised",
-    "chrf",
-    "perplexity",
-    "list-best",
-    "oracle-sentence",
-    "oracle-corpus",
-]
-METRICS = get_args(Metric)
-OF_A_LIST: list[Metric] = ["list-best", "oracle-sentence", "oracle-corpus"]
 REFERENCES = [Path("corpus/test.fr")]
 SOURCE = Path("corpus/test.en")
 # As many lines ending like this are what tokenised text looks like, not running text.
@@ -35,7 +33,7 @@ SUSPICIOUS = 100
 
 
 @dataclass(frozen=True)
-class Judge:
+class PerplexityModel:
     """Models whose perplexity of the first reference is asked for; none where it is not."""
 
     models: list[Path]
@@ -54,7 +52,9 @@ def score_command(
     ] = REFERENCES,
     bare: Annotated[
         Metric | None,
-        typer.Option(help=f"Print one number alone, with two decimals: {', '.join(METRICS)}."),
+        typer.Option(
+            help=f"Print one number alone, with two decimals: {', '.join(get_args(Metric))}."
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     model: Annotated[
@@ -84,21 +84,34 @@ def score_command(
     if oracle:
         settings = replace(settings, hypothesis=oracle)
     settings.check(references)
-    judge = Judge(model or [], source, references[0], settings.tokenised, precision, device)
-    if oracle and (judge.models or baseline):
+    scorer = PerplexityModel(
+        model or [], source, references[0], settings.tokenised, precision, device
+    )
+    if oracle and (scorer.models or baseline):
         raise UserError("--oracle goes with neither --model nor --baseline", exit_code=2)
     if baseline and (bare or baseline == STDIO):
         raise UserError("--baseline is a file, and does not go with --bare", exit_code=2)
-    metrics = chosen(bare, json, judge, of_a_list=oracle is not None)
+    check_output(bare, json, scorer, of_a_list=oracle is not None)
+    scores: dict[Metric, Score]
     if oracle:
-        scores, lines = list_scores(settings, references, first_id, metrics)
+        scores, lines = list_scores(settings, references, first_id, bare)
         show(scores, lines, bare, json, {})
         return
     texts = read_texts(settings, references)
     warn_of_tokenised_text(texts)
-    if judge.models and len(metrics) > 1:
-        warn_of_pieces(judge.models[0], references[0])
-    scores = {metric: measure(metric, texts, settings.bootstrap, judge) for metric in metrics}
+    if scorer.models and not bare:
+        warn_of_pieces(scorer.models[0], references[0])
+    scores = {
+        metric: score_texts(metric, texts, settings.bootstrap)
+        for metric in TEXT_METRICS
+        if bare in (None, metric)
+    }
+    if scorer.models:
+        scores |= {
+            metric: model_score(metric, scorer)
+            for metric in MODEL_METRICS
+            if bare in (None, metric)
+        }
     comparisons = compare(settings, baseline, references, texts) if baseline else {}
     show(scores, len(texts.given.hypotheses), bare, json, comparisons)
 
@@ -108,7 +121,7 @@ def show(
     lines: int,
     bare: Metric | None,
     json: bool,
-    comparisons: "dict[Metric, Comparison]",
+    comparisons: "dict[TextMetric, Comparison]",
 ) -> None:
     if bare:
         print(f"{scores[bare].value:.2f}")
@@ -121,97 +134,78 @@ def show(
             print(comparison_line(comparison))
 
 
-def chosen(bare: Metric | None, json: bool, judge: Judge, *, of_a_list: bool) -> list[Metric]:
-    """The metrics to compute, in the order in which they are printed.
+def check_output(
+    bare: Metric | None, json: bool, scorer: PerplexityModel, *, of_a_list: bool
+) -> None:
+    """Refuse options that do not go together.
 
     Raises:
-        UserError: options that do not go together.
+        UserError: always then (exit code 2).
     """
     if bare and json:
         raise UserError("--bare and --json exclude each other; give one", exit_code=2)
-    if bare and of_a_list != (bare in OF_A_LIST):
+    if bare and of_a_list != (bare in LIST_METRICS):
         how = "is not a score of a list" if of_a_list else "needs a list: --oracle LIST"
         raise UserError(f"--bare {bare} {how}", exit_code=2)
-    if bare == "perplexity" and not judge.models:
-        raise UserError("--bare perplexity needs a model: --model DIRECTORY", exit_code=2)
-    if judge.models and STDIO in (judge.source, judge.reference):
+    if bare in MODEL_METRICS and not scorer.models:
+        raise UserError(f"--bare {bare} needs a model: --model DIRECTORY", exit_code=2)
+    if scorer.models and STDIO in (scorer.source, scorer.reference):
         raise UserError(
             "with --model the source and the first reference must be files, not stdin", exit_code=2
         )
-    if bare:
-        return [bare]
-    if of_a_list:
-        return OF_A_LIST
-    metrics: list[Metric] = ["bleu-tokenised", "bleu-detokenised", "chrf"]
-    return [*metrics, "perplexity"] if judge.models else metrics
 
 
 def list_scores(
-    settings: ScoringConfig, references: list[Path], first_id: int, metrics: list[Metric]
+    settings: ScoringConfig, references: list[Path], first_id: int, bare: Metric | None
 ) -> tuple[dict[Metric, Score], int]:
     """Scores of what could be chosen from the list, and the number of its segments."""
-    from s2s_cli.scoring.oracle import oracles
+    from s2s_cli.scoring.oracle import list_score, oracles
 
     words = read_references(settings, references)
     found = oracles(settings.hypothesis, words.references, first_id)
-    choices: dict[Metric, tuple[str, list[str]]] = {
-        "list-best": ("best by the list", found.listed),
-        "oracle-sentence": ("oracle by smoothed sentence BLEU", found.by_sentence),
-        "oracle-corpus": ("oracle by a greedy climb in corpus BLEU", found.climbed),
+    scores: dict[Metric, Score] = {
+        metric: list_score(metric, found, words, settings.bootstrap)
+        for metric in LIST_METRICS
+        if bare in (None, metric)
     }
-    scores: dict[Metric, Score] = {}
-    for metric in metrics:
-        name, lines = choices[metric]
-        score = tokenised_bleu(replace(words, hypotheses=lines), settings.bootstrap)
-        scores[metric] = replace(score, name=f"{score.name}, {name}")
     return scores, len(found.listed)
 
 
 def compare(
     settings: ScoringConfig, baseline: Path, references: list[Path], texts: Texts
-) -> "dict[Metric, Comparison]":
+) -> "dict[TextMetric, Comparison]":
     """Tests of the difference to the ``baseline``, by each metric of text."""
-    from s2s_cli.scoring import significance
+    from s2s_cli.scoring.significance import Sizes, compare_texts
 
     # The references are those of the texts: one of them may have been stdin.
     lines = list(read_lines(baseline))
     check_counts(baseline, len(lines), references[0], len(texts.given.references[0]))
     other = Texts(replace(texts.given, hypotheses=lines), texts.tokenised, texts.language)
-    words, running = other.words.hypotheses, other.running.hypotheses
-    n = significance.Sizes(settings.bootstrap, settings.trials)
-    return {
-        "bleu-tokenised": significance.compare_tokenised_bleu(texts.words, words, n),
-        "bleu-detokenised": significance.compare_detokenised_bleu(texts.running, running, n),
-        "chrf": significance.compare_chrf(texts.running, running, n),
-    }
+    sizes = Sizes(settings.bootstrap, settings.trials)
+    return {metric: compare_texts(metric, texts, other, sizes) for metric in TEXT_METRICS}
 
 
-def measure(metric: Metric, texts: Texts, bootstrap: int, judge: Judge) -> Score:
+def model_score(metric: ModelMetric, scorer: PerplexityModel) -> Score:
+    """The score that the models give the first reference."""
     match metric:
-        case "bleu-tokenised":
-            return tokenised_bleu(texts.words, bootstrap)
-        case "bleu-detokenised":
-            return detokenised_bleu(texts.running, bootstrap)
-        case "chrf":
-            return chrf(texts.running, bootstrap)
         case "perplexity":
-            return perplexity(judge)
+            return perplexity(scorer)
         case _:
-            raise AssertionError(f"{metric} is a score of a list")
+            assert_never(metric)
 
 
-def perplexity(judge: Judge) -> Score:
+def perplexity(scorer: PerplexityModel) -> Score:
     """Perplexity per word of the first reference, its <EOS> counted as a word."""
     from s2s_cli.inference.ensemble import load_scorer
     from s2s_cli.model.device import choose_device
     from s2s_cli.rescoring.perplexity import reference_perplexity
 
-    loaded = load_scorer(judge.models, choose_device(judge.device), judge.precision)
-    found = reference_perplexity(*loaded, judge.source, judge.reference, judge.tokenised)
+    loaded = load_scorer(scorer.models, choose_device(scorer.device), scorer.precision)
+    found = reference_perplexity(*loaded, scorer.source, scorer.reference, scorer.tokenised)
     counted = f"words:{found.words}" + (f"|pieces:{found.pieces}" if found.split else "")
-    signature = f"{counted}|eos:counted|models:{len(judge.models)}"
-    if judge.precision != "fp32":
-        signature += f"|precision:{judge.precision}"
+    signature = f"{counted}|eos:counted|models:{len(scorer.models)}"
+    if scorer.precision != "fp32":
+        signature += f"|precision:{scorer.precision}"
     return Score("perplexity", found.value, signature)
 
 
@@ -253,7 +247,7 @@ def comparison_line(comparison: "Comparison") -> str:
 
 
 def as_json(
-    scores: dict[Metric, Score], lines: int, comparisons: "dict[Metric, Comparison]"
+    scores: dict[Metric, Score], lines: int, comparisons: "dict[TextMetric, Comparison]"
 ) -> str:
     """One object: the number of lines, and under ``scores`` one object for each metric.
 

@@ -8,7 +8,7 @@ from s2s_cli.console import progress, say
 from s2s_cli.errors import UserError
 from s2s_cli.files import name_of, read_lines
 from s2s_cli.rescoring.config import TuningConfig
-from s2s_cli.scoring.corpus import Score, tokenised_bleu
+from s2s_cli.scoring.metrics import Score, corpus_score
 from s2s_cli.scoring.statistics import References
 from s2s_cli.scoring.texts import AS_GIVEN, Form
 from s2s_cli.text.features import TOTAL
@@ -42,7 +42,7 @@ def tuned_winners(
     weights = development.tuned(config)
     winners = development.winners(weights.row(development.layout, path))
     scores = {
-        name: tokenised_bleu(Form(texts, lines, AS_GIVEN))
+        name: corpus_score("bleu-tokenised", Form(texts, lines, AS_GIVEN))
         for name, texts in (
             ("list", development.listed),
             ("even-average", development.averaged),

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from s2s_cli.errors import UserError
-from s2s_cli.scoring.corpus import Score, tokenised_bleu
+from s2s_cli.scoring.metrics import Score, TextMetric, corpus_metric, corpus_score
 from s2s_cli.scoring.systems import Systems
 from s2s_cli.scoring.tables import Table
-from s2s_cli.scoring.texts import Form, check_bootstrap
+from s2s_cli.scoring.texts import check_bootstrap
 from s2s_cli.settings import setting
 from s2s_cli.text.vocabulary import SYMBOLS, Vocabulary
+
+# The names of the table's columns, which other programs read, say which one it is.
+METRIC: TextMetric = "bleu-tokenised"
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class Point:
-    """Corpus BLEU of one system on the sentences of one bin."""
+    """Corpus score of one system on the sentences of one bin."""
 
     system: str
     bin: Bin
@@ -102,7 +105,7 @@ def bin_of(inside: Sequence[tuple[float, int]]) -> Bin:
 
 
 def breakdown(systems: Systems, values: Sequence[float | None], config: BinConfig) -> list[Point]:
-    """BLEU of every system in every bin, the bins of the first system first.
+    """Scores of every system in every bin, the bins of the first system first.
 
     Raises:
         UserError: no line has a value.
@@ -110,17 +113,12 @@ def breakdown(systems: Systems, values: Sequence[float | None], config: BinConfi
     if all(value is None for value in values):
         raise UserError("the source has no line that is not blank")
     parts = bins(values, config.bins)
+    forms = {name: corpus_metric(METRIC).form(texts) for name, texts in systems.texts.items()}
     return [
-        Point(name, each, tokenised_bleu(chosen(texts.words, each.lines), config.bootstrap))
-        for name, texts in systems.texts.items()
+        Point(name, each, corpus_score(METRIC, form.select(each.lines), config.bootstrap))
+        for name, form in forms.items()
         for each in parts
     ]
-
-
-def chosen(form: Form, lines: Sequence[int]) -> Form:
-    """Some lines of ``form``."""
-    references = [[reference[line] for line in lines] for reference in form.references]
-    return Form([form.hypotheses[line] for line in lines], references, form.maker)
 
 
 def points_table(points: Sequence[Point], decimals: int) -> Table:

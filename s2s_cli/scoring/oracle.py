@@ -1,13 +1,16 @@
 """The oracle of an n-best list: how good the best choice among its hypotheses would be."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import add, sub
 from pathlib import Path
+from typing import assert_never
 
 from s2s_cli.errors import UserError
 from s2s_cli.files import name_of
+from s2s_cli.scoring.metrics import ListMetric, Score, corpus_score
 from s2s_cli.scoring.statistics import References, Statistics, corpus_bleu
+from s2s_cli.scoring.texts import Form
 from s2s_cli.text.nbest import Entry, read_segments
 
 # A text for each distinct set of statistics that a segment's hypotheses have.
@@ -27,6 +30,25 @@ class Oracles:
     listed: list[str]
     by_sentence: list[str]
     climbed: list[str]
+
+    def chosen(self, metric: ListMetric) -> tuple[str, list[str]]:
+        """A name for the choice that ``metric`` scores, and its lines."""
+        match metric:
+            case "list-best":
+                return "best by the list", self.listed
+            case "oracle-sentence":
+                return "oracle by smoothed sentence BLEU", self.by_sentence
+            case "oracle-corpus":
+                return "oracle by a greedy climb in corpus BLEU", self.climbed
+            case _:
+                assert_never(metric)
+
+
+def list_score(metric: ListMetric, found: Oracles, words: Form, bootstrap: int = 0) -> Score:
+    """Tokenised BLEU of a choice from a list, against the references of ``words``."""
+    name, lines = found.chosen(metric)
+    score = corpus_score("bleu-tokenised", replace(words, hypotheses=lines), bootstrap)
+    return replace(score, name=f"{score.name}, {name}")
 
 
 def oracles(path: Path, references: Sequence[Sequence[str]], first_id: int) -> Oracles:
@@ -57,7 +79,7 @@ def oracles(path: Path, references: Sequence[Sequence[str]], first_id: int) -> O
             choices[index].setdefault(counted[index].statistics(text), text)
     chosen = [max(each, key=sentence_bleu) for each in choices]
     by_sentence = [each[best] for each, best in zip(choices, chosen, strict=True)]
-    climbed = climb(choices, chosen)
+    climbed = greedy_exchange(choices, chosen)
     return Oracles(
         listed, by_sentence, [each[best] for each, best in zip(choices, climbed, strict=True)]
     )
@@ -80,7 +102,7 @@ def sentence_bleu(statistics: Statistics) -> float:
     ).score
 
 
-def climb(choices: Sequence[Choices], start: Sequence[Statistics]) -> list[Statistics]:
+def greedy_exchange(choices: Sequence[Choices], start: Sequence[Statistics]) -> list[Statistics]:
     """Statistics of a choice from which no exchange in one segment raises corpus BLEU.
 
     Segments are gone through in their order, again and again, and each takes what is best beside

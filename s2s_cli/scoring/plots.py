@@ -62,7 +62,7 @@ def plot_breakdown(points: Sequence[Point], label: str, *, edges: bool) -> "Figu
     axes.set_xlim(-0.5, len(bins) - 0.5)
     axes.set_ylim(bottom=max(0.0, axes.get_ylim()[0]))
     axes.set_xlabel(label)
-    axes.set_ylabel("BLEU (tokenised)" + ", 95 % intervals shaded" * shaded)
+    axes.set_ylabel(points[0].score.name + ", 95 % intervals shaded" * shaded)
     name_lines(figure, axes, [(line[0].system, line[-1].score.value) for line in lines])
     return figure
 

@@ -1,14 +1,11 @@
-"""Whether two outputs differ by more than chance: sacreBLEU's paired tests."""
+"""Significance of the difference between two outputs: sacreBLEU's paired tests."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
-from s2s_cli.scoring.corpus import Score, numbered
-from s2s_cli.scoring.texts import AS_GIVEN, Form
-
-if TYPE_CHECKING:
-    from sacrebleu.metrics.base import Metric
+from s2s_cli.scoring.metrics import CorpusMetric, Score, TextMetric, corpus_metric
+from s2s_cli.scoring.texts import Form, Texts
 
 RESAMPLES = 1000
 
@@ -45,85 +42,76 @@ class Sizes:
     trials: int
 
 
-def compare_tokenised_bleu(words: Form, baseline: list[str], sizes: Sizes) -> Comparison:
-    """By `s2s_cli.scoring.corpus.tokenised_bleu`; ``baseline`` are words, too."""
-    from sacrebleu.metrics.bleu import BLEU
-
-    both = numbered(Form(words.hypotheses + baseline, [each * 2 for each in words.references], ""))
-    size = len(words.hypotheses)
-    form = Form(both.hypotheses[:size], [each[:size] for each in both.references], words.maker)
-    metric = BLEU(tokenize="none", smooth_method="none", force=True)
-    name, extra = "BLEU (tokenised)", f"words:{words.maker}"
-    return compared(name, metric, form, both.hypotheses[size:], sizes, extra)
-
-
-def compare_detokenised_bleu(running: Form, baseline: list[str], sizes: Sizes) -> Comparison:
-    """By `s2s_cli.scoring.corpus.detokenised_bleu`."""
-    from sacrebleu.metrics.bleu import BLEU
-
-    metric = BLEU(force=True)
-    return compared("BLEU (detokenised)", metric, running, baseline, sizes, made(running))
-
-
-def compare_chrf(running: Form, baseline: list[str], sizes: Sizes) -> Comparison:
-    """By `s2s_cli.scoring.corpus.chrf`."""
-    from sacrebleu.metrics.chrf import CHRF
-
-    return compared("chrF2 (detokenised)", CHRF(), running, baseline, sizes, made(running))
-
-
-def made(running: Form) -> str:
-    return "" if running.maker == AS_GIVEN else f"detok:{running.maker}"
-
-
-def compared(
-    name: str, metric: "Metric", form: Form, baseline: list[str], sizes: Sizes, extra: str
+def compare_forms(
+    metric: TextMetric, form: Form, baseline: Sequence[str], sizes: Sizes
 ) -> Comparison:
     """Both tests of ``form`` against ``baseline``, from sacreBLEU's seed (in the signature).
 
     Args:
-        name: of the metric, with the form of text.
-        metric: sacreBLEU's.
-        form: the output and its references.
+        metric: by which they are compared.
+        form: the output and its references, in the form that ``metric`` compares.
         baseline: lines of the other output, in the same form.
         sizes: of the tests.
-        extra: joins the signature.
     """
-    from sacrebleu.significance import PairedTest
-
-    systems: list[tuple[str, Sequence[str]]] = [
-        ("baseline", baseline),
-        ("output", form.hypotheses),
-    ]
+    definition = corpus_metric(metric)
+    lines, others, *references = definition.comparable(form.hypotheses, baseline, *form.references)
     resamples = sizes.resamples or RESAMPLES
-    runs = []
-    for test, size in (("bs", resamples), ("ar", sizes.trials)):
-        signatures, results = PairedTest(systems, {name: metric}, form.references, test, size)()
-        (key,) = signatures
-        found: list[Any] = list(results[key])  # of the baseline, of the output
-        runs.append((found, str(signatures[key])))
-    (bootstrap, signature), (randomisation, _) = runs
-    scores = [
+    bootstrap, randomisation = (
+        paired_test(kind, size, definition, {"baseline": others, "output": lines}, references)
+        for kind, size in (("bs", resamples), ("ar", sizes.trials))
+    )
+    signature = definition.signature(bootstrap.signature, form.tokeniser, f"ar:{sizes.trials}")
+    score, other = (
         Score(
-            name,
+            definition.name,
             float(each.score),
-            "|".join(filter(None, [signature, f"ar:{sizes.trials}", extra])),
+            signature,
             float(each.mean - each.ci),
             float(each.mean + each.ci),
         )
-        for each in bootstrap
-    ]
+        for each in (bootstrap.output, bootstrap.baseline)
+    )
     # Of no difference, which chance always reaches, sacreBLEU's p is the smallest there is.
-    same = scores[0].value == scores[1].value
-    least = least_p(baseline, form.hypotheses)
+    same = score.value == other.value
     return Comparison(
-        scores[1],
-        scores[0],
-        1.0 if same else float(bootstrap[1].p_value),
-        1.0 if same else max(least, float(randomisation[1].p_value)),
+        score,
+        other,
+        1.0 if same else float(bootstrap.output.p_value),
+        1.0 if same else max(least_p(others, lines), float(randomisation.output.p_value)),
         resamples,
         sizes.trials,
     )
+
+
+def compare_texts(metric: TextMetric, texts: Texts, baseline: Texts, sizes: Sizes) -> Comparison:
+    """Both tests of ``texts`` against ``baseline``, in the form that ``metric`` compares."""
+    form = corpus_metric(metric).form
+    return compare_forms(metric, form(texts), form(baseline).hypotheses, sizes)
+
+
+class PairedResults(NamedTuple):
+    """sacreBLEU's results for each of the two outputs, and their signature."""
+
+    baseline: Any
+    output: Any
+    signature: str
+
+
+def paired_test(
+    kind: str,
+    size: int,
+    metric: CorpusMetric,
+    systems: Mapping[str, Sequence[str]],
+    references: Sequence[Sequence[str]],
+) -> PairedResults:
+    """Run a paired test of two ``systems``: ``bs`` with ``size`` resamples, ``ar`` with trials."""
+    from sacrebleu.significance import PairedTest
+
+    named = {metric.name: metric.sacrebleu}
+    signatures, results = PairedTest(list(systems.items()), named, references, kind, size)()
+    (name,) = signatures
+    baseline, output = results[name]
+    return PairedResults(baseline, output, str(signatures[name]))
 
 
 def least_p(lines: Sequence[str], others: Sequence[str]) -> float:

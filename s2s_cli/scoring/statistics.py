@@ -14,7 +14,7 @@ Gram = tuple[bytes, ...]
 class References:
     """The references of one segment, to count hypotheses against.
 
-    Words are as in `s2s_cli.scoring.corpus.tokenised_bleu`: what stands between ASCII white space.
+    Words are those of the metric bleu-tokenised: what stands between ASCII white space.
     """
 
     def __init__(self, references: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """The texts to score: read, counted, and brought into both forms, tokenised and running."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -66,12 +66,19 @@ class Form:
     Attributes:
         hypotheses: N lines.
         references: one list of N lines for each reference.
-        maker: what brought the lines into this form (`AS_GIVEN`: they came in it).
+        tokeniser: what brought the lines into this form (`AS_GIVEN`: they came in it).
     """
 
     hypotheses: list[str]
     references: list[list[str]]
-    maker: str
+    tokeniser: str
+
+    def select(self, lines: Sequence[int]) -> "Form":
+        """Only some ``lines``, given by their indices."""
+        hypotheses, *references = (
+            [text[line] for line in lines] for text in (self.hypotheses, *self.references)
+        )
+        return Form(hypotheses, references, self.tokeniser)
 
 
 @dataclass(frozen=True)
@@ -101,11 +108,11 @@ class Texts:
         )
 
     def _made(self, change: Callable[[str], str]) -> Form:
-        maker = f"{tokeniser_name(tokenised=False)} {self.language}".replace(" ", "-")
+        tokeniser = f"{tokeniser_name(tokenised=False)} {self.language}".replace(" ", "-")
         return Form(
             [change(line) for line in self.given.hypotheses],
             [[change(line) for line in reference] for reference in self.given.references],
-            maker,
+            tokeniser,
         )
 
 

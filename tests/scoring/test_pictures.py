@@ -11,8 +11,8 @@ import pytest
 
 from s2s_cli.errors import UserError
 from s2s_cli.scoring.breakdowns import Bin, Point
-from s2s_cli.scoring.corpus import Score
 from s2s_cli.scoring.curves import LearningCurve, Moment
+from s2s_cli.scoring.metrics import Score
 from s2s_cli.scoring.pictures import check_output, write_figure
 from s2s_cli.scoring.plots import (
     MOST_POINTS,
@@ -29,7 +29,11 @@ TABLE = Table(["a"], [["1"]])
 def points(low: float | None = None) -> list[Point]:
     bins = [Bin([0, 1], 1, 4, 2.5), Bin([2], 5, 5, 5), Bin([3, 4, 5], 6, 20, 9)]
     return [
-        Point(name, each, Score("BLEU", value, "", low, None if low is None else value + 5))
+        Point(
+            name,
+            each,
+            Score("BLEU (tokenised)", value, "", low, None if low is None else value + 5),
+        )
         for name, values in (("one $x$", (30.0, 25.0, 20.0)), ("two", (31.0, 26.0, 19.0)))
         for each, value in zip(bins, values, strict=True)
     ]

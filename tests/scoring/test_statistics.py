@@ -8,13 +8,17 @@ import pytest
 from sacrebleu.metrics.bleu import BLEU
 
 from s2s_cli.errors import UserError
+from s2s_cli.scoring.metrics import TEXT_METRICS
 from s2s_cli.scoring.oracle import oracles
-from s2s_cli.scoring.significance import Sizes, compare_chrf, compare_detokenised_bleu
-from s2s_cli.scoring.significance import compare_tokenised_bleu as compare
+from s2s_cli.scoring.significance import Comparison, Sizes, compare_forms
 from s2s_cli.scoring.statistics import References, corpus_bleu
 from s2s_cli.scoring.texts import AS_GIVEN, Form
 
 Lines = list[list[str]]
+
+
+def compare(form: Form, baseline: list[str], sizes: Sizes) -> Comparison:
+    return compare_forms("bleu-tokenised", form, baseline, sizes)
 
 
 def sentences(seed: int, count: int, longest: int) -> list[str]:
@@ -94,8 +98,8 @@ def test_a_difference_by_chance_is_told_from_one_that_is_not() -> None:
     references = [f"{each} x y z w v" for each in sentences(3, 60, 8)]
     worse = [line.replace("y", "q") if n % 2 else line for n, line in enumerate(references)]
     form = Form(references, [references], AS_GIVEN)
-    for test in (compare, compare_detokenised_bleu, compare_chrf):
-        clear = test(form, worse, Sizes(100, 1000))
+    for metric in TEXT_METRICS:
+        clear = compare_forms(metric, form, worse, Sizes(100, 1000))
         assert clear.difference > 1
         assert clear.bootstrap_p < 0.05 and clear.randomisation_p < 0.05
         assert clear.baseline.low is not None and clear.baseline.high is not None

@@ -9,14 +9,36 @@ import sys
 from collections import Counter
 from itertools import zip_longest
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from s2s_cli.scoring.corpus import chrf, detokenised_bleu, tokenised_bleu
+from s2s_cli.scoring.metrics import (
+    LIST_METRICS,
+    MODEL_METRICS,
+    TEXT_METRICS,
+    Metric,
+    Score,
+    corpus_metric,
+    corpus_score,
+    score_texts,
+)
 from s2s_cli.scoring.texts import AS_GIVEN, Form, ScoringConfig, Texts, read_texts
 
 Words = list[str]
 Counts = Counter[tuple[str, ...]]
+
+
+def tokenised_bleu(form: Form, bootstrap: int = 0) -> Score:
+    return corpus_score("bleu-tokenised", form, bootstrap)
+
+
+def detokenised_bleu(form: Form, bootstrap: int = 0) -> Score:
+    return corpus_score("bleu-detokenised", form, bootstrap)
+
+
+def chrf(form: Form) -> Score:
+    return corpus_score("chrf", form)
 
 
 def perl_words(line: str) -> Words:
@@ -140,6 +162,22 @@ def test_blank_lines_on_both_sides_change_nothing() -> None:
     blank = Form(["", *form.hypotheses, ""], [["", *form.references[0], ""]], AS_GIVEN)
     for metric in (tokenised_bleu, detokenised_bleu):
         assert metric(form).value == metric(blank).value
+
+
+def test_every_metric_is_one_of_text_of_a_model_or_of_a_list() -> None:
+    assert get_args(Metric) == (*TEXT_METRICS, *MODEL_METRICS, *LIST_METRICS)
+    assert len({corpus_metric(metric).name for metric in TEXT_METRICS}) == len(TEXT_METRICS)
+
+
+@pytest.mark.parametrize("tokenised", [False, True])
+def test_a_metric_compares_the_form_that_its_name_says(tokenised: bool) -> None:
+    given = Form(["le chat , noir , dort ici ."], [["le chat , noir , dort là ."]], AS_GIVEN)
+    texts = Texts(given, tokenised, "fr")
+    for metric in TEXT_METRICS:
+        score, words = score_texts(metric, texts), "(tokenised)" in corpus_metric(metric).name
+        assert score == corpus_score(metric, texts.words if words else texts.running)
+        assert ("words:" in score.signature) == words
+        assert ("detok:" in score.signature) == (tokenised and not words)
 
 
 def sacrebleu(metric: str, *arguments: str | Path) -> dict[str, float | str]:

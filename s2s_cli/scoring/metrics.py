@@ -1,0 +1,151 @@
+"""The metrics of the project, by name, and scores of a whole text by those of text.
+
+A new metric of text is a word of `TextMetric` and a case of `corpus_metric`: scores, intervals,
+comparisons with a baseline and the options of the command line follow from these.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, assert_never, get_args
+
+from s2s_cli.scoring.texts import AS_GIVEN, Form, Texts
+
+if TYPE_CHECKING:
+    from sacrebleu.metrics.base import Metric as SacrebleuMetric
+
+# Of hypotheses and references.
+TextMetric = Literal["bleu-tokenised", "bleu-detokenised", "chrf"]
+# Of a model, which may be an ensemble, and the first reference.
+ModelMetric = Literal["perplexity"]
+# Of an n-best list: what its own order, and two oracles, would choose (`scoring.oracle`).
+ListMetric = Literal["list-best", "oracle-sentence", "oracle-corpus"]
+Metric = Literal[TextMetric, ModelMetric, ListMetric]
+
+TEXT_METRICS: tuple[TextMetric, ...] = get_args(TextMetric)
+MODEL_METRICS: tuple[ModelMetric, ...] = get_args(ModelMetric)
+LIST_METRICS: tuple[ListMetric, ...] = get_args(ListMetric)
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number and how it was made.
+
+    Attributes:
+        name: the metric, with the form of text it was taken on.
+        value: from 0 to 100 for BLEU and chrF.
+        signature: ``key:value`` pairs between bars.
+        low, high: 95 % interval of the bootstrap, None where it was not asked for.
+    """
+
+    name: str
+    value: float
+    signature: str
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class CorpusMetric:
+    """A metric of text as sacreBLEU counts it, and the form of text that it compares.
+
+    Attributes:
+        name: for people, with the form of text.
+        on_words: it compares words between spaces, not running text.
+        sacrebleu: counts and signs.
+    """
+
+    name: str
+    on_words: bool
+    sacrebleu: "SacrebleuMetric"
+
+    def form(self, texts: Texts) -> Form:
+        """The form of ``texts`` that is compared."""
+        return texts.words if self.on_words else texts.running
+
+    def comparable(self, *texts: Sequence[str]) -> list[list[str]]:
+        """``texts``, each with as many lines, as sacreBLEU is to have them."""
+        return numbered(texts) if self.on_words else [list(lines) for lines in texts]
+
+    def signature(self, signature: str, tokeniser: str, *parts: str) -> str:
+        """SacreBLEU's ``signature`` with further parts, and what made the form of the text."""
+        if self.on_words:
+            made = f"words:{tokeniser}"
+        else:
+            made = "" if tokeniser == AS_GIVEN else f"detok:{tokeniser}"
+        return "|".join(filter(None, [signature, *parts, made]))
+
+
+def corpus_metric(metric: TextMetric) -> CorpusMetric:
+    """The definition of ``metric``."""
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
+
+    match metric:
+        case "bleu-tokenised":
+            # Cased BLEU as multi-bleu.perl counts it: up to 4-grams, closest reference length (the
+            # shorter of two as close), no smoothing: 0 where an order has no match.
+            bleu = BLEU(tokenize="none", smooth_method="none", force=True)
+            return CorpusMetric("BLEU (tokenised)", on_words=True, sacrebleu=bleu)
+        case "bleu-detokenised":
+            # Cased BLEU as the sacrebleu command counts it by default.
+            return CorpusMetric("BLEU (detokenised)", on_words=False, sacrebleu=BLEU(force=True))
+        case "chrf":
+            # chrF2: F-score of character 1- to 6-grams, recall counted twice.
+            return CorpusMetric("chrF2 (detokenised)", on_words=False, sacrebleu=CHRF())
+        case _:
+            assert_never(metric)
+
+
+def corpus_score(metric: TextMetric, form: Form, bootstrap: int = 0) -> Score:
+    """The score of ``form``, which is in the form that ``metric`` compares.
+
+    The interval is sacreBLEU's: the mean of the resamples ± half the width of their middle 95 %,
+    from a fixed seed (in the signature). ``bootstrap`` is 0 for none, or at least 100.
+    """
+    definition = corpus_metric(metric)
+    name, sacrebleu = definition.name, definition.sacrebleu
+    with_plain_floats(sacrebleu)
+    hypotheses, *references = definition.comparable(form.hypotheses, *form.references)
+    result = sacrebleu.corpus_score(hypotheses, references, n_bootstrap=bootstrap)
+    signature = definition.signature(str(sacrebleu.get_signature()), form.tokeniser)
+    if not bootstrap:
+        return Score(name, float(result.score), signature)
+    middle, half = float(result._mean), float(result._ci)
+    return Score(name, float(result.score), signature, middle - half, middle + half)
+
+
+def score_texts(metric: TextMetric, texts: Texts, bootstrap: int = 0) -> Score:
+    """The score of ``texts``, brought into the form that ``metric`` compares."""
+    return corpus_score(metric, corpus_metric(metric).form(texts), bootstrap)
+
+
+def with_plain_floats(metric: "SacrebleuMetric") -> None:
+    """Have every resample's score a plain float.
+
+    Of sacreBLEU's own some are (no match: 0.0) and some are numpy's, and `statistics.mean`
+    refuses the mixture.
+    """
+    compute = metric._compute_score_from_stats
+
+    def plain(stats: list[Any]) -> Any:
+        result = compute(stats)
+        result.score = float(result.score)
+        return result
+
+    metric._compute_score_from_stats = plain  # type: ignore[method-assign]
+
+
+def numbered(texts: Sequence[Sequence[str]]) -> list[list[str]]:
+    """``texts`` with a number for each distinct word, the same in all of them.
+
+    sacreBLEU would split at every Unicode space; Perl splits bytes at ASCII white space, so a
+    no-break space is part of a word. BLEU only asks which words are equal, and numbers keep that.
+    """
+    numbers: dict[bytes, str] = {}
+    return [
+        [
+            " ".join(numbers.setdefault(word, str(len(numbers))) for word in line.encode().split())
+            for line in lines
+        ]
+        for lines in texts
+    ]
