@@ -1,4 +1,4 @@
-"""Talk on stderr: messages, and a progress bar where a person watches."""
+"""Messages on stderr, and a progress bar where a person watches."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
 
 # The bars on the terminal now; a message has to be put above them.
 bars: list["Progress"] = []
-# Whether another process does the talking.
+# True if another process prints the messages.
 silent = False
 
 
 def silence() -> None:
-    """Say nothing any more in this process: another one does."""
+    """Print no more messages in this process: another one does."""
     global silent
     silent = True
 
 
 def say(message: str) -> None:
-    """One line of talk on stderr; stdout carries data only."""
+    """Print a line on stderr; stdout carries data only."""
     if silent:
         return
     if bars:
@@ -34,7 +34,7 @@ def say(message: str) -> None:
 
 
 def warn(message: str) -> None:
-    """One line on stderr that something may not be as the user expects."""
+    """Print a line on stderr about something that the user may not expect."""
     say(f"warning: {message}")
 
 
@@ -42,10 +42,10 @@ def warn(message: str) -> None:
 def progress(
     title: str, total: int | None, unit: str, *, shown: bool = True
 ) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr while it is a terminal, nothing otherwise; yields ``advance(steps)``.
+    """Show a bar on stderr if it is a terminal; yields ``advance(steps)``.
 
-    ``shown`` is for commands to say that the terminal has better uses: a person types on it, or
-    data is printed there, which the bar would run into.
+    ``shown`` is False where the terminal has better uses: a person types on it, or data is printed
+    there, which the bar would run into.
     """
     if not shown or silent or not sys.stderr.isatty():
         yield lambda steps: None

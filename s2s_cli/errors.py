@@ -1,8 +1,8 @@
-"""The error that is the user's to mend, and the one that no file is to blame for."""
+"""Errors that the user can mend, described in one sentence."""
 
 
 class UserError(Exception):
-    """Bad input, told in one sentence: what is wrong, where, and what to do.
+    """Bad input, described in one sentence: what is wrong, where, and what to do.
 
     Commands print the sentence on stderr and leave with ``exit_code``.
     """
@@ -13,17 +13,17 @@ class UserError(Exception):
 
 
 class DamagedFileError(UserError):
-    """A file is not as it was written; an earlier one may do."""
+    """A file that is not as it was written; an earlier one may do."""
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory, the system's or a GPU's, ran out; torch has no one type for that."""
+    """Check for lack of memory, the system's or a GPU's; torch has no one type for that."""
     phrases = ("out of memory", "can't allocate memory", "Storage size calculation overflowed")
     return isinstance(error, MemoryError) or any(phrase in str(error) for phrase in phrases)
 
 
 def as_user_error(error: Exception) -> UserError | None:
-    """What to tell of an error that is no mistake of ours: of the user, the system, memory."""
+    """Describe an error of the user, the system or memory; None for a mistake of ours."""
     if isinstance(error, UserError):
         return error
     if isinstance(error, OSError) and error.strerror:

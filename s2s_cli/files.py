@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from s2s_cli import __version__
+from s2s_cli.atomic_files import AtomicFiles, named_errors
 from s2s_cli.errors import UserError
-from s2s_cli.new_files import NewFiles, naming
 
 STDIO = Path("-")
 BOM = b"\xef\xbb\xbf"
@@ -38,12 +38,12 @@ def existing(path: Path) -> Path:
 
 
 def name_of(path: Path) -> str:
-    """What messages call the file that is read."""
+    """Name a file that is read in messages."""
     return "stdin" if path == STDIO else str(path)
 
 
 def regular(path: Path) -> None:
-    """Refuse what has no end or never begins: in a stranger's directory, pipes and devices.
+    """Refuse pipes and devices in a stranger's directory: they may block, or never end.
 
     Raises:
         UserError: not a plain file, nor a link to one.
@@ -73,7 +73,7 @@ def reading(path: Path) -> Iterator[BinaryIO]:
 
 
 def read_lines(path: Path, *, cut_at: int | None = None) -> Iterator[str]:
-    r"""The lines of ``path``, without their ends, one at a time.
+    r"""Read the lines of ``path``, without their ends, one at a time.
 
     Lines end at ``\n`` alone: no-break spaces, U+2028, form feeds and lone ``\r`` stay inside.
     One ``\r`` before the ``\n`` and a byte-order mark at the start of the file are dropped; a file
@@ -109,7 +109,7 @@ def bounded_lines(stream: BinaryIO, path: Path, cut_at: int | None = None) -> It
 
 
 def endless_line(path: Path, number: int) -> UserError:
-    """What to tell of a line beyond `LONGEST_LINE`."""
+    """Make the error for a line beyond `LONGEST_LINE`."""
     return UserError(
         f"{name_of(path)}:{number}: a line of more than {LONGEST_LINE:,} bytes is no sentence; "
         "remove it, or put line breaks into the text"
@@ -117,13 +117,13 @@ def endless_line(path: Path, number: int) -> UserError:
 
 
 def pass_over_line(stream: BinaryIO) -> None:
-    """Read to the end of the line, and keep nothing of it."""
+    """Read to the end of the line and discard it."""
     while (part := stream.readline(1 << 20)) and not part.endswith(b"\n"):
         pass
 
 
 def whole_characters(raw: bytes) -> bytes:
-    """``raw`` without its last character, of which bytes may be missing."""
+    """Drop the last character of ``raw``, of which bytes may be missing."""
     end = len(raw) - 1
     while end > len(raw) - 4 and raw[end] & 0xC0 == 0x80:  # a byte that goes on a character
         end -= 1
@@ -145,27 +145,27 @@ def decode_line(raw: bytes, path: Path, number: int) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write ``path`` (``-``: stdout; ``.gz``: compressed) whole or not at all, as `NewFiles` do."""
+    """Write ``path`` (``-``: stdout; ``.gz``: compressed) whole or not at all (`AtomicFiles`)."""
     if path == STDIO:
-        with naming("stdout"):
+        with named_errors("stdout"):
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
     elif path.exists() and not path.is_file():  # /dev/stdout, a named pipe: not to be replaced
-        with naming(str(path)), path.open("wb") as stream:
+        with named_errors(str(path)), path.open("wb") as stream:
             yield cast(BinaryIO, stream)
     else:
-        with NewFiles() as files:
+        with AtomicFiles() as files:
             yield files.open(path)
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented JSON, whole or not at all."""
-    with NewFiles() as files:
+    with AtomicFiles() as files:
         files.write_json(path, value)
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in ``path``.
+    """Read the JSON object in ``path``.
 
     Raises:
         UserError: missing file, or not a JSON object.
@@ -181,15 +181,15 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def check_format(found: object, newest: int, path: Path, remedy: str, oldest: int = 1) -> int:
-    """The format of a file, from ``oldest`` to ``newest``; others are refused.
+    """Check the format of a file, from ``oldest`` to ``newest``; others are refused.
 
     Raises:
-        UserError: tells which version of s2s reads it, or the ``remedy``.
+        UserError: names the version of s2s that reads it, or the ``remedy``.
     """
     if type(found) is int and oldest <= found <= newest:
         return found
     known = " or ".join(map(str, range(oldest, newest + 1)))
-    told = f"{path}: format {found!r:.40} is not the format {known} that s2s {__version__} reads"
+    problem = f"{path}: format {found!r:.40} is not the format {known} that s2s {__version__} reads"
     if type(found) is int and found > newest:
         remedy = "it is newer: use the version of s2s that wrote it, or a later one"
-    raise UserError(f"{told}; {remedy}")
+    raise UserError(f"{problem}; {remedy}")

@@ -18,11 +18,11 @@ HELD_BY_ANOTHER = errno.EAGAIN, errno.EACCES
 LOCKS_DIE = fcntl is not None
 
 
-def hold(handle: int) -> bool | None:
-    """Lock an open file until it is closed, by the end of the process if not before.
+def try_lock(handle: int) -> bool | None:
+    """Lock an open file until it is closed, at the latest by the end of the process.
 
     Returns:
-        Whether it could be had; None where the file system has no locks.
+        True if it is locked, False if another process has it; None if the file system has no locks.
     """
     if fcntl is None:
         return None
@@ -34,14 +34,14 @@ def hold(handle: int) -> bool | None:
 
 
 @contextmanager
-def alone_in(directory: Path, what: str) -> Iterator[None]:
-    """Keep other processes that ask for the same out of ``directory``, which is made if missing.
+def exclusive_lock(directory: Path, what: str) -> Iterator[None]:
+    """Lock ``directory``, which is made if missing, for one process at a time.
 
-    Nothing stays of a lock, nor of a directory that nothing else was put into. Where nothing can
-    be written there, or the file system has no locks, nobody is kept out.
+    The lock file is removed at the end, and so is a new directory that is still empty. Where
+    nothing can be written, or the file system has no locks, other processes are not kept out.
 
     Raises:
-        UserError: another process is at ``what`` there.
+        UserError: another process runs ``what`` there.
     """
     made, path = not directory.is_dir(), directory / LOCK
     try:
@@ -63,13 +63,13 @@ def alone_in(directory: Path, what: str) -> Iterator[None]:
 
 
 def acquired(path: Path, taken: str) -> int | None:
-    """The lock file, open and locked; None where it cannot be made.
+    """Open and lock the lock file; None where it cannot be made.
 
     Raises:
-        UserError: another process has it; says that it is ``taken``.
+        UserError: another process has it; the message begins with ``taken``.
     """
     while (handle := open_lock(path)) is not None:
-        got = hold(handle)
+        got = try_lock(handle)
         # Its owner may have removed the file after it was opened here: that is no lock any more.
         if got is None or (got and is_named(handle, path)):
             return handle
@@ -80,7 +80,7 @@ def acquired(path: Path, taken: str) -> int | None:
 
 
 def is_named(handle: int, path: Path) -> bool:
-    """Whether an open file still has the name ``path``."""
+    """Check that an open file still has the name ``path``."""
     try:
         return os.path.samestat(os.fstat(handle), path.stat())
     except FileNotFoundError:

@@ -23,7 +23,7 @@ LEVELS = {
     "commands": 5,
 }
 GROUND_NAMES = {
-    *("__init__", "__version__", "errors", "files", "new_files", "locks", "console", "parallel"),
+    *("__init__", "__version__", "errors", "files", "atomic_files", "locks", "console", "parallel"),
     *("settings", "partition", "json_fields"),
 }
 LONGEST_FILE = 400

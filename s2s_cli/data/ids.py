@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from s2s_cli.atomic_files import named_errors
 from s2s_cli.errors import UserError
-from s2s_cli.new_files import naming
 from s2s_cli.text.layout import MANIFEST
 from s2s_cli.text.vocabulary import EOS
 
@@ -61,7 +61,7 @@ class IdsFile:
             UserError: the file has become shorter since it was opened, or has ids of no word.
         """
         counts, places = (lengths * ID.itemsize).tolist(), (starts * ID.itemsize).tolist()
-        with naming(str(self.path)):
+        with named_errors(str(self.path)):
             read = list(map(os.pread, repeat(self._descriptor), counts, places))
             if sum(map(len, read)) < sum(counts):  # some file systems give a part at a time
                 read = list(map(self._read, counts, places))
@@ -73,7 +73,7 @@ class IdsFile:
 
     def _chunks(self) -> Iterator[bytearray]:
         end = self.words * ID.itemsize
-        with naming(str(self.path)):
+        with named_errors(str(self.path)):
             for place in range(0, end, CHUNK):
                 yield bytearray(self._read(min(CHUNK, end - place), place))
 

@@ -10,11 +10,11 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+from s2s_cli.atomic_files import AtomicFiles
 from s2s_cli.console import progress, say
 from s2s_cli.data.counting import count_words, most_frequent, read_words
 from s2s_cli.errors import UserError
-from s2s_cli.locks import alone_in
-from s2s_cli.new_files import NewFiles
+from s2s_cli.locks import exclusive_lock
 from s2s_cli.settings import setting
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.layout import (
@@ -96,7 +96,7 @@ def numericalise(config: VocabConfig) -> VocabReport:
             there.
     """
     facts = Facts.read(config.data)
-    with alone_in(config.data, AT_WORK):
+    with exclusive_lock(config.data, AT_WORK):
         return write_corpus(config, facts)
 
 
@@ -108,7 +108,7 @@ def write_corpus(config: VocabConfig, facts: Facts) -> VocabReport:
     ]
     report = VocabReport(languages, {}, {}, facts.subwords.units)
     require_room(config.data, languages)
-    with NewFiles() as outputs:
+    with AtomicFiles() as outputs:
         for split in splits:
             write_split(config.data, split, facts, report, outputs)
         for each in languages:
@@ -147,7 +147,7 @@ def require_room(directory: Path, languages: list[LanguageReport]) -> None:
 
 
 def write_split(
-    directory: Path, split: str, facts: Facts, report: VocabReport, outputs: NewFiles
+    directory: Path, split: str, facts: Facts, report: VocabReport, outputs: AtomicFiles
 ) -> None:
     """Write the ids of both sides; entries of the manifest go into ``report``."""
     pairs = []
@@ -184,7 +184,7 @@ def encoded(path: Path, vocabulary: Vocabulary, reverse: bool) -> Iterator["arra
 class IdsWriter:
     """Writes the ids of sentences and their offsets, a buffer at a time."""
 
-    def __init__(self, directory: Path, split: str, language: str, outputs: NewFiles) -> None:
+    def __init__(self, directory: Path, split: str, language: str, outputs: AtomicFiles) -> None:
         self.ids = array("i")
         self.offsets = array("q", [0])
         self.pairs = self.words = self.unknown = 0
@@ -219,7 +219,7 @@ class IdsWriter:
 class HashedOutput:
     """A file of little-endian integers that knows its size and SHA-256."""
 
-    def __init__(self, path: Path, outputs: NewFiles) -> None:
+    def __init__(self, path: Path, outputs: AtomicFiles) -> None:
         self.path = path
         self.stream = outputs.open(path)
         self.hash = hashlib.sha256()
@@ -237,7 +237,7 @@ class HashedOutput:
 
 
 def remove_split(
-    directory: Path, split: str, languages: list[LanguageReport], outputs: NewFiles
+    directory: Path, split: str, languages: list[LanguageReport], outputs: AtomicFiles
 ) -> None:
     for each in languages:
         outputs.remove(ids_file(directory, split, each.language))

@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from s2s_cli.atomic_files import AtomicFiles, keep_as, move, remove_abandoned
 from s2s_cli.errors import DamagedFileError, UserError, is_out_of_memory
 from s2s_cli.files import check_format, read_json
 from s2s_cli.model.archive import DamagedError, check_archive, check_content
 from s2s_cli.model.config import Shape
 from s2s_cli.model.variant import AnySeq2Seq, make_model
-from s2s_cli.new_files import NewFiles, keep, move, remove_abandoned
 from s2s_cli.text.facts import FORMAT as DESCRIPTION_FORMAT
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.layout import pieces_file
@@ -46,7 +46,7 @@ class Description:
 
     def write(self, directory: Path) -> None:
         """Write what is beside ``model.json``, and that file, which names the digests."""
-        with NewFiles() as files:
+        with AtomicFiles() as files:
             for language, model in zip(self.facts.languages, self.piece_models, strict=False):
                 files.open(pieces_file(directory, language)).write(model)
             for language, vocabulary in self._vocabularies():
@@ -135,7 +135,7 @@ def save_tensors(path: Path, content: dict[str, Any], *, previous: Path | None =
         UserError: the disk has no room for it.
     """
     require_room(path, tensor_bytes(content))
-    with NewFiles() as files:
+    with AtomicFiles() as files:
         file = files.new(path)
         try:
             torch.save({"format": FORMAT, **content}, file.stream)
@@ -144,7 +144,7 @@ def save_tensors(path: Path, content: dict[str, Any], *, previous: Path | None =
                 raise
             raise file.raw.error from None
         if previous:
-            files.keep(path, previous)
+            files.keep_as(path, previous)
 
 
 def tensor_bytes(content: Any) -> int:
@@ -184,7 +184,7 @@ def replace_damaged(directory: Path) -> None:
     last = directory / LAST
     if last.is_file():
         move(last, directory / DAMAGED)
-    keep(directory / PREVIOUS, last)
+    keep_as(directory / PREVIOUS, last)
 
 
 def load_tensors(path: Path, *, mapped: bool = True) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
+from s2s_cli.atomic_files import AtomicFiles
 from s2s_cli.errors import UserError
 from s2s_cli.model.directory import DESCRIPTION, Description, load_model, vocabulary_path
 from s2s_cli.model.onnx_graph import LARGEST, Graph, Value, number_of, require_onnx
 from s2s_cli.model.variant import AnySeq2Seq, VariantSeq2Seq
-from s2s_cli.new_files import NewFiles
 from s2s_cli.text.facts import FILE_NAME as FACTS
 from s2s_cli.text.layout import pieces_file
 from s2s_cli.text.vocabulary import EOS, UNK
@@ -46,7 +46,7 @@ def export(model: Path, directory: Path) -> list[Path]:
     network, description = load_model(model, torch.device("cpu"))
     graphs = encoder_graph(network), decoder_graph(network)
     written = [directory / CONTENTS]
-    with NewFiles() as files:
+    with AtomicFiles() as files:
         for graph in graphs:
             written += write_graph(files, directory, graph)
         facts = description.facts
@@ -64,7 +64,7 @@ def export(model: Path, directory: Path) -> list[Path]:
     return written
 
 
-def write_graph(files: NewFiles, directory: Path, graph: Graph) -> list[Path]:
+def write_graph(files: AtomicFiles, directory: Path, graph: Graph) -> list[Path]:
     """One graph, its weights beside it where one file cannot hold both; the files."""
     path = directory / f"{graph.name}.onnx"
     weights = path.with_name(path.name + ".data")

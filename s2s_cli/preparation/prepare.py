@@ -9,6 +9,7 @@ from itertools import compress
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from s2s_cli.atomic_files import AtomicFiles
 from s2s_cli.console import progress, say, warn
 from s2s_cli.errors import UserError
 from s2s_cli.files import (
@@ -20,8 +21,7 @@ from s2s_cli.files import (
     reading,
     replacing,
 )
-from s2s_cli.locks import alone_in
-from s2s_cli.new_files import NewFiles
+from s2s_cli.locks import exclusive_lock
 from s2s_cli.parallel import Workers, available_cores, worker_processes
 from s2s_cli.preparation.chunks import Chunk, Source, chunks, find_source
 from s2s_cli.preparation.report import PrepReport, SplitReport
@@ -111,9 +111,9 @@ def prepare(config: PrepConfig) -> PrepReport:
     count = worker_count(config, named)
     with (
         vanishing(config.output),
-        alone_in(config.output, AT_WORK),
+        exclusive_lock(config.output, AT_WORK),
         Waiting(config.output) as waiting,
-        NewFiles() as outputs,
+        AtomicFiles() as outputs,
         worker_processes(count, partial(make_tokenisers, config), "--workers") as workers,
     ):
         sources = [find_source(split, paths) for split, paths in named.items()]
@@ -133,7 +133,7 @@ def facts_of(config: PrepConfig, subwords: Subwords) -> Facts:
 
 
 def split_into_pieces(
-    config: PrepConfig, report: PrepReport, waiting: Waiting, outputs: NewFiles
+    config: PrepConfig, report: PrepReport, waiting: Waiting, outputs: AtomicFiles
 ) -> Subwords:
     """Split what waits, where pieces are to be learned."""
     if config.subwords not in LEARNED:
@@ -272,7 +272,7 @@ def write_pairs(
     config: PrepConfig,
     sources: list[Source],
     report: PrepReport,
-    outputs: NewFiles,
+    outputs: AtomicFiles,
     waiting: Waiting,
     workers: Workers,
 ) -> None:
@@ -380,7 +380,7 @@ def add(report: PrepReport, prepared: Prepared) -> None:
         report.odd[side].update(prepared.odd[side])
 
 
-def retire(config: PrepConfig, sources: list[Source], outputs: NewFiles) -> None:
+def retire(config: PrepConfig, sources: list[Source], outputs: AtomicFiles) -> None:
     """Have what would not belong to the new text go before that moves into place.
 
     Without facts the directory is not prepared and without manifest it is no corpus, so a kill

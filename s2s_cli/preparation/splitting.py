@@ -13,8 +13,8 @@ from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
+from s2s_cli.atomic_files import AtomicFiles, NamedWriter, named_errors
 from s2s_cli.console import progress, say
-from s2s_cli.new_files import NamedWriter, NewFiles, naming
 from s2s_cli.preparation.learning import learn
 from s2s_cli.text.layout import pieces_file, text_file
 from s2s_cli.text.subwords import Kind, Splitter, Subwords, model_file, splitter
@@ -33,7 +33,7 @@ class Waiting:
 
     def open(self, path: Path) -> NamedWriter:
         """A stream for the text that is to become ``path``."""
-        with naming(str(path)):
+        with named_errors(str(path)):
             raw = tempfile.TemporaryFile(dir=self.directory, buffering=0)  # noqa: SIM115
         assert isinstance(raw, io.FileIO)
         stream = self._stack.enter_context(NamedWriter(raw, path))
@@ -88,7 +88,7 @@ def split_waiting(
     waiting: Waiting,
     languages: tuple[str, str],
     splits: list[str],
-    outputs: NewFiles,
+    outputs: AtomicFiles,
 ) -> Pieces:
     """Learn the pieces of each language and write models and text in pieces to ``outputs``.
 
@@ -112,7 +112,7 @@ def split_waiting(
     return Pieces(Subwords(learning.kind, tuple(models)), counts)
 
 
-def write_pieces(waiting: Waiting, text: Path, pieces: Splitter, outputs: NewFiles) -> int:
+def write_pieces(waiting: Waiting, text: Path, pieces: Splitter, outputs: AtomicFiles) -> int:
     """Write ``text`` in pieces; how many there are."""
     stream = outputs.open(text)
     count = 0

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from s2s_cli.atomic_files import AtomicFiles
 from s2s_cli.console import warn
 from s2s_cli.errors import UserError
-from s2s_cli.new_files import NewFiles
 from s2s_cli.scoring.tables import Table
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def write_figure(output: Path, table: Table, draw: "Callable[[], Figure]") -> li
         data, picture = output, None
     else:
         picture = rendered(output.suffix.lower(), draw)
-    with NewFiles() as files:
+    with AtomicFiles() as files:
         files.open(data).write(table.tsv())
         if picture is not None:
             files.open(output).write(picture)

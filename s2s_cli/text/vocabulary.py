@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from s2s_cli.atomic_files import AtomicFiles
 from s2s_cli.errors import UserError
 from s2s_cli.files import read_lines, regular
-from s2s_cli.new_files import NewFiles
 
 EOS = 0
 UNK = 1
@@ -66,10 +66,10 @@ class Vocabulary:
 
     def write(self, path: Path) -> None:
         """One ``word<TAB>count`` a line, in the order of ids."""
-        with NewFiles() as files:
+        with AtomicFiles() as files:
             self.write_with(files, path)
 
-    def write_with(self, files: NewFiles, path: Path) -> None:
+    def write_with(self, files: AtomicFiles, path: Path) -> None:
         """As `write`, together with other files."""
         stream = files.open(path)
         for word, count in zip(self.words, self.counts, strict=True):

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from s2s_cli.atomic_files import keep_as, move, sync_names
 from s2s_cli.model.directory import BEST
 from s2s_cli.model.pipeline import Model
-from s2s_cli.new_files import keep, move, sync_names
 from s2s_cli.training import checkpoint, whole
 
 # The best weights of the training proper, while ``best.pt`` are those of a validation that the end
@@ -15,7 +15,7 @@ KEPT = f".{BEST}.kept"
 def put(directory: Path, model: Model, *, lasting: bool) -> None:
     """Make the weights of ``model`` the best; what they replace is kept if they may not last."""
     if not lasting and not (directory / KEPT).is_file():
-        keep(directory / BEST, directory / KEPT)
+        keep_as(directory / BEST, directory / KEPT)
         sync_names(directory)
     checkpoint.save_best(directory, model)
 

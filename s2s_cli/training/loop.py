@@ -14,7 +14,7 @@ from s2s_cli.console import say, warn
 from s2s_cli.data.batches import count_words, plan_epoch, plan_in_order
 from s2s_cli.data.corpus import Corpus
 from s2s_cli.errors import UserError
-from s2s_cli.locks import alone_in
+from s2s_cli.locks import exclusive_lock
 from s2s_cli.model.config import ModelConfig, Shape
 from s2s_cli.model.directory import LAST, PREVIOUS, Description, remove_half_written
 from s2s_cli.model.pipeline import spread
@@ -64,7 +64,7 @@ def train(
     corpus = Corpus.open(data)
     trainer = Trainer(corpus, directory, shape, config, replica)
     trainer.announce()
-    with alone_in(directory, "`s2s train`") if replica.first else nullcontext():
+    with exclusive_lock(directory, "`s2s train`") if replica.first else nullcontext():
         resumed = trainer.start()
         if reason := trainer.finished():
             trainer.keep_best()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from s2s_cli.new_files import NamedWriter, naming, sync
+from s2s_cli.atomic_files import NamedWriter, named_errors, sync
 
 METRICS = "metrics.jsonl"
 
@@ -25,7 +25,7 @@ class MetricsFile:
         self._stream = NamedWriter(
             (directory / METRICS).open("ab", buffering=0), directory / METRICS
         )
-        with naming(str(directory / METRICS)):
+        with named_errors(str(directory / METRICS)):
             self._stream.truncate(min(keep_bytes, self._stream.seek(0, os.SEEK_END)))
         self._kept = self._stream.seek(0, os.SEEK_END)
 

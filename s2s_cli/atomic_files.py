@@ -1,4 +1,4 @@
-"""New files appear whole or not at all, several of them together."""
+"""Files that appear whole or not at all, several of them together."""
 
 import errno
 import gzip
@@ -14,25 +14,25 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from s2s_cli.errors import UserError
-from s2s_cli.locks import LOCKS_DIE, hold
+from s2s_cli.locks import LOCKS_DIE, try_lock
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-# What the system says of files without saying which.
+# Errors of writing that the system reports without a file name.
 ABOUT_FILES = frozenset(
     getattr(errno, name)
     for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO", "EROFS", "ESTALE", "ENODEV", "ENXIO")
     if hasattr(errno, name)
 )
-# Of a directory handle, where directories cannot be synced.
+# Errors of systems on which directories cannot be synced.
 NO_SYNC = frozenset((errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EISDIR))
 NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 @contextmanager
-def naming(name: str) -> Iterator[None]:
-    """Say which file it is that cannot be written: the system does not."""
+def named_errors(name: str) -> Iterator[None]:
+    """Add the file name to errors of writing for which the system gives none."""
     try:
         yield
     except OSError as error:
@@ -41,47 +41,47 @@ def naming(name: str) -> Iterator[None]:
         raise
 
 
-class NewFiles:
+class AtomicFiles:
     """Files that take their names together, once the last byte of all of them is on the disk.
 
-    Used as ``with NewFiles() as files``. Until the block ends, bytes go to temporary files beside
-    the files to be, and nothing that was there before changes. Then what is obsolete goes, and the
-    files get their names in the order in which they were opened: the last one may say that all of
-    them are there. Where the block fails, the temporary files go; where the process is killed, the
-    next one that writes the same file removes them.
+    Used as ``with AtomicFiles() as files``. Until the block ends, bytes go to temporary files
+    beside the final ones, and existing files do not change. Then obsolete files are removed, and
+    the new files get their names in the order in which they were opened: the last one may say that
+    all of them are there. If the block fails, the temporary files are removed; if the process is
+    killed, the next one that writes the same file removes them.
 
     Raises:
         UserError: a file cannot be made; OSError, which names the file, where writing fails.
     """
 
     def __init__(self) -> None:
-        self._files: list[NewFile] = []
+        self._files: list[AtomicFile] = []
         self._obsolete: list[Path] = []
         self._kept: list[tuple[Path, Path]] = []
 
     def open(self, path: Path) -> BinaryIO:
-        """A stream for the bytes of ``path``; ``.gz``: they are compressed."""
+        """Open a stream for the bytes of ``path``; ``.gz``: they are compressed."""
         return self.new(path).stream
 
-    def new(self, path: Path) -> "NewFile":
-        """The file that `open` opens."""
-        file = NewFile(path)
+    def new(self, path: Path) -> "AtomicFile":
+        """Begin the file that `open` gives a stream of."""
+        file = AtomicFile(path)
         self._files.append(file)
         return file
 
     def write_json(self, path: Path, value: Any) -> None:
-        """Make ``path`` of ``value``, indented."""
+        """Write ``value`` to ``path`` as indented JSON."""
         self.open(path).write(json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n")
 
     def remove(self, path: Path) -> None:
-        """Have ``path`` go, if it is there, before the files get their names."""
+        """Remove ``path``, if it exists, before the files get their names."""
         self._obsolete.append(path)
 
-    def keep(self, path: Path, name: Path) -> None:
-        """Have the file that is ``path`` so far stay under another name."""
+    def keep_as(self, path: Path, name: Path) -> None:
+        """Keep the file that is ``path`` so far under another name."""
         self._kept.append((path, name))
 
-    def __enter__(self) -> "NewFiles":
+    def __enter__(self) -> "AtomicFiles":
         return self
 
     def __exit__(
@@ -103,7 +103,7 @@ class NewFiles:
         for path in self._obsolete:
             path.unlink(missing_ok=True)
         for path, name in self._kept:
-            keep(path, name)
+            keep_as(path, name)
         *others, last = self._files
         directories = dict.fromkeys(file.path.parent for file in self._files)
         for file in others:
@@ -120,7 +120,7 @@ class NamedWriter(io.BufferedWriter):
     """A stream whose errors name the file that it is for.
 
     Attributes:
-        error: the last one, for callers of what makes other errors of it.
+        error: the last error, for callers of libraries that raise another one in its place.
     """
 
     def __init__(self, raw: io.FileIO, path: Path) -> None:
@@ -145,10 +145,10 @@ class NamedWriter(io.BufferedWriter):
         return self.error
 
 
-class NewFile:
+class AtomicFile:
     """A temporary file that may take the name of ``path``.
 
-    It is locked while it is written, so that others see whether its writer lives.
+    It is locked while it is written: others see by the lock that its writer is alive.
     """
 
     def __init__(self, path: Path) -> None:
@@ -162,7 +162,7 @@ class NewFile:
             self.stream = cast(BinaryIO, gzip.GzipFile("", "wb", 6, self.raw, mtime=0))
 
     def finish(self) -> None:
-        """Have all bytes on the disk."""
+        """Write all bytes to the disk."""
         if self.stream is not self.raw:
             self.stream.close()
         sync(self.raw)
@@ -176,7 +176,7 @@ class NewFile:
         self.raw.close()
 
     def discard(self) -> None:
-        """Remove what has no name."""
+        """Close the file, and remove it unless it has its name."""
         for stream in (self.stream, self.raw):
             with suppress(OSError):  # what it still holds finds no room either
                 stream.close()
@@ -186,7 +186,7 @@ class NewFile:
 
 
 def make_temporary(path: Path) -> tuple[Path, int]:
-    """A new empty file in the directory of ``path``, which is made where it is missing, and locked.
+    """Make an empty, locked file in the directory of ``path``, which is made if missing.
 
     Raises:
         UserError: nothing can be written there.
@@ -200,7 +200,7 @@ def make_temporary(path: Path) -> tuple[Path, int]:
             with suppress(FileExistsError):
                 handle = os.open(temporary, NEW, 0o666)
                 # Someone who clears up may have been quicker.
-                if hold(handle) is not False and os.fstat(handle).st_nlink:
+                if try_lock(handle) is not False and os.fstat(handle).st_nlink:
                     return temporary, handle
                 os.close(handle)
     except OSError as error:
@@ -216,31 +216,32 @@ def remove_abandoned(path: Path) -> None:
             with suppress(OSError):
                 handle = os.open(each, os.O_RDWR)
                 try:
-                    if hold(handle):
+                    if try_lock(handle):
                         each.unlink()
                 finally:
                     os.close(handle)
 
 
 def sync(stream: NamedWriter) -> None:
-    """Have the bytes of ``stream`` on the disk before going on."""
+    """Write the bytes of ``stream`` to the disk before going on."""
     stream.flush()
-    with naming(str(stream.path)):
+    with named_errors(str(stream.path)):
         os.fsync(stream.fileno())
 
 
 def move(old: Path, new: Path) -> None:
-    """Rename ``old``; errors are told of ``new``."""
+    """Rename ``old``; errors name ``new``."""
     try:
         old.replace(new)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(new)) from None
 
 
-def keep(path: Path, name: Path) -> None:
-    """Have the file ``path``, if there is one, as ``name``, too, or where that cannot be, instead.
+def keep_as(path: Path, name: Path) -> None:
+    """Give the file ``path``, if it exists, the second name ``name``.
 
-    With two names there is no moment without ``path``.
+    With two names there is no moment without ``path``. On file systems without hard links it is
+    renamed.
     """
     if not path.is_file():
         return
@@ -252,13 +253,13 @@ def keep(path: Path, name: Path) -> None:
 
 
 def sync_names(directory: Path) -> None:
-    """Have the names of the files in ``directory`` on the disk, where that can be asked for."""
+    """Write the names of the files in ``directory`` to the disk, where the system allows that."""
     try:
         handle = os.open(directory, os.O_RDONLY)
     except OSError:  # no directory handles on Windows
         return
     try:
-        with naming(str(directory)):
+        with named_errors(str(directory)):
             os.fsync(handle)
     except OSError as error:
         if error.errno not in NO_SYNC:
