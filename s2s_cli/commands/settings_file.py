@@ -1,12 +1,12 @@
 """``s2s.toml``: a section for each command, a key for each option; flags win over it."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from s2s_cli.errors import UserError
+from s2s_cli.toml import parse_toml, toml_section, toml_value
 
 # Characters; a longer one would leave no room beside it.
 LONGEST_PLACEHOLDER = 40
@@ -78,14 +78,10 @@ def read_settings(path: Path, known: Known) -> dict[str, dict[str, Any]]:
     Raises:
         UserError: missing file, invalid TOML, unknown section or key, a value no flag could have.
     """
-    import tomllib  # only where there is a file to read
-
     try:
-        document = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        document = parse_toml(path.read_bytes(), path, exit_code=2)
     except FileNotFoundError:
         refuse(path, "no such settings file")
-    except (ValueError, RecursionError) as error:  # also of numbers with thousands of digits
-        refuse(path, f"not valid TOML: {error}")
     defaults: dict[str, dict[str, Any]] = {}
     for section, values in sections(document, known):
         if not isinstance(values, dict):
@@ -98,7 +94,7 @@ def read_settings(path: Path, known: Known) -> dict[str, dict[str, Any]]:
             reject_unknown(path, key, known[section], f"key in [{section}]")
             kind = known[section][key]
             values_of_key = value if kind.several and isinstance(value, list) else [value]
-            told = f"{key} = {toml(value)} in [{section}]"
+            told = f"{key} = {toml_value(value)} in [{section}]"
             check_values(path, told, values_of_key, kind)
             taken[key.replace("-", "_")] = values_of_key if kind.several else value
     return defaults
@@ -141,33 +137,4 @@ def as_key(parameter: str) -> str:
 
 def dump_settings(name: str, values: Mapping[str, Any]) -> str:
     """The resolved settings as a section of ``s2s.toml``; unset ones as comments."""
-    lines = [f"[{name}]"]
-    for parameter, value in values.items():
-        if value is None:
-            lines.append(f"# {as_key(parameter)} is not set")
-        else:
-            lines.append(f"{as_key(parameter)} = {toml(value)}")
-    return "\n".join(lines) + "\n"
-
-
-def toml(value: Any) -> str:
-    """``value`` as TOML.
-
-    Raises:
-        UserError: a file name that is not UTF-8, for which TOML has no way of writing.
-    """
-    match value:
-        case bool():
-            return str(value).lower()
-        case int() | float():
-            return repr(value)
-        case list() | tuple():
-            return "[" + ", ".join(map(toml, value)) + "]"
-        case _:
-            text = str(value)
-            try:
-                text.encode()
-            except UnicodeEncodeError:
-                raise UserError(f"{text!r} is not UTF-8 and cannot stand in TOML") from None
-            # A JSON string is a TOML string but for one control character.
-            return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return toml_section(name, {as_key(parameter): value for parameter, value in values.items()})

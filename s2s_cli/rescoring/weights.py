@@ -1,9 +1,9 @@
 """Weights of an n-best list's features: the file they are kept in, and ranking by them."""
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import starmap
 from operator import mul
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from s2s_cli.errors import UserError
 from s2s_cli.files import existing, replacing
 from s2s_cli.text.features import Layout, described
+from s2s_cli.toml import parse_toml, toml_section
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,7 @@ class Weights:
         Raises:
             UserError: missing file, no TOML, no weights, or weights that are no finite numbers.
         """
-        import tomllib
-
-        try:
-            document = tomllib.loads(existing(path).read_bytes().decode("utf-8-sig"))
-        except (ValueError, RecursionError) as error:  # also of numbers with thousands of digits
-            raise UserError(f"{path}: not valid TOML: {error}") from None
-        section = document.get("weights")
+        section = parse_toml(existing(path).read_bytes(), path).get("weights")
         if not isinstance(section, dict) or not section:
             raise UserError(f"{path}: no section [weights] with a line for each feature")
         values = {}
@@ -62,10 +57,7 @@ class Weights:
         """Write ``path`` as TOML, whole or not at all."""
         sections = {**self.facts, "weights": self.values}
         with replacing(path) as stream:
-            for number, (title, entries) in enumerate(sections.items()):
-                lines = [f"{toml_key(key)} = {toml_value(value)}" for key, value in entries.items()]
-                stream.write(("\n" * bool(number) + f"[{title}]\n").encode())
-                stream.write("".join(f"{line}\n" for line in lines).encode())
+            stream.write("\n".join(starmap(toml_section, sections.items())).encode())
 
     def row(self, layout: Layout, path: Path) -> list[float]:
         """A weight for each value of a row with ``layout``, 0 for features without weights.
@@ -113,22 +105,3 @@ def is_weight(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) <= sys.float_info.max  # which neither nan nor 10**400 is
-
-
-def toml_key(key: str) -> str:
-    return key if key.replace("-", "a").replace("_", "a").isalnum() and key.isascii() else text(key)
-
-
-def toml_value(value: Any) -> str:
-    match value:
-        case list() | tuple():
-            return "[" + ", ".join(map(toml_value, value)) + "]"
-        case int() | float():
-            return repr(value)
-        case _:
-            return text(str(value))
-
-
-def text(value: str) -> str:
-    # A JSON string is a TOML string but for one control character.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
