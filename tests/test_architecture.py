@@ -16,6 +16,7 @@ LEVELS = {
     "data": 2,
     "model": 2,
     "inference": 3,
+    "distributed": 3,
     "training": 4,
     "decoding": 4,
     "rescoring": 4,
@@ -145,7 +146,7 @@ def test_libraries_are_imported_only_where_they_belong() -> None:
             case "typer":
                 return room == "commands"
             case "torch":
-                return room in {"data", "model", "inference", "training", "decoding", "rescoring"}
+                return LEVELS[room] in (2, 3) or room in {"training", "decoding", "rescoring"}
             case "matplotlib":
                 return room == "scoring" and not each.at_once
             case "onnx":

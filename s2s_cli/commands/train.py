@@ -34,7 +34,7 @@ def train_command(
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     # Likewise: its own account of lost connections, before ours.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    from s2s_cli.training.launch import Job, planned, start
+    from s2s_cli.training.job import Job, planned, start
 
     if mistake := Shape.of(shape, 1, 1).mistake():
         raise UserError(mistake, exit_code=2)

@@ -55,8 +55,8 @@ class SpreadSeq2Seq(nn.Module):
         """The embeddings of both languages, [words, size] each."""
         return [self.source_embedding.weight, self.target_embedding.weight]
 
-    def pieces(self) -> dict[str, list[Parameter]]:
-        """The parameters of a `Seq2Seq` by name, in its order, each as the pieces it is in here."""
+    def shards(self) -> dict[str, list[Parameter]]:
+        """The parameters of a `Seq2Seq` by name, in its order, each as its shards here."""
         result = {
             f"{name}.weight": [getattr(self, name).weight]
             for name in ("source_embedding", "target_embedding")
@@ -65,7 +65,7 @@ class SpreadSeq2Seq(nn.Module):
             for index, layer in enumerate(lstms(getattr(self, side))):
                 for name, parameter in layer.named_parameters():
                     result[f"{side}.{name.removesuffix('_l0')}_l{index}"] = [parameter]
-        return {**result, **self.softmax.pieces()}
+        return {**result, **self.softmax.shards()}
 
     def forward(
         self, source: PackedSequence, target_input: PackedSequence, words: Tensor

@@ -32,7 +32,7 @@ class SlicedSoftmax(nn.Module):
             self.weights.append(Parameter(whole.weight.detach()[rows].to(device, copy=True)))
             self.biases.append(Parameter(whole.bias.detach()[rows].to(device, copy=True)))
 
-    def pieces(self) -> dict[str, list[Parameter]]:
+    def shards(self) -> dict[str, list[Parameter]]:
         """The parameters of the whole layer by the names they have in a `Seq2Seq`."""
         return {"softmax.weight": [*self.weights], "softmax.bias": [*self.biases]}
 

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from s2s_cli.atomic_files import keep_as, move, sync_names
+from s2s_cli.distributed.state_dicts import model_state_dict
 from s2s_cli.model.directory import BEST
 from s2s_cli.model.pipeline import Model
-from s2s_cli.training import checkpoint, whole
+from s2s_cli.training import checkpoint
 
 # The best weights of the training proper, while ``best.pt`` are those of a validation that the end
 # of a run added to it.
@@ -31,4 +32,4 @@ def take_back(directory: Path) -> None:
 
 def are(directory: Path, model: Model) -> bool:
     """Whether the best weights are those of ``model``."""
-    return checkpoint.holds(directory / BEST, whole.weights(model))
+    return checkpoint.holds(directory / BEST, model_state_dict(model))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from s2s_cli.console import warn
+from s2s_cli.distributed import state_dicts
 from s2s_cli.errors import DamagedFileError, UserError, is_out_of_memory
 from s2s_cli.json_fields import from_json
 from s2s_cli.model.config import Shape
@@ -23,8 +24,8 @@ from s2s_cli.model.directory import (
     tensor_bytes,
 )
 from s2s_cli.model.pipeline import Model
-from s2s_cli.training import whole
 from s2s_cli.training.config import MAY_CHANGE, TrainingConfig
+from s2s_cli.training.optimisers import LARGEST_COUNT, Optimisers, optimiser_spec
 
 # Changes whenever the same seed gives other batches, or batches other updates: a training does not
 # go on with those.
@@ -70,7 +71,7 @@ class Progress:
             ValueError: other entries, or entries of another type; a count is negative or beyond
                 all measure, or a number is none.
         """
-        return from_json(cls, saved, "a training's progress", low=0, high=whole.MOST_STEPS)
+        return from_json(cls, saved, "a training's progress", low=0, high=LARGEST_COUNT)
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Identity:
 def save(
     directory: Path,
     model: Model,
-    optimisers: list[torch.optim.Optimizer],
+    optimisers: Optimisers,
     progress: Progress,
     identity: Identity,
     device: torch.device,
@@ -130,8 +131,8 @@ def save(
     save_tensors(
         directory / LAST,
         {
-            "model": whole.weights(model),
-            "optimisers": whole.states(optimisers, model),
+            "model": state_dicts.model_state_dict(model),
+            "optimisers": state_dicts.optimiser_state_dicts(optimisers.each, model),
             "progress": asdict(progress),
             "settings": identity.settings,
             "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
@@ -142,7 +143,7 @@ def save(
 
 def save_best(directory: Path, model: Model) -> None:
     """Write ``best.pt``: the weights alone."""
-    save_tensors(directory / BEST, {"model": whole.weights(model)})
+    save_tensors(directory / BEST, {"model": state_dicts.model_state_dict(model)})
 
 
 def holds(path: Path, weights: dict[str, Tensor]) -> bool:
@@ -171,8 +172,8 @@ def make_ready(directory: Path, model: Model, config: TrainingConfig, *, damaged
         UserError: there is no room; says what is needed and what is free.
     """
     remove_half_written(directory)
-    best = tensor_bytes(list(whole.pieces(model).values()))
-    last = best * (3 if config.optimiser == "adam" else 1)  # two moments for each weight
+    best = tensor_bytes(list(state_dicts.shards(model).values()))
+    last = best * (1 + len(optimiser_spec(config.optimiser).moments))
     paths = [directory / name for name in (BEST, LAST, PREVIOUS)]
     there = sum(path.stat().st_size for path in paths if path.is_file())
     # While a checkpoint is written, all others are there.
@@ -192,7 +193,7 @@ class Restored:
 def restore(
     directory: Path,
     model: Model,
-    optimisers: list[torch.optim.Optimizer],
+    optimisers: Optimisers,
     identity: Identity,
     device: torch.device,
 ) -> Restored | None:
@@ -226,7 +227,7 @@ def put_back(
     path: Path,
     directory: Path,
     model: Model,
-    optimisers: list[torch.optim.Optimizer],
+    optimisers: Optimisers,
     identity: Identity,
     device: torch.device,
 ) -> Progress:
@@ -239,8 +240,10 @@ def put_back(
     content = load_tensors(path)
     try:
         identity.check(content["settings"], directory)
-        whole.load_weights(model, content["model"])
-        whole.load_states(optimisers, model, content["optimisers"])
+        state_dicts.load_model_state_dict(model, content["model"])
+        state_dicts.load_optimiser_state_dicts(
+            optimisers.each, model, content["optimisers"], optimisers.check_state
+        )
         torch.set_rng_state(content["random"]["cpu"])
         if device.type == "cuda" and content["random"]["cuda"]:
             torch.cuda.set_rng_state(content["random"]["cuda"][0], device)

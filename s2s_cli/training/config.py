@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from s2s_cli.distributed.config import Layout
 from s2s_cli.settings import setting
+
+OptimiserKind = Literal["sgd", "adam"]
 
 UPDATE = "Update"
 RUN = "Run"
@@ -21,7 +24,7 @@ class TrainingConfig:
         min=1,
         panel=UPDATE,
     )
-    optimiser: Literal["sgd", "adam"] = setting(
+    optimiser: OptimiserKind = setting(
         "sgd",
         "SGD without momentum, as in the paper, or Adam.",
         panel=UPDATE,
@@ -76,7 +79,7 @@ class TrainingConfig:
         min=1,
         panel=DEVICES,
     )
-    layout: Literal["model", "data"] = setting(
+    layout: Layout = setting(
         "model",
         "On several GPUs: one model over all, or a copy on each.",
         panel=DEVICES,

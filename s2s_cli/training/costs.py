@@ -20,9 +20,10 @@ from s2s_cli.model.variant import AnySeq2Seq, make_model
 from s2s_cli.model.work import fastest, synchronise
 from s2s_cli.training import report
 from s2s_cli.training.config import TrainingConfig
+from s2s_cli.training.optimisers import Optimisers
 from s2s_cli.training.simulation import Cost
 from s2s_cli.training.tasks import TOLD, Costs, Load
-from s2s_cli.training.update import gradient, gradient_norm, make_optimisers, step
+from s2s_cli.training.update import gradient, gradient_norm, step
 
 # Where others work on the machine, too, a single run may be far off.
 RUNS = 3
@@ -124,7 +125,7 @@ class Meter:
         parameters = [*model.encoder.parameters(), *model.decoder.parameters()]
         for each in parameters:
             each.grad = torch.zeros_like(each)
-        optimisers = make_optimisers(self.config.optimiser, model)
+        optimisers = Optimisers.of(self.config.optimiser, model)
 
         def run() -> Tensor:
             norm = gradient_norm(parameters)
@@ -230,7 +231,7 @@ def whole_updates(meter: Meter, loads: Sequence[Load]) -> list[float]:
     with meter.device:
         model = make_model(meter.shape, dropout=meter.config.dropout)
     model.initialise(meter.config.initial_range, torch.Generator(meter.device))
-    optimisers = make_optimisers(meter.config.optimiser, model)
+    optimisers = Optimisers.of(meter.config.optimiser, model)
     bf16 = meter.config.precision == "bf16"
     return [
         meter.cost(partial(update, model, optimisers, batch.to(meter.device), bf16=bf16)).seconds
@@ -238,9 +239,7 @@ def whole_updates(meter: Meter, loads: Sequence[Load]) -> list[float]:
     ]
 
 
-def update(
-    model: AnySeq2Seq, optimisers: list[torch.optim.Optimizer], batch: Batch, *, bf16: bool
-) -> Tensor:
+def update(model: AnySeq2Seq, optimisers: Optimisers, batch: Batch, *, bf16: bool) -> Tensor:
     """One update of the trainer's, with a step of no length."""
     model.zero_grad()
     gradient(model, batch, batch.sentences, bf16=bf16)

@@ -3,18 +3,17 @@
 What memory a training needs, its largest batch takes; it is tried first.
 """
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor
 
 from s2s_cli.console import warn
 from s2s_cli.data.batches import make_batch
 from s2s_cli.data.corpus import Split
+from s2s_cli.distributed.replica import Replica
 from s2s_cli.model.pipeline import Model
 from s2s_cli.training import update
 from s2s_cli.training.config import TrainingConfig
-from s2s_cli.training.replica import Replica
+from s2s_cli.training.optimisers import Optimisers
 
 
 class Gradient:
@@ -84,29 +83,16 @@ def largest(split: Split, plan: list[Tensor]) -> Tensor:
 def try_gradient(
     gradient: Gradient,
     sentences: Tensor,
-    optimisers: Iterable[torch.optim.Optimizer],
+    optimisers: Optimisers,
     replica: Replica,
 ) -> None:
     """Compute the gradient of ``sentences`` and forget it: if memory runs out, it does so now.
 
     No number of the training changes, what chance decides included.
     """
-    mine, _ = replica.share(sentences)
+    mine, _ = replica.shard_batch(sentences)
     with torch.random.fork_rng({each for each in replica.devices if each.type == "cuda"}):
-        room = room_for_moments(optimisers)
+        room = optimisers.reserved_moments()
         gradient(mine, len(sentences))
     gradient.model.zero_grad()
     del room
-
-
-def room_for_moments(optimisers: Iterable[torch.optim.Optimizer]) -> list[Tensor]:
-    """As much memory as Adam will take at its first step, where that is still to come."""
-    return [
-        torch.empty_like(parameter)
-        for optimiser in optimisers
-        if not isinstance(optimiser, torch.optim.SGD)
-        for group in optimiser.param_groups
-        for parameter in group["params"]
-        if parameter not in optimiser.state
-        for _moment in range(2)
-    ]

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,6 +13,8 @@ from s2s_cli.console import progress as progress_bar
 from s2s_cli.console import say, warn
 from s2s_cli.data.batches import count_words, plan_epoch, plan_in_order
 from s2s_cli.data.corpus import Corpus
+from s2s_cli.distributed.replica import Replica
+from s2s_cli.distributed.signals import Stopped, StopSignals
 from s2s_cli.errors import UserError
 from s2s_cli.locks import exclusive_lock
 from s2s_cli.model.config import ModelConfig, Shape
@@ -26,23 +28,14 @@ from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.finite import refuse_infinity, refuse_more_skips
 from s2s_cli.training.gradient import Gradient, largest, try_gradient
 from s2s_cli.training.metrics import Clock, MetricsFile, NoMetrics
-from s2s_cli.training.replica import Replica
+from s2s_cli.training.optimisers import Optimisers
 from s2s_cli.training.schedule import learning_rate, validation_falls
-from s2s_cli.training.signals import StopSignals
-from s2s_cli.training.update import clipping, gradient_norm, make_optimisers, operations, step
+from s2s_cli.training.update import clipping, gradient_norm, operations, step
 from s2s_cli.training.validation import perplexity_of
 
 SAVE_EVERY = 1000
 # After so many updates of a run the time to the end is told, before any line of the log.
 FEW_UPDATES = 10
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """How a run ended: training finished, or to be resumed, with the signal that stopped it."""
-
-    finished: bool
-    signal: int | None = None
 
 
 def train(
@@ -64,7 +57,7 @@ def train(
     corpus = Corpus.open(data)
     trainer = Trainer(corpus, directory, shape, config, replica)
     trainer.announce()
-    with exclusive_lock(directory, "`s2s train`") if replica.first else nullcontext():
+    with exclusive_lock(directory, "`s2s train`") if replica.is_main else nullcontext():
         resumed = trainer.start()
         if reason := trainer.finished():
             trainer.keep_best()
@@ -117,7 +110,7 @@ class Trainer:
         model.initialise(self.config.initial_range, generator)
         torch.manual_seed(self.config.seed)
         self.model = spread(model, self.replica.devices)
-        self.optimisers = make_optimisers(self.config.optimiser, self.model)
+        self.optimisers = Optimisers.of(self.config.optimiser, self.model)
         self.gradient = Gradient(self.model, self.corpus.train, self.device, self.config)
         saved = checkpoint.restore(
             self.directory, self.model, self.optimisers, self.identity, self.device
@@ -125,7 +118,7 @@ class Trainer:
         if saved is not None:
             self.progress, self.damaged = saved.progress, saved.path.name == PREVIOUS
         updates = self.progress.updates
-        if self.replica.largest(updates) != -self.replica.largest(-updates):
+        if self.replica.reduce_max(updates) != -self.replica.reduce_max(-updates):
             raise UserError(
                 f"{self.directory}: not all processes find the same checkpoint there; "
                 "put it on a disk that all machines share"
@@ -156,9 +149,9 @@ class Trainer:
             while not self.ended(signals):
                 self.epoch(signals, advance)
             self.save()
-        received = self.replica.largest(signals.received or 0) or None
+        received = self.replica.reduce_max(signals.received or 0) or None
         if self.config.measure:
-            mine, seconds = self.operations / self.replica.count, self.clock.updating()
+            mine, seconds = self.operations / self.replica.world_size, self.clock.updating()
             say(share_of_peak(mine, seconds, self.replica.devices, self.config.precision))
         if reason := self.finished():
             say(f"{self.directory}: finished ({reason})")
@@ -197,16 +190,16 @@ class Trainer:
         ``asked``: this replica has been asked to end the run; all replicas learn it here.
         """
         config, progress, replica = self.config, self.progress, self.replica
-        if config.dropout and not replica.alone:
+        if config.dropout and not replica.is_single_device:
             replica.seed(config.seed, progress.updates)
-        mine, counts = replica.share(sentences)
+        mine, counts = replica.shard_batch(sentences)
         rate = self.learning_rate()
         loss = self.gradient(mine, config.batch_size if counts else math.inf)
-        replica.sum_gradients(self.model.parameters())
+        replica.reduce_gradients(self.model.parameters())
         told = torch.stack([loss * counts, loss.new_tensor(float(asked))])
         norm = gradient_norm(self.model.parameters()).to(loss.device)
         # Fetched together: where nothing is exchanged, the update's only wait for a GPU.
-        total, asking, norm = torch.cat([replica.sum(told), norm[None]]).tolist()
+        total, asking, norm = torch.cat([replica.reduce_sum(told), norm[None]]).tolist()
         self.ending = asking > 0
         source_words, target_words = count_words(self.corpus.train, sentences)
         if math.isfinite(norm) and math.isfinite(total):
@@ -257,7 +250,7 @@ class Trainer:
 
     def ended(self, signals: StopSignals) -> bool:
         """Whether this run has to stop here; the same for all replicas."""
-        asked = self.replica.count == 1 and self.asked_to_end(signals)
+        asked = self.replica.world_size == 1 and self.asked_to_end(signals)
         return self.ending or asked or self.finished() is not None
 
     def asked_to_end(self, signals: StopSignals) -> bool:
@@ -351,12 +344,12 @@ class Trainer:
 
     def metrics_file(self) -> MetricsFile | NoMetrics:
         """The metrics file, which the first replica writes."""
-        first, kept = self.replica.first, self.progress.metrics_bytes
+        first, kept = self.replica.is_main, self.progress.metrics_bytes
         return MetricsFile(self.directory, kept) if first else NoMetrics()
 
     def describe(self) -> None:
         """Write what the model is; the weights follow at the first checkpoint."""
-        if not self.replica.first:
+        if not self.replica.is_main:
             return
         checkpoint.make_ready(self.directory, self.model, self.config, damaged=self.damaged)
         corpus = self.corpus
@@ -366,7 +359,7 @@ class Trainer:
 
     def go_on(self) -> None:
         """Have the best weights be those of the training so far, whatever came in between."""
-        if self.replica.first:
+        if self.replica.is_main:
             best.take_back(self.directory)
         self.progress.end_perplexity = math.inf
         self.keep_best()
@@ -376,19 +369,23 @@ class Trainer:
         progress = self.progress
         at_last = 0 < progress.updates == progress.best_update
         at_end = progress.end_perplexity < progress.best_perplexity
-        if (at_last or at_end) and self.replica.first and not best.are(self.directory, self.model):
+        if (
+            (at_last or at_end)
+            and self.replica.is_main
+            and not best.are(self.directory, self.model)
+        ):
             self.save_best()
 
     def save_best(self) -> None:
         """Write the weights as the best so far."""
         refuse_infinity(self.model, self.progress.updates, self.directory)
-        if self.replica.first:
+        if self.replica.is_main:
             best.put(self.directory, self.model, lasting=self.validation_lasts())
 
     def save(self) -> None:
         """Write the checkpoint from which the same command resumes."""
         refuse_infinity(self.model, self.progress.updates, self.directory)
-        if not self.replica.first:
+        if not self.replica.is_main:
             return
         with self.clock.paused():
             self.progress.metrics_bytes = self.metrics.sync()

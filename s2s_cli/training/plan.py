@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 import torch
 
 from s2s_cli.console import say
 from s2s_cli.data.corpus import Corpus, Side
+from s2s_cli.distributed.config import Layout
 from s2s_cli.errors import UserError
 from s2s_cli.model.config import ModelConfig, Shape
 from s2s_cli.model.pipeline import NOT_SPREAD, STRETCH
@@ -32,7 +32,7 @@ def plan(
     shape: ModelConfig,
     config: TrainingConfig,
     devices: tuple[torch.device, ...],
-    layout: Literal["model", "data"],
+    layout: Layout,
 ) -> str:
     """What ``--plan`` prints: placement, bytes moved, memory, and the speed to be expected.
 

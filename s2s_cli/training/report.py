@@ -5,13 +5,14 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from s2s_cli.distributed.replica import Replica
 from s2s_cli.model.config import Shape
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.softmax import block_rows
 from s2s_cli.model.variant import AnySeq2Seq, VariantSeq2Seq
 from s2s_cli.training.config import TrainingConfig
-from s2s_cli.training.replica import Replica
+from s2s_cli.training.optimisers import optimiser_spec
 
 BYTES = 4
 # What torch and its kernels take, whatever the model.
@@ -44,12 +45,13 @@ def devices(
     model: AnySeq2Seq, config: TrainingConfig, replica: Replica, longest: tuple[int, int]
 ) -> Iterator[str]:
     """What each device has, and the memory that this takes for a batch of the longest pairs."""
-    if replica.count > 1:
-        yield f"{replica.count} processes, each with a copy of the model and a share of every batch"
-    share = replace(config, batch_size=-(-config.batch_size // replica.count))
+    count = replica.world_size
+    if count > 1:
+        yield f"{count} processes, each with a copy of the model and a share of every batch"
+    share = replace(config, batch_size=-(-config.batch_size // count))
     if len(replica.devices) == 1:
         needed = gibibytes(memory_estimate(model, share, *longest))
-        each = " in each process" if replica.count > 1 else ""
+        each = " in each process" if count > 1 else ""
         yield f"memory: about {needed} on {replica.devices[0]}{each} for the largest batch"
         return
     if not isinstance(model, Seq2Seq):
@@ -129,7 +131,7 @@ def bytes_of_products(config: TrainingConfig) -> int:
 
 def trained(others: int, tables: int, config: TrainingConfig) -> int:
     """Numbers of weights, gradients and moments; of the tables' gradients there are a few rows."""
-    moments = {"sgd": 0, "adam": 2}[config.optimiser]
+    moments = len(optimiser_spec(config.optimiser).moments)
     return (2 + moments) * others + (1 + moments) * tables
 
 

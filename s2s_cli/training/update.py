@@ -1,7 +1,6 @@
 """One update: gradient of the batch, clipping, step."""
 
 from collections.abc import Iterable
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,26 +11,7 @@ from s2s_cli.model.config import Shape
 from s2s_cli.model.pipeline import Model
 from s2s_cli.model.slices import on
 from s2s_cli.model.work import decoder_flops, encoder_flops, softmax_flops
-
-
-def make_optimisers(kind: Literal["sgd", "adam"], model: Model) -> list[torch.optim.Optimizer]:
-    """SGD without momentum (§3.4) or Adam; the learning rate is set at each update.
-
-    Adam for embeddings is another one, which steps the rows that the batch touched. The others
-    rest, and so do their moments ("lazy" Adam): a table costs what the words of a batch cost.
-    Bias is corrected for the number of all updates. (Its epsilon is added to the root of the
-    second moment before that correction: Kingma and Ba 2015, end of §2.)
-    """
-    match kind:
-        case "sgd":
-            return [torch.optim.SGD(model.parameters(), lr=0.0)]
-        case "adam":
-            tables = model.tables()
-            others = [p for p in model.parameters() if all(p is not table for table in tables)]
-            return [
-                torch.optim.Adam(others, lr=0.0, fused=True),
-                torch.optim.SparseAdam(tables, lr=1.0),  # it would not take 0
-            ]
+from s2s_cli.training.optimisers import Optimisers
 
 
 def gradient(model: Model, batch: Batch, batch_size: float, *, bf16: bool) -> Tensor:
@@ -57,17 +37,17 @@ def gradient_norm(parameters: Iterable[Parameter]) -> Tensor:
 
 
 @torch.no_grad()
-def step(optimisers: Iterable[torch.optim.Optimizer], rate: float, factor: float) -> None:
+def step(optimisers: Optimisers, rate: float, factor: float) -> None:
     """Step along ``factor`` times the gradient.
 
     For SGD the factor joins the learning rate, which saves a pass over the gradient.
     """
-    for optimiser in optimisers:
-        plain = isinstance(optimiser, torch.optim.SGD)
+    linear = optimisers.spec.is_linear
+    for optimiser in optimisers.each:
         for group in optimiser.param_groups:
-            group["lr"] = rate * factor if plain else rate
+            group["lr"] = rate * factor if linear else rate
             for parameter in group["params"]:
-                if not plain and factor != 1 and parameter.grad is not None:
+                if not linear and factor != 1 and parameter.grad is not None:
                     gradient_values(parameter).mul_(factor)
         optimiser.step()
 

@@ -6,8 +6,8 @@ import torch
 
 from s2s_cli.data.batches import make_batch, plan_in_order
 from s2s_cli.data.corpus import Split
+from s2s_cli.distributed.replica import Replica
 from s2s_cli.model.pipeline import Model
-from s2s_cli.training.replica import Replica
 
 
 @torch.no_grad()
@@ -16,11 +16,11 @@ def perplexity_of(model: Model, split: Split, batch_size: int, replica: Replica)
     model.eval()
     device = replica.devices[0]
     total, words = 0.0, 0
-    for sentences in plan_in_order(split, batch_size)[replica.rank :: replica.count]:
+    for sentences in plan_in_order(split, batch_size)[replica.rank :: replica.world_size]:
         batch = make_batch(split, sentences).to(device)
         total += float(model(batch.source, batch.target_input, batch.words))
         words += len(batch.words)
     sums = torch.tensor([total, words], dtype=torch.float64, device=device)
-    total, words = replica.sum(sums).tolist()
+    total, words = replica.reduce_sum(sums).tolist()
     mean = total / words
     return math.exp(mean if mean < 700 else 700)  # finite also where the mean is no number

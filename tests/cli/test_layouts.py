@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import torch
 
-from s2s_cli.training.launch import STOP
+from s2s_cli.distributed.launch import STOP
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 TOGETHER = ["--gpus", "2", "--layout", "data", "--device", "cpu"]

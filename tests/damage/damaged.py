@@ -21,6 +21,7 @@ import torch
 from s2s_cli.commands.app import known_options
 from s2s_cli.commands.settings_file import read_settings
 from s2s_cli.data.corpus import Corpus, Split
+from s2s_cli.distributed import state_dicts
 from s2s_cli.errors import as_user_error
 from s2s_cli.files import read_lines
 from s2s_cli.model.directory import LAST, PREVIOUS, Description, load_model, load_tensors
@@ -30,9 +31,9 @@ from s2s_cli.rescoring.nbest import SourcedList
 from s2s_cli.rescoring.weights import Weights
 from s2s_cli.rescoring.winners import RowReader
 from s2s_cli.text.facts import Facts
-from s2s_cli.training import checkpoint, whole
+from s2s_cli.training import checkpoint
 from s2s_cli.training.metrics import METRICS, MetricsFile
-from s2s_cli.training.update import make_optimisers
+from s2s_cli.training.optimisers import Optimisers
 
 CPU = torch.device("cpu")
 # The settings of the experiment's training, which `resumed` goes on with.
@@ -88,14 +89,19 @@ def resumed(directory: Path) -> Any:
     """All that a training goes on with."""
     found = Description.read(directory / "model")
     network = spread(Seq2Seq(found.shape), (CPU,))
-    optimisers = make_optimisers("adam", network)
+    optimisers = Optimisers.of("adam", network)
     identity = checkpoint.Identity(json.loads((directory / SETTINGS).read_bytes()))
     progress = checkpoint.restore(directory / "model", network, optimisers, identity, CPU)
     states = [
         [tensors(state) for state in each["state"].values()]
-        for each in whole.states(optimisers, network)
+        for each in state_dicts.optimiser_state_dicts(optimisers.each, network)
     ]
-    return progress, tensors(whole.weights(network)), states, torch.get_rng_state().tolist()
+    return (
+        progress,
+        tensors(state_dicts.model_state_dict(network)),
+        states,
+        torch.get_rng_state().tolist(),
+    )
 
 
 def sentences(split: Split | None) -> Any:

@@ -38,7 +38,8 @@ import torch
 
 from s2s_cli.__main__ import main
 from s2s_cli.commands import app, train
-from s2s_cli.training import checkpoint, launch
+from s2s_cli.distributed import launch
+from s2s_cli.training import checkpoint
 
 HERE = Path(__file__).resolve().parent
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]

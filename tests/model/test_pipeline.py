@@ -58,7 +58,7 @@ def gradients(model: Seq2Seq) -> dict[str, Tensor]:
 
 def joined_gradients(model: SpreadSeq2Seq) -> dict[str, Tensor]:
     result = {}
-    for name, parts in model.pieces().items():
+    for name, parts in model.shards().items():
         grads = [part.grad.to_dense() for part in parts if part.grad is not None]
         assert len(grads) == len(parts)
         result[name] = torch.cat(grads)

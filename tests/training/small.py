@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from s2s_cli.data.corpus import Corpus, Side, Split
+from s2s_cli.distributed.replica import Replica
+from s2s_cli.distributed.signals import Stopped
 from s2s_cli.model.config import ModelConfig
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.vocabulary import Vocabulary
 from s2s_cli.training.config import TrainingConfig
-from s2s_cli.training.loop import Stopped, train
-from s2s_cli.training.replica import Replica
+from s2s_cli.training.loop import train
 
 CPU = torch.device("cpu")
 SHAPE = ModelConfig(layers=2, hidden_size=12, embedding_size=10)

@@ -10,13 +10,14 @@ from small import CPU, assert_same, final, metrics, run, small_corpus, split
 
 from s2s_cli.data.batches import Batch, count_words, plan_epoch, plan_in_order
 from s2s_cli.data.corpus import Corpus
+from s2s_cli.distributed.replica import Replica
 from s2s_cli.model.config import Shape
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.training import update
 from s2s_cli.training.config import TrainingConfig
-from s2s_cli.training.gradient import Gradient, largest, room_for_moments, try_gradient
-from s2s_cli.training.replica import Replica
-from s2s_cli.training.update import make_optimisers, step
+from s2s_cli.training.gradient import Gradient, largest, try_gradient
+from s2s_cli.training.optimisers import Optimisers
+from s2s_cli.training.update import step
 
 SHAPE = Shape(layers=2, hidden_size=6, embedding_size=5, source_vocabulary=20, target_vocabulary=20)
 PAIRS = split(60, 3)
@@ -136,24 +137,24 @@ def test_trying_changes_nothing_and_takes_what_the_first_step_takes(
 ) -> None:
     model.dropout.p = 0.3
     gradient = Gradient(model, PAIRS, CPU, TrainingConfig())
-    optimisers = make_optimisers(optimiser, model)
+    optimisers = Optimisers.of(optimiser, model)
     before = {name: each.clone() for name, each in model.state_dict().items()}
     random = torch.get_rng_state()
     try_gradient(gradient, torch.arange(32), optimisers, Replica((CPU,)))
     assert torch.equal(torch.get_rng_state(), random)
     assert_same(dict(model.state_dict()), before)
     assert all(each.grad is None for each in model.parameters())
-    assert all(not each.state for each in optimisers)
+    assert all(not each.state for each in optimisers.each)
 
-    room = sum(each.numel() for each in room_for_moments(optimisers))
+    room = sum(each.numel() for each in optimisers.reserved_moments())
     gradient(torch.arange(32), 32)
     step(optimisers, 0.1, 1.0)
     moments = [
         value
-        for each in optimisers
+        for each in optimisers.each
         for state in each.state.values()
         for value in state.values()
         if isinstance(value, torch.Tensor) and value.dim() > 0
     ]
     assert room == sum(each.numel() for each in moments)
-    assert room_for_moments(optimisers) == []
+    assert optimisers.reserved_moments() == []

@@ -10,11 +10,12 @@ import torch
 from small import CPU, assert_same, final, run, small_corpus
 
 from s2s_cli.errors import DamagedFileError
+from s2s_cli.model.config import Shape
 from s2s_cli.model.directory import LAST, PREVIOUS, Description
 from s2s_cli.model.seq2seq import Seq2Seq
-from s2s_cli.training import checkpoint, whole
+from s2s_cli.training import checkpoint
 from s2s_cli.training.checkpoint import Restored
-from s2s_cli.training.update import make_optimisers
+from s2s_cli.training.optimisers import Optimisers
 
 ADAM = {"optimiser": "adam", "learning_rate": 0.01, "epochs": 0.5, "save_every": 2}
 DENSE, TABLES = 0, 1  # the two optimisers
@@ -44,10 +45,10 @@ def change(path: Path, how: Callable[[Content], object]) -> None:
 def restored(directory: Path) -> tuple[Restored | None, list[Content]]:
     """What a training goes on with, and its optimisers in full, as they are at the next update."""
     network = Seq2Seq(Description.read(directory).shape)
-    optimisers = make_optimisers("adam", network)
+    optimisers = Optimisers.of("adam", network)
     saved = torch.load(directory / PREVIOUS, weights_only=True)["settings"]
     found = checkpoint.restore(directory, network, optimisers, checkpoint.Identity(saved), CPU)
-    return found, [each.state_dict() for each in optimisers]
+    return found, [each.state_dict() for each in optimisers.each]
 
 
 def state(content: Content, optimiser: int) -> Content:
@@ -135,11 +136,10 @@ def test_states_that_no_training_writes_are_damage(
 
 
 def test_sgd_remembers_nothing() -> None:
-    network = torch.nn.Linear(2, 2)
-    optimiser = torch.optim.SGD(network.parameters(), lr=0.0)
+    optimisers = Optimisers.of("sgd", Seq2Seq(Shape(4, 4, 1, 2, 2)))
     momentum = {"momentum_buffer": torch.zeros(2, 2)}
-    with pytest.raises(ValueError, match="remembers nothing"):
-        whole.check_state(optimiser, momentum, torch.zeros(2, 2))
+    with pytest.raises(ValueError, match="without moments"):
+        optimisers.check_state(optimisers.each[0], momentum, torch.zeros(2, 2))
 
 
 @pytest.mark.parametrize("settings", [ADAM, {**ADAM, "optimiser": "sgd"}], ids=["adam", "sgd"])

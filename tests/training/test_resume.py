@@ -16,10 +16,9 @@ import torch
 from small import assert_same, final, metrics, run, small_corpus
 
 from s2s_cli.data.corpus import Corpus
+from s2s_cli.distributed.signals import Stopped, StopSignals
 from s2s_cli.training import loop
-from s2s_cli.training.loop import Stopped
 from s2s_cli.training.metrics import Clock
-from s2s_cli.training.signals import StopSignals
 
 Settings = dict[str, Any]
 Log = list[str]

@@ -1,7 +1,6 @@
 """One update means the same in every layout, and a training goes on in another one."""
 
 import dataclasses
-import random
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,14 @@ from torch.multiprocessing.spawn import start_processes
 
 from s2s_cli.data.batches import plan_epoch
 from s2s_cli.data.corpus import Corpus
+from s2s_cli.distributed.ranks import Rank, process_group
+from s2s_cli.distributed.replica import Replica
+from s2s_cli.distributed.signals import StopSignals
+from s2s_cli.distributed.state_dicts import model_state_dict
 from s2s_cli.model.config import ModelConfig
-from s2s_cli.training import whole
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.loop import Trainer
 from s2s_cli.training.metrics import Clock
-from s2s_cli.training.replica import Replica
-from s2s_cli.training.seats import Seat, joined
-from s2s_cli.training.signals import StopSignals
 
 CPU = torch.device("cpu")
 SHAPE = ModelConfig(layers=3, hidden_size=6, embedding_size=5)
@@ -62,11 +61,15 @@ def one_of_several(
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
     store = FileStore(str(folder / "meeting"), count)
-    with joined(Seat(rank, count, rank, count), CPU, 1.0, store):
+    with process_group(Rank(rank, count, rank, count), CPU, 1.0, store):
         replica = Replica((CPU,) * places, rank, count)
         trainer, trace = trained(data, folder / "model", config, replica, UPDATES)
         perplexity = trainer.validation_perplexity()
-        found = {"trace": trace, "perplexity": perplexity, "weights": whole.weights(trainer.model)}
+        found = {
+            "trace": trace,
+            "perplexity": perplexity,
+            "weights": model_state_dict(trainer.model),
+        }
         torch.save(found, folder / f"{rank}.pt")
 
 
@@ -92,7 +95,7 @@ def test_the_model_spread_over_devices(
     one, expected = trained(data, tmp_path, config, Replica((CPU,)), UPDATES)
     several, trace = trained(data, tmp_path, config, Replica((CPU,) * places), UPDATES)
     assert trace == pytest.approx(expected, rel=1e-9)
-    assert_close(whole.weights(several.model), whole.weights(one.model))
+    assert_close(model_state_dict(several.model), model_state_dict(one.model))
     assert several.validation_perplexity() == pytest.approx(one.validation_perplexity(), rel=1e-9)
 
 
@@ -109,7 +112,7 @@ def test_copies_in_several_processes(
     found = in_processes(count, places, data, tmp_path, config)
     for each in found:
         assert each["trace"] == pytest.approx(expected, rel=1e-9)
-        assert_close(each["weights"], whole.weights(one.model))
+        assert_close(each["weights"], model_state_dict(one.model))
         assert each["perplexity"] == pytest.approx(one.validation_perplexity(), rel=1e-9)
         for name, value in found[0]["weights"].items():
             assert torch.equal(each["weights"][name], value)
@@ -122,7 +125,7 @@ def test_more_processes_than_sentences(tiny_experiment: Path, tmp_path: Path) ->
     one, expected = trained(data, tmp_path, config, Replica((CPU,)), UPDATES)
     found = in_processes(4, 1, data, tmp_path, config)
     assert found[3]["trace"] == pytest.approx(expected, rel=1e-9)
-    assert_close(found[3]["weights"], whole.weights(one.model))
+    assert_close(found[3]["weights"], model_state_dict(one.model))
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adam"])
@@ -143,7 +146,7 @@ def test_a_training_goes_on_in_another_layout(
     straight = run(tmp_path / "straight", 1, UPDATES)
     for places, updates in ((1, 5), (4, 10), (1, 15), (6, UPDATES)):
         changing = run(tmp_path / "changing", places, updates)
-    assert_close(whole.weights(changing.model), whole.weights(straight.model))
+    assert_close(model_state_dict(changing.model), model_state_dict(straight.model))
     assert changing.progress.best_perplexity == pytest.approx(
         straight.progress.best_perplexity, rel=1e-9
     )
@@ -155,26 +158,3 @@ def test_a_training_goes_on_in_another_layout(
                 {key: torch.as_tensor(value) for key, value in other["state"][number].items()},
                 {key: torch.as_tensor(value) for key, value in state.items()},
             )
-
-
-def test_shares_cover_a_batch() -> None:
-    batch = torch.tensor(random.Random(1).sample(range(100), 11))
-    shares = [Replica((CPU,), rank, 4).share(batch) for rank in range(4)]
-    assert sorted(torch.cat([mine for mine, _ in shares]).tolist()) == sorted(batch.tolist())
-    assert all(counts for _, counts in shares)
-    assert [counts for _, counts in (Replica((CPU,), r, 4).share(batch[:2]) for r in range(4))] == [
-        True,
-        True,
-        False,
-        False,
-    ]
-
-
-def test_dropout_differs_between_processes_and_updates_and_comes_back() -> None:
-    def drawn(rank: int, update: int) -> float:
-        Replica((CPU,), rank, 2).seed(1, update)
-        return float(torch.rand(()))
-
-    numbers = [drawn(rank, update) for rank in range(2) for update in range(3)]
-    assert len(set(numbers)) == 6
-    assert drawn(1, 2) == numbers[-1]

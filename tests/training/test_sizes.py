@@ -16,11 +16,11 @@ from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.softmax import block_rows
 from s2s_cli.text.vocabulary import EOS
 from s2s_cli.training.config import TrainingConfig
+from s2s_cli.training.optimisers import Optimisers
 from s2s_cli.training.report import BYTES, memory_estimate
-from s2s_cli.training.update import clipping, gradient, gradient_norm, make_optimisers, step
+from s2s_cli.training.update import clipping, gradient, gradient_norm, step
 
 Kind = Literal["sgd", "adam"]
-Optimisers = list[torch.optim.Optimizer]
 
 SHAPE = Shape(
     source_vocabulary=90_000, target_vocabulary=20_000, layers=1, hidden_size=8, embedding_size=16
@@ -67,7 +67,7 @@ def test_an_update_costs_what_its_words_cost(kind: Kind, bf16: bool) -> None:
     tables = model.tables()
     moments = [
         each
-        for optimiser in optimisers
+        for optimiser in optimisers.each
         for table in tables
         for each in optimiser.state[table].values()
         if isinstance(each, Tensor)
@@ -103,7 +103,7 @@ def trained(shape: Shape, kind: Kind) -> tuple[Seq2Seq, Optimisers]:
     """A model after its first update, with which Adam's moments come to be."""
     model = Seq2Seq(shape)
     model.initialise(0.08, torch.Generator().manual_seed(1))
-    optimisers = make_optimisers(kind, model)
+    optimisers = Optimisers.of(kind, model)
     update(model, optimisers, bf16=False)
     return model, optimisers
 
@@ -117,7 +117,7 @@ def update(model: Seq2Seq, optimisers: Optimisers, *, bf16: bool) -> None:
 def numbers(model: Seq2Seq, optimisers: Optimisers) -> int:
     """What weights, gradients and optimisers hold."""
     gradients = [each.grad for each in model.parameters() if each.grad is not None]
-    states = [state for each in optimisers for state in each.state.values()]
+    states = [state for each in optimisers.each for state in each.state.values()]
     kept = [each for state in states for each in state.values() if isinstance(each, Tensor)]
     return sum(map(stored, [*model.parameters(), *gradients, *kept]))
 

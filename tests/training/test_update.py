@@ -14,11 +14,11 @@ from s2s_cli.data.batches import Batch
 from s2s_cli.model.config import Shape
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.vocabulary import EOS
+from s2s_cli.training.optimisers import Optimisers
 from s2s_cli.training.update import (
     clipping,
     gradient,
     gradient_norm,
-    make_optimisers,
     operations,
     step,
 )
@@ -88,7 +88,7 @@ def by_hand(
 def test_a_step_is_the_paper_s(divisor: int, largest: float) -> None:
     model = tiny()
     norm, expected = by_hand(copy.deepcopy(model), divisor, largest, 0.7)
-    optimisers = make_optimisers("sgd", model)
+    optimisers = Optimisers.of("sgd", model)
     loss = gradient(model, BATCH, divisor, bf16=False)
     assert float(loss) == pytest.approx(float(plain_loss(model).detach()), rel=1e-12)
     found = float(gradient_norm(model.parameters()))
@@ -116,7 +116,7 @@ def test_the_norm_counts_a_word_that_stands_twice_once() -> None:
 def test_embeddings_of_absent_words_rest(kind: Literal["sgd", "adam"]) -> None:
     """And their moments, also those of words that were in an earlier batch."""
     model = tiny()
-    optimisers = make_optimisers(kind, model)
+    optimisers = Optimisers.of(kind, model)
     update(model, optimisers, batch_of(ALL_SOURCES, ALL_TARGETS))
     before = [copy.deepcopy(rows_of(table, optimisers)) for table in model.tables()]
     assert [len(rows) for rows in before] == ([1, 1] if kind == "sgd" else [3, 3])
@@ -128,15 +128,15 @@ def test_embeddings_of_absent_words_rest(kind: Literal["sgd", "adam"]) -> None:
             assert (now != was).any(1).nonzero().flatten().tolist() == touched
 
 
-def update(model: Seq2Seq, optimisers: list[torch.optim.Optimizer], batch: Batch) -> None:
+def update(model: Seq2Seq, optimisers: Optimisers, batch: Batch) -> None:
     model.zero_grad()
     gradient(model, batch, 3, bf16=False)
     step(optimisers, 0.1, 0.5)
 
 
-def rows_of(table: Tensor, optimisers: list[torch.optim.Optimizer]) -> list[Tensor]:
+def rows_of(table: Tensor, optimisers: Optimisers) -> list[Tensor]:
     """A table, and what optimisers keep for each number of it."""
-    states = [optimiser.state.get(table, {}) for optimiser in optimisers]
+    states = [optimiser.state.get(table, {}) for optimiser in optimisers.each]
     kept = [each for state in states for each in state.values()]
     return [
         table.detach(),
@@ -152,7 +152,7 @@ def test_where_all_words_are_in_the_batch_adam_is_dense_adam() -> None:
     """Along the clipped gradient: the first step has signs alone, later ones lengths as well."""
     model = tiny()
     dense = copy.deepcopy(model)
-    optimisers = make_optimisers("adam", model)
+    optimisers = Optimisers.of("adam", model)
     tables = {id(table) for table in dense.tables()}
     groups = [[p for p in dense.parameters() if (id(p) in tables) is of] for of in (True, False)]
     adam = torch.optim.Adam([{"params": each} for each in groups], lr=0.1)

@@ -10,13 +10,13 @@ from small import CPU, SHAPE, assert_same, final, metrics, small_corpus
 from variants import OPTIONS
 
 from s2s_cli.data.corpus import Corpus
+from s2s_cli.distributed.replica import Replica
+from s2s_cli.distributed.state_dicts import model_state_dict
 from s2s_cli.errors import UserError
 from s2s_cli.model.config import ModelConfig, Shape
-from s2s_cli.training import whole
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.loop import Trainer, train
 from s2s_cli.training.plan import plan
-from s2s_cli.training.replica import Replica
 
 LEARNING: dict[str, Any] = {"optimiser": "adam", "learning_rate": 0.01, "dropout": 0.2}
 
@@ -97,7 +97,7 @@ def test_every_weight_is_saved(tmp_path: Path, corpus: Corpus) -> None:
     trainer = Trainer(corpus, tmp_path, config_of("general"), TrainingConfig(), Replica((CPU,)))
     trainer.start()
     named = dict(trainer.model.named_parameters())
-    assert list(whole.weights(trainer.model)) == list(named)
+    assert list(model_state_dict(trainer.model)) == list(named)
     assert {"attention.query.weight", "encoder_backward.weight_hh_l1", "bridge.linear.bias"} <= set(
         named
     )

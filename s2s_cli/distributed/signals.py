@@ -2,10 +2,19 @@
 
 import signal
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any
 
-NAMES = "SIGTERM", "SIGINT", "SIGUSR1"
+STOPPING = "SIGTERM", "SIGINT", "SIGUSR1"
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """How a run ended: finished, or to be resumed, with the signal that stopped it."""
+
+    finished: bool
+    signal: int | None = None
 
 
 class StopSignals:
@@ -17,7 +26,7 @@ class StopSignals:
 
     def __init__(
         self,
-        names: Sequence[str] = NAMES,
+        names: Sequence[str] = STOPPING,
         *,
         first: Callable[[], object] | None = None,
         second: Callable[[], object] | None = None,

@@ -1,7 +1,7 @@
 """Copies of a model that train together, a process each: their gradients are summed.
 
 An update means the same as on one device with the whole batch. Every replica runs the same number
-of updates by construction: all know every batch, and each takes its share.
+of updates by construction: all know every batch, and each takes its shard.
 """
 
 import random
@@ -14,7 +14,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn import Parameter
 
-from s2s_cli.training.signals import StopSignals
+from s2s_cli.distributed.signals import StopSignals
 
 
 @dataclass(frozen=True)
@@ -24,27 +24,27 @@ class Replica:
     Attributes:
         devices: over which the copy is spread; the first has the input.
         rank: number of this process, from 0.
-        count: of processes; with 1, nothing is exchanged.
+        world_size: number of processes; with 1, nothing is exchanged.
         signals: what asks it to stop after the present update; None: the usual signals do.
     """
 
     devices: tuple[torch.device, ...]
     rank: int = 0
-    count: int = 1
+    world_size: int = 1
     signals: StopSignals | None = None
 
     @property
-    def first(self) -> bool:
-        """Whether this process is the one that talks and writes files."""
+    def is_main(self) -> bool:
+        """True in the process that prints and writes files."""
         return self.rank == 0
 
     @property
-    def alone(self) -> bool:
-        """Whether there is one device in all."""
-        return self.count == len(self.devices) == 1
+    def is_single_device(self) -> bool:
+        """True where there is one device in all."""
+        return self.world_size == len(self.devices) == 1
 
     def stop_signals(self) -> AbstractContextManager[StopSignals]:
-        """What asks this process to stop after the present update, while training lasts."""
+        """Note, while training lasts, what asks this process to stop after its update."""
         return StopSignals() if self.signals is None else nullcontext(self.signals)
 
     def seed(self, seed: int, update: int) -> None:
@@ -57,32 +57,32 @@ class Replica:
             else:
                 torch.manual_seed(drawn)
 
-    def share(self, sentences: Tensor) -> tuple[Tensor, bool]:
-        """The sentences of a batch that are this replica's, and whether they count.
+    def shard_batch(self, sentences: Tensor) -> tuple[Tensor, bool]:
+        """Take this replica's sentences of a batch; return them, and whether they count.
 
-        They are taken here and there, so that shares are alike in length. A replica for which
+        They are taken at regular intervals, so that shards are alike in length. A replica for which
         none is left computes one that does not count, so that all exchange the same tensors.
         """
-        mine = sentences[self.rank :: self.count]
-        return (mine, True) if len(mine) else (sentences[:1], False)
+        shard = sentences[self.rank :: self.world_size]
+        return (shard, True) if len(shard) else (sentences[:1], False)
 
-    def sum(self, numbers: Tensor) -> Tensor:
-        """The sum of all replicas' ``numbers``, to the same bits for each."""
-        if self.count > 1:
+    def reduce_sum(self, numbers: Tensor) -> Tensor:
+        """Sum all replicas' ``numbers``, to the same bits for each."""
+        if self.world_size > 1:
             wait(dist.all_reduce(numbers, async_op=True))
         return numbers
 
-    def largest(self, number: int) -> int:
-        """The largest of all replicas' numbers."""
-        if self.count == 1:
+    def reduce_max(self, number: int) -> int:
+        """Find the largest of all replicas' numbers."""
+        if self.world_size == 1:
             return number
         numbers = torch.tensor([number], device=self.devices[0])
         wait(dist.all_reduce(numbers, dist.ReduceOp.MAX, async_op=True))
         return int(numbers)
 
-    def sum_gradients(self, parameters: Iterable[Parameter]) -> None:
-        """Make each gradient the sum of all replicas'; of embeddings, rows alone travel."""
-        if self.count == 1:
+    def reduce_gradients(self, parameters: Iterable[Parameter]) -> None:
+        """Make each gradient the sum of all replicas'; of embeddings, only rows are sent."""
+        if self.world_size == 1:
             return
         waiting, tables = [], []
         for each in parameters:
@@ -92,28 +92,28 @@ class Replica:
             else:
                 waiting.append(dist.all_reduce(each.grad, async_op=True))
         for table in tables:
-            self.sum_rows(table)
+            self.reduce_rows(table)
         for work in waiting:
             wait(work)
 
-    def sum_rows(self, table: Parameter) -> None:
+    def reduce_rows(self, table: Parameter) -> None:
         """Add up the rows that the replicas touched; all get them in one order."""
         assert table.grad is not None
-        mine = table.grad.coalesce()
-        rows, values = mine.indices()[0], mine.values()
-        counts = self.gathered(rows.new_tensor([len(rows)])).tolist()
+        own = table.grad.coalesce()
+        rows, values = own.indices()[0], own.values()
+        counts = self.all_gather(rows.new_tensor([len(rows)])).tolist()
         most = max(counts)
         real = torch.arange(most, device=rows.device) < rows.new_tensor(counts)[:, None]
         table.grad = torch.sparse_coo_tensor(
-            self.gathered(filled_up(rows, most))[real.flatten()][None],
-            self.gathered(filled_up(values, most))[real.flatten()],
+            self.all_gather(zero_padded(rows, most))[real.flatten()][None],
+            self.all_gather(zero_padded(values, most))[real.flatten()],
             table.shape,
             check_invariants=False,
         ).coalesce()
 
-    def gathered(self, values: Tensor) -> Tensor:
-        """All replicas' ``values``, alike in shape, one after another."""
-        everything = [torch.empty_like(values) for _ in range(self.count)]
+    def all_gather(self, values: Tensor) -> Tensor:
+        """Concatenate all replicas' ``values``, which are alike in shape."""
+        everything = [torch.empty_like(values) for _ in range(self.world_size)]
         wait(dist.all_gather(everything, values, async_op=True))
         return torch.cat(everything)
 
@@ -128,8 +128,8 @@ def wait(work: dist.Work | None) -> None:
     work.wait()
 
 
-def filled_up(values: Tensor, most: int) -> Tensor:
-    """``values`` and as many zeros as make their number ``most``."""
-    filled = values.new_zeros(most, *values.shape[1:])
-    filled[: len(values)] = values
-    return filled
+def zero_padded(values: Tensor, rows: int) -> Tensor:
+    """Append zeros to ``values`` until there are ``rows``."""
+    padded = values.new_zeros(rows, *values.shape[1:])
+    padded[: len(values)] = values
+    return padded

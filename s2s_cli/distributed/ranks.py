@@ -1,4 +1,4 @@
-"""The seats of replicas, one process each: who is who, on which devices, and how they meet."""
+"""Ranks of the processes that train together: their numbers, their devices, their process group."""
 
 import contextlib
 import os
@@ -15,32 +15,31 @@ from s2s_cli import console
 from s2s_cli.errors import UserError, is_out_of_memory
 from s2s_cli.model.device import choose_devices
 from s2s_cli.parallel import available_cores
-from s2s_cli.training.config import TrainingConfig
 
 
 @dataclass(frozen=True)
-class Seat:
-    """Where a process stands among the replicas.
+class Rank:
+    """The numbers of a process among all that train together, as torchrun names them.
 
     Attributes:
-        rank: its number among all, from 0.
-        count: of all.
-        local: its number on its machine.
-        beside: processes on its machine.
+        rank: its number, from 0.
+        world_size: number of processes.
+        local_rank: its number on its machine, from 0.
+        local_world_size: number of processes on its machine.
     """
 
     rank: int
-    count: int
-    local: int
-    beside: int
+    world_size: int
+    local_rank: int
+    local_world_size: int
 
 
 class Disconnected(UserError):
-    """Another replica does not answer any more."""
+    """Another replica that does not answer any more."""
 
 
-def seat_from_outside(environment: Mapping[str, str]) -> Seat | None:
-    """The seat that torchrun's or SLURM's variables give; None where there are none, or for one.
+def rank_from_environment(environment: Mapping[str, str]) -> Rank | None:
+    """Read torchrun's or SLURM's variables; None where there are none, or one process.
 
     Under SLURM, what torch.distributed asks for is set here where it is not: the first machine of
     the list, and a port that depends on the job and its step.
@@ -49,7 +48,7 @@ def seat_from_outside(environment: Mapping[str, str]) -> Seat | None:
         UserError: variables that make no sense (exit code 2).
     """
     try:
-        return read_seat(environment)
+        return read_rank(environment)
     except (KeyError, ValueError) as error:
         raise UserError(
             f"the variables of torchrun or SLURM make no sense ({error}); start s2s with one of "
@@ -58,31 +57,36 @@ def seat_from_outside(environment: Mapping[str, str]) -> Seat | None:
         ) from None
 
 
-def read_seat(environment: Mapping[str, str]) -> Seat | None:
-    """As `seat_from_outside`.
+def read_rank(environment: Mapping[str, str]) -> Rank | None:
+    """Read the variables, as `rank_from_environment`.
 
     Raises:
         KeyError, ValueError: a variable is missing, or no number.
     """
     if "RANK" in environment and "WORLD_SIZE" in environment:
-        rank, count, local, beside = (
+        rank, world_size, local_rank, beside = (
             int(environment.get(name, 0))
             for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
         )
     elif int(environment.get("SLURM_STEP_NUM_TASKS", 1)) > 1 and "SLURM_PROCID" in environment:
-        rank, count, local = (
+        rank, world_size, local_rank = (
             int(environment.get(name, 0))
             for name in ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID")
         )
         each_node = re.match(r"\d+", environment.get("SLURM_STEP_TASKS_PER_NODE", ""))
         beside = int(each_node[0]) if each_node else 1
-        job, job_step = (int(environment.get(f"SLURM_{name}_ID", 0)) for name in ("JOB", "STEP"))
-        port = 20_000 + (100 * job + job_step) % 20_000
-        os.environ.setdefault("MASTER_ADDR", first_host(environment["SLURM_STEP_NODELIST"]))
-        os.environ.setdefault("MASTER_PORT", str(port))
+        set_master(environment)
     else:
         return None
-    return Seat(rank, count, local, max(beside, 1)) if count > 1 else None
+    return Rank(rank, world_size, local_rank, max(beside, 1)) if world_size > 1 else None
+
+
+def set_master(environment: Mapping[str, str]) -> None:
+    """Set the variables by which torch.distributed finds the first process, where they are not."""
+    job, job_step = (int(environment.get(f"SLURM_{name}_ID", 0)) for name in ("JOB", "STEP"))
+    port = 20_000 + (100 * job + job_step) % 20_000
+    os.environ.setdefault("MASTER_ADDR", first_host(environment["SLURM_STEP_NODELIST"]))
+    os.environ.setdefault("MASTER_PORT", str(port))
 
 
 def first_host(nodes: str) -> str:
@@ -91,50 +95,61 @@ def first_host(nodes: str) -> str:
     return "".join(part or "" for part in matched.groups()) if matched else nodes
 
 
-def devices_of(config: TrainingConfig, seat: Seat) -> tuple[torch.device, ...]:
-    """The devices of one replica: as many as ``--gpus`` says, after those of its neighbours.
+def rank_devices(name: str, gpus: int, rank: Rank) -> tuple[torch.device, ...]:
+    """Choose the devices of one replica: ``gpus``, after those of the ranks before on its machine.
+
+    Args:
+        name: what ``--device`` says.
+        gpus: devices of each replica.
+        rank: of the replica.
 
     Raises:
         UserError: there are too few (exit code 2).
     """
-    if config.device not in ("auto", "cuda") or not torch.cuda.is_available():
-        devices = choose_devices(config.device, config.gpus)
-        if devices[0].type == "cuda" and seat.beside > 1:
+    if name not in ("auto", "cuda") or not torch.cuda.is_available():
+        devices = choose_devices(name, gpus)
+        if devices[0].type == "cuda" and rank.local_world_size > 1:
             raise UserError(
-                f"--device {config.device}: {seat.beside} processes on this machine cannot share "
+                f"--device {name}: {rank.local_world_size} processes on this machine cannot share "
                 "a GPU; leave --device out",
                 exit_code=2,
             )
         return devices
     found = torch.cuda.device_count()
     # Some launchers show each process its own GPUs alone.
-    first = 0 if found == config.gpus else seat.local * config.gpus
-    if first + config.gpus > found:
+    first = 0 if found == gpus else rank.local_rank * gpus
+    if first + gpus > found:
         raise UserError(
-            f"process {seat.local} of this machine needs GPUs {first} to "
-            f"{first + config.gpus - 1}, and there are {found}; start fewer processes",
+            f"process {rank.local_rank} of this machine needs GPUs {first} to "
+            f"{first + gpus - 1}, and there are {found}; start fewer processes",
             exit_code=2,
         )
-    return tuple(torch.device("cuda", first + number) for number in range(config.gpus))
+    return tuple(torch.device("cuda", first + number) for number in range(gpus))
 
 
-def share_of_cores(seat: Seat) -> int:
-    """CPU threads of a process that has others beside it."""
-    return max(1, available_cores() // seat.beside)
+def cores_per_process(rank: Rank) -> int:
+    """CPU cores for each of the processes of a machine."""
+    return max(1, available_cores() // rank.local_world_size)
 
 
 @contextlib.contextmanager
-def joined(
-    seat: Seat, device: torch.device, minutes: float, store: FileStore | None = None
+def process_group(
+    rank: Rank, device: torch.device, minutes: float, store: FileStore | None = None
 ) -> Iterator[None]:
-    """Meet the other replicas, and part at the end; only the first one talks.
+    """Connect with the other replicas, and disconnect at the end; only the first one prints.
+
+    Args:
+        rank: of this process.
+        device: of its tensors.
+        minutes: how long to wait for another replica.
+        store: where they meet; None: where the variables of the environment say.
 
     Raises:
         Disconnected: one of them did not come, or does not answer any more.
     """
-    if seat.rank:
+    if rank.rank:
         console.silence()
-    meet(seat, device, minutes, store)
+    init_process_group(rank, device, minutes, store)
     try:
         yield
         dist.destroy_process_group()
@@ -142,11 +157,13 @@ def joined(
         if is_out_of_memory(error) or not is_about_connections(error):
             raise
         raise Disconnected(
-            f"replica {seat.rank} of {seat.count} lost another one ({last_line(error)})"
+            f"replica {rank.rank} of {rank.world_size} lost another one ({last_line(error)})"
         ) from None
 
 
-def meet(seat: Seat, device: torch.device, minutes: float, store: FileStore | None) -> None:
+def init_process_group(
+    rank: Rank, device: torch.device, minutes: float, store: FileStore | None
+) -> None:
     """Wait for the other replicas, and be ready for exchanges.
 
     Raises:
@@ -160,27 +177,27 @@ def meet(seat: Seat, device: torch.device, minutes: float, store: FileStore | No
     try:
         dist.init_process_group(
             "nccl" if cuda else "gloo",
-            rank=seat.rank,
-            world_size=seat.count,
+            rank=rank.rank,
+            world_size=rank.world_size,
             store=store,
             timeout=timedelta(minutes=minutes),
         )
     except (RuntimeError, ValueError) as error:
         where = ":".join(os.environ.get(f"MASTER_{name}", "?") for name in ("ADDR", "PORT"))
         raise Disconnected(
-            f"replica {seat.rank} of {seat.count} could not meet the others within {minutes:g} "
-            f"minutes{'' if store else f' at {where}'} ({last_line(error)})"
+            f"replica {rank.rank} of {rank.world_size} could not meet the others within "
+            f"{minutes:g} minutes{'' if store else f' at {where}'} ({last_line(error)})"
         ) from None
 
 
 def is_about_connections(error: Exception) -> bool:
-    """Whether another replica is to blame; gloo has no type of its own for that."""
+    """True where another replica is to blame; gloo has no type of its own for that."""
     said = str(error).lower()
     phrases = "gloo", "nccl", "connection closed", "connection reset", "pair closure", "timed out w"
     return isinstance(error, dist.DistError) or any(each in said for each in phrases)
 
 
 def last_line(error: object) -> str:
-    """The last line of a message that says something."""
+    """The last line of a message that is not blank."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

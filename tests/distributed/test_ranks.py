@@ -2,18 +2,22 @@
 
 import pytest
 
-from s2s_cli.training.seats import Seat, first_host, last_line, seat_from_outside
+from s2s_cli.distributed.ranks import Rank, first_host, last_line, rank_from_environment
 
 
-def test_a_process_alone_has_no_seat() -> None:
-    assert seat_from_outside({}) is None
-    assert seat_from_outside({"RANK": "0", "WORLD_SIZE": "1"}) is None
-    assert seat_from_outside({"SLURM_NTASKS": "4", "SLURM_PROCID": "0"}) is None  # not under srun
+def test_a_process_alone_has_no_rank() -> None:
+    assert rank_from_environment({}) is None
+    assert rank_from_environment({"RANK": "0", "WORLD_SIZE": "1"}) is None
+    assert (
+        rank_from_environment({"SLURM_NTASKS": "4", "SLURM_PROCID": "0"}) is None
+    )  # not under srun
 
 
 def test_torchruns_variables() -> None:
     environment = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4"}
-    assert seat_from_outside(environment) == Seat(rank=5, count=8, local=1, beside=4)
+    assert rank_from_environment(environment) == Rank(
+        5, world_size=8, local_rank=1, local_world_size=4
+    )
 
 
 def test_slurms_variables(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +34,9 @@ def test_slurms_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     import os
 
-    assert seat_from_outside(environment) == Seat(rank=6, count=16, local=2, beside=4)
+    assert rank_from_environment(environment) == Rank(
+        6, world_size=16, local_rank=2, local_world_size=4
+    )
     assert os.environ["MASTER_ADDR"] == "gpu03"
     assert os.environ["MASTER_PORT"] == "1"  # what is set stays
 

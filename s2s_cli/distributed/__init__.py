@@ -1,0 +1,1 @@
+"""Several processes and devices: launching, ranks, replicas, state dicts of spread models."""
