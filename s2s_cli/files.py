@@ -17,7 +17,7 @@ from s2s_cli.errors import UserError
 STDIO = Path("-")
 BOM = b"\xef\xbb\xbf"
 # Bytes of a line that is read into memory; a small compressed file may hold a line of any length.
-LONGEST_LINE = 1 << 24
+MAX_LINE_BYTES = 1 << 24
 
 
 def existing(path: Path) -> Path:
@@ -82,7 +82,7 @@ def read_lines(path: Path, *, cut_at: int | None = None) -> Iterator[str]:
     Args:
         path: the file.
         cut_at: of a line with more bytes than this, give the beginning instead of refusing lines
-            beyond `LONGEST_LINE`.
+            beyond `MAX_LINE_BYTES`.
 
     Raises:
         UserError: missing, unreadable or damaged file; invalid UTF-8 or an endless line (names file
@@ -97,7 +97,7 @@ def read_lines(path: Path, *, cut_at: int | None = None) -> Iterator[str]:
 
 def bounded_lines(stream: BinaryIO, path: Path, cut_at: int | None = None) -> Iterator[bytes]:
     """The lines of ``stream`` as bytes, with their ends; see `read_lines`."""
-    longest = LONGEST_LINE if cut_at is None else cut_at
+    longest = MAX_LINE_BYTES if cut_at is None else cut_at
     for number, raw in enumerate(iter(partial(stream.readline, longest + 1), b""), 1):
         if len(raw) <= longest or raw.endswith(b"\n"):
             yield raw
@@ -109,9 +109,9 @@ def bounded_lines(stream: BinaryIO, path: Path, cut_at: int | None = None) -> It
 
 
 def endless_line(path: Path, number: int) -> UserError:
-    """Make the error for a line beyond `LONGEST_LINE`."""
+    """Make the error for a line beyond `MAX_LINE_BYTES`."""
     return UserError(
-        f"{name_of(path)}:{number}: a line of more than {LONGEST_LINE:,} bytes is no sentence; "
+        f"{name_of(path)}:{number}: a line of more than {MAX_LINE_BYTES:,} bytes is no sentence; "
         "remove it, or put line breaks into the text"
     )
 

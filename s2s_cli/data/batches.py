@@ -34,8 +34,8 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         return Batch(
-            on_device(self.source, device),
-            on_device(self.target_input, device),
+            packed_to_device(self.source, device),
+            packed_to_device(self.target_input, device),
             self.words.to(device, non_blocking=True),
         )
 
@@ -48,17 +48,17 @@ def plan_epoch(split: Split, batch_size: int, seed: int, epoch: int) -> list[Ten
     """
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     shuffled = torch.randperm(len(split), generator=generator)
-    batches = cut(split, shuffled, batch_size)
+    batches = cut_batches(split, shuffled, batch_size)
     order = torch.randperm(len(batches), generator=generator).tolist()
     return [batches[index] for index in order]
 
 
 def plan_in_order(split: Split, batch_size: int) -> list[Tensor]:
     """The same kind of batches without chance, for validation."""
-    return cut(split, torch.arange(len(split)), batch_size)
+    return cut_batches(split, torch.arange(len(split)), batch_size)
 
 
-def cut(split: Split, order: Tensor, batch_size: int) -> list[Tensor]:
+def cut_batches(split: Split, order: Tensor, batch_size: int) -> list[Tensor]:
     """Cut ``order`` into batches of similar source lengths and, among these, target lengths."""
     order = order[split.source.lengths()[order].argsort(stable=True)]
     pool = torch.arange(len(order)) // (POOL_BATCHES * batch_size)
@@ -68,7 +68,7 @@ def cut(split: Split, order: Tensor, batch_size: int) -> list[Tensor]:
     return list(order[by_target[by_pool]].split(batch_size))
 
 
-def count_words(split: Split, sentences: Tensor) -> tuple[int, int]:
+def count_pair_words(split: Split, sentences: Tensor) -> tuple[int, int]:
     """Words of the sources and of the targets of some pairs, `EOS` not counted."""
     source, target = (
         int((side.offsets[sentences + 1] - side.offsets[sentences]).sum())
@@ -83,8 +83,8 @@ def make_batch(split: Split, sentences: Tensor) -> Batch:
     Raises:
         UserError: its files are no longer what they were.
     """
-    source, ids, places = laid_out(split.source, sentences, ends=0)
-    target, words, before = laid_out(split.target, sentences, ends=1)
+    source, ids, places = packed_order(split.source, sentences, ends=0)
+    target, words, before = packed_order(split.target, sentences, ends=1)
     return Batch(
         source._replace(data=ids[places + 1].long()),
         target._replace(data=words[before].long()),
@@ -92,7 +92,7 @@ def make_batch(split: Split, sentences: Tensor) -> Batch:
     )
 
 
-def laid_out(side: Side, sentences: Tensor, ends: int) -> tuple[PackedSequence, Tensor, Tensor]:
+def packed_order(side: Side, sentences: Tensor, ends: int) -> tuple[PackedSequence, Tensor, Tensor]:
     """Where the words of ``sentences`` stand when time steps follow each other.
 
     Args:
@@ -114,7 +114,7 @@ def laid_out(side: Side, sentences: Tensor, ends: int) -> tuple[PackedSequence, 
     return order, side.gather(sentences[index]), before
 
 
-def on_device(sentences: PackedSequence, device: torch.device) -> PackedSequence:
+def packed_to_device(sentences: PackedSequence, device: torch.device) -> PackedSequence:
     """``sentences`` on ``device``, but for the batch sizes, which torch wants on the CPU."""
     data, sizes, *order = sentences
     return PackedSequence(

@@ -9,15 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from s2s_cli.data.ids import IdsFile, refuse_other_digest
+from s2s_cli.data.ids import IdsFile, check_digest
 from s2s_cli.errors import UserError
 from s2s_cli.files import check_format, read_json
 from s2s_cli.json_fields import fits
-from s2s_cli.text.facts import FORMAT, Facts
-from s2s_cli.text.layout import MANIFEST, ids_file, offsets_file, vocabulary_file
+from s2s_cli.text.facts import FACTS_FORMAT, Facts
+from s2s_cli.text.layout import CORPUS_SPLITS, MANIFEST, ids_file, offsets_file, vocabulary_file
 from s2s_cli.text.vocabulary import EOS, Vocabulary
-
-SPLITS = ("train", "valid")
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +122,7 @@ class Manifest:
         self.path = path
         self.content = content
         remedy = "run `s2s vocab` again"
-        self.format = check_format(content.get("format"), FORMAT, path, remedy)
+        self.format = check_format(content.get("format"), FACTS_FORMAT, path, remedy)
 
     @property
     def digest(self) -> str:
@@ -162,7 +160,7 @@ class Manifest:
             UserError: an unknown name, or words where there are no pairs.
         """
         for split in self.value("splits", kind=dict):
-            if split not in SPLITS:
+            if split not in CORPUS_SPLITS:
                 raise self.damaged(f"splits → {split!r:.40} is no split")
             words = self.value("splits", split, "words", kind=dict).values()
             if not self.count("splits", split, "pairs") and any(words):
@@ -227,5 +225,5 @@ def read_offsets(path: Path, manifest: Manifest) -> Tensor:
     """All numbers of a file that `check_size` has passed."""
     content = bytearray(path.read_bytes())
     sha256 = manifest.value("files", path.name, "sha256", kind=str)
-    refuse_other_digest(path, hashlib.sha256(content).hexdigest(), sha256)
+    check_digest(path, hashlib.sha256(content).hexdigest(), sha256)
     return torch.frombuffer(content, dtype=torch.int64)

@@ -22,7 +22,7 @@ from s2s_cli.text.vocabulary import EOS
 
 ID = torch.int32
 SEPARATOR = bytearray(EOS.to_bytes(ID.itemsize, sys.byteorder))
-CHUNK = 1 << 22  # bytes of a look through the whole file
+BYTES_PER_CHECK = 1 << 22  # bytes of a look through the whole file
 
 
 class IdsFile:
@@ -50,9 +50,9 @@ class IdsFile:
         """
         digest = hashlib.sha256()
         for chunk in self._chunks():
-            self._refuse_strangers(torch.frombuffer(chunk, dtype=ID), lowest=EOS + 1)
+            self._check_ids_in_range(torch.frombuffer(chunk, dtype=ID), lowest=EOS + 1)
             digest.update(chunk)
-        refuse_other_digest(self.path, digest.hexdigest(), sha256)
+        check_digest(self.path, digest.hexdigest(), sha256)
 
     def gather(self, starts: Tensor, lengths: Tensor) -> Tensor:
         """So many ids from each start on, int32, with `EOS` before, between and after.
@@ -66,7 +66,7 @@ class IdsFile:
             if sum(map(len, read)) < sum(counts):  # some file systems give a part at a time
                 read = list(map(self._read, counts, places))
         ids = torch.frombuffer(SEPARATOR.join([b"", *read, b""]), dtype=ID)
-        self._refuse_strangers(ids, lowest=EOS)
+        self._check_ids_in_range(ids, lowest=EOS)
         if int((ids == EOS).sum()) != len(counts) + 1:
             raise self._damaged()
         return ids
@@ -74,8 +74,8 @@ class IdsFile:
     def _chunks(self) -> Iterator[bytearray]:
         end = self.words * ID.itemsize
         with named_errors(str(self.path)):
-            for place in range(0, end, CHUNK):
-                yield bytearray(self._read(min(CHUNK, end - place), place))
+            for place in range(0, end, BYTES_PER_CHECK):
+                yield bytearray(self._read(min(BYTES_PER_CHECK, end - place), place))
 
     def _read(self, count: int, place: int) -> bytes:
         """So many bytes from ``place`` on."""
@@ -90,7 +90,7 @@ class IdsFile:
             content += more
         return content
 
-    def _refuse_strangers(self, ids: Tensor, *, lowest: int) -> None:
+    def _check_ids_in_range(self, ids: Tensor, *, lowest: int) -> None:
         low, high = ids.aminmax()
         if low < lowest or high >= self.size:
             raise self._damaged()
@@ -99,7 +99,7 @@ class IdsFile:
         return UserError(f"{self.path}: damaged (ids beyond the vocabulary); run `s2s vocab` again")
 
 
-def refuse_other_digest(path: Path, found: str, expected: str) -> None:
+def check_digest(path: Path, found: str, expected: str) -> None:
     """Whether a file has the bytes that were written, to the last bit.
 
     Raises:

@@ -19,6 +19,7 @@ from s2s_cli.settings import setting
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.layout import (
     AT_WORK,
+    CORPUS_SPLITS,
     MANIFEST,
     ids_file,
     offsets_file,
@@ -27,7 +28,6 @@ from s2s_cli.text.layout import (
 )
 from s2s_cli.text.vocabulary import UNK, Vocabulary
 
-SPLITS = ("train", "valid")
 BUFFERED_WORDS = 1 << 18
 
 
@@ -104,10 +104,12 @@ def write_corpus(config: VocabConfig, facts: Facts) -> VocabReport:
     """As `numericalise`."""
     languages = choose_vocabularies(config, facts)
     splits = [
-        split for split in SPLITS if text_file(config.data, split, facts.source_language).exists()
+        split
+        for split in CORPUS_SPLITS
+        if text_file(config.data, split, facts.source_language).exists()
     ]
     report = VocabReport(languages, {}, {}, facts.subwords.units)
-    require_room(config.data, languages)
+    check_disk_space(config.data, languages)
     with AtomicFiles() as outputs:
         for split in splits:
             write_split(config.data, split, facts, report, outputs)
@@ -117,7 +119,7 @@ def write_corpus(config: VocabConfig, facts: Facts) -> VocabReport:
         outputs.remove(config.data / MANIFEST)
         if "valid" not in splits:
             remove_split(config.data, "valid", languages, outputs)
-        outputs.write_json(config.data / MANIFEST, manifest(facts, report))
+        outputs.write_json(config.data / MANIFEST, make_manifest(facts, report))
     return report
 
 
@@ -137,7 +139,7 @@ def choose_vocabularies(config: VocabConfig, facts: Facts) -> list[LanguageRepor
     return languages
 
 
-def require_room(directory: Path, languages: list[LanguageReport]) -> None:
+def check_disk_space(directory: Path, languages: list[LanguageReport]) -> None:
     """Say what the ids of the training text will take, and refuse where the disk is full."""
     needed = sum(4 * each.words["train"] for each in languages)
     free = shutil.disk_usage(directory).free
@@ -156,7 +158,7 @@ def write_split(
         writer = IdsWriter(directory, split, each.language, outputs)
         text = text_file(directory, split, each.language)
         with progress(f"{split}.{each.language}", each.words.get(split), "words") as advance:
-            for ids in encoded(text, each.vocabulary, reverse):
+            for ids in encode_lines(text, each.vocabulary, reverse):
                 writer.add(ids)
                 if len(writer.ids) >= BUFFERED_WORDS:
                     advance(writer.flush())
@@ -172,7 +174,7 @@ def write_split(
     report.pairs[split] = pairs[0]
 
 
-def encoded(path: Path, vocabulary: Vocabulary, reverse: bool) -> Iterator["array[int]"]:
+def encode_lines(path: Path, vocabulary: Vocabulary, reverse: bool) -> Iterator["array[int]"]:
     """The ids of each line, last word first where ``reverse``."""
     look_up = vocabulary.ids.get
     for words in read_words(path):
@@ -244,7 +246,7 @@ def remove_split(
         outputs.remove(offsets_file(directory, split, each.language))
 
 
-def manifest(facts: Facts, report: VocabReport) -> dict[str, Any]:
+def make_manifest(facts: Facts, report: VocabReport) -> dict[str, Any]:
     """What corpus.json says: enough to notice any file that is not of this corpus."""
     return {
         "format": facts.format,

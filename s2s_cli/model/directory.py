@@ -20,7 +20,7 @@ from s2s_cli.files import check_format, read_json
 from s2s_cli.model.archive import DamagedError, check_archive, check_content
 from s2s_cli.model.config import Shape
 from s2s_cli.model.variant import AnySeq2Seq, make_model
-from s2s_cli.text.facts import FORMAT as DESCRIPTION_FORMAT
+from s2s_cli.text.facts import FACTS_FORMAT as DESCRIPTION_FORMAT
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.layout import pieces_file
 from s2s_cli.text.vocabulary import Vocabulary

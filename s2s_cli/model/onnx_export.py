@@ -15,7 +15,7 @@ from s2s_cli.errors import UserError
 from s2s_cli.model.directory import DESCRIPTION, Description, load_model, vocabulary_path
 from s2s_cli.model.onnx_graph import LARGEST, Graph, Value, number_of, require_onnx
 from s2s_cli.model.variant import AnySeq2Seq, VariantSeq2Seq
-from s2s_cli.text.facts import FILE_NAME as FACTS
+from s2s_cli.text.facts import FACTS_FILE as FACTS
 from s2s_cli.text.layout import pieces_file
 from s2s_cli.text.vocabulary import EOS, UNK
 

@@ -6,16 +6,16 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 from s2s_cli.errors import UserError
-from s2s_cli.files import BOM, LONGEST_LINE, decode_line, endless_line, existing, reading
+from s2s_cli.files import BOM, MAX_LINE_BYTES, decode_line, endless_line, existing, reading
 
 # Pairs a chunk: enough for a worker to be busy longer than with messages, not more than fit the
 # caches of a processor once their words are cut apart.
-CHUNK = 1000
-BLOCK = 1 << 20  # bytes
+PAIRS_PER_CHUNK = 1000
+READ_BYTES = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
-class Source:
+class SplitFiles:
     """The two files of one split, source language first.
 
     Attributes:
@@ -40,13 +40,13 @@ class Chunk:
         sides: by language the bytes themselves, or where they start and end in the file.
     """
 
-    source: Source
+    source: SplitFiles
     first: int
     sides: tuple[bytes | tuple[int, int], ...]
 
     @property
     def pairs(self) -> int:
-        return min(CHUNK, self.source.lines - self.first + 1)
+        return min(PAIRS_PER_CHUNK, self.source.lines - self.first + 1)
 
     def read(self) -> tuple[bytes, ...]:
         """The bytes of both sides."""
@@ -92,7 +92,7 @@ class Chunk:
                 decode_line(raw, path, number)
 
 
-def find_source(split: str, paths: tuple[Path, Path]) -> Source:
+def scan_split(split: str, paths: tuple[Path, Path]) -> SplitFiles:
     """Count the lines of both files and note where the chunks start.
 
     Raises:
@@ -105,7 +105,7 @@ def find_source(split: str, paths: tuple[Path, Path]) -> Source:
             "be the translation of line i of the other"
         )
     compressed = [existing(path).suffix == ".gz" for path in paths]
-    return Source(
+    return SplitFiles(
         split, paths, lines, (None if compressed[0] else left, None if compressed[1] else right)
     )
 
@@ -121,12 +121,12 @@ def chunk_starts(path: Path) -> tuple[int, list[int]]:
     lines, size, last, begun = 0, 0, b"\n", 0  # begun: bytes so far of a line that goes on
     starts = [0]
     with reading(path) as stream:
-        while block := stream.read(BLOCK):
+        while block := stream.read(READ_BYTES):
             count, passed, rest = block.count(b"\n"), 0, block
-            if begun + (block.find(b"\n") if count else len(block)) > LONGEST_LINE:
+            if begun + (block.find(b"\n") if count else len(block)) > MAX_LINE_BYTES:
                 raise endless_line(path, lines + 1)
             begun = len(block) - 1 - block.rfind(b"\n") if count else begun + len(block)
-            while (ends := len(starts) * CHUNK - lines) <= count:
+            while (ends := len(starts) * PAIRS_PER_CHUNK - lines) <= count:
                 rest = rest.split(b"\n", ends - passed)[-1]
                 passed = ends
                 starts.append(size + len(block) - len(rest))
@@ -138,20 +138,20 @@ def chunk_starts(path: Path) -> tuple[int, list[int]]:
     return lines + (last != b"\n"), starts
 
 
-def chunks(sources: list[Source]) -> Iterator[Chunk]:
+def cut_chunks(sources: list[SplitFiles]) -> Iterator[Chunk]:
     for source in sources:
-        for place, sides in enumerate(zip(*sides_of(source), strict=True)):
-            yield Chunk(source, 1 + place * CHUNK, sides)
+        for place, sides in enumerate(zip(*chunk_sides(source), strict=True)):
+            yield Chunk(source, 1 + place * PAIRS_PER_CHUNK, sides)
 
 
-def sides_of(source: Source) -> list[Iterator[bytes | tuple[int, int]]]:
+def chunk_sides(source: SplitFiles) -> list[Iterator[bytes | tuple[int, int]]]:
     return [
-        compressed_sides(path) if starts is None else pairwise(starts)
+        compressed_chunk_sides(path) if starts is None else pairwise(starts)
         for path, starts in zip(source.paths, source.starts, strict=True)
     ]
 
 
-def compressed_sides(path: Path) -> Iterator[bytes]:
+def compressed_chunk_sides(path: Path) -> Iterator[bytes]:
     with reading(path) as stream:
-        while lines := b"".join(islice(stream, CHUNK)):
+        while lines := b"".join(islice(stream, PAIRS_PER_CHUNK)):
             yield lines

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 
 from s2s_cli.errors import UserError
-from s2s_cli.text.subwords import Kind, escaped, require_sentencepiece
+from s2s_cli.text.subwords import SubwordKind, escape_word_start, require_sentencepiece
 
 # A longer word teaches nothing; SentencePiece leaves out words with these characters anyway.
 LONGEST_WORD = 1000
@@ -16,7 +16,9 @@ TOO_MANY = re.compile(r"size too high.*<= (\d+)")
 TOO_FEW = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 
 
-def learn(kind: Kind, words: Counter[str], size: int, coverage: float, language: str) -> bytes:
+def learn_pieces(
+    kind: SubwordKind, words: Counter[str], size: int, coverage: float, language: str
+) -> bytes:
     """A SentencePiece model with ``size`` pieces; the same words give the same bytes.
 
     Words are learned from as they are, each as often as it was counted: no normalisation, no
@@ -38,7 +40,7 @@ def learn(kind: Kind, words: Counter[str], size: int, coverage: float, language:
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=(
-                f"{escaped(word)}\t{count}" for word, count in entries if is_learned(word)
+                f"{escape_word_start(word)}\t{count}" for word, count in entries if is_learned(word)
             ),
             input_format="tsv",
             model_writer=model,
@@ -56,7 +58,9 @@ def learn(kind: Kind, words: Counter[str], size: int, coverage: float, language:
             minloglevel=2,
         )
     except RuntimeError as error:
-        raise UserError(f"the training text ({language}) {complaint(str(error), size)}") from None
+        raise UserError(
+            f"the training text ({language}) {explain_failure(str(error), size)}"
+        ) from None
     return model.getvalue()
 
 
@@ -64,7 +68,7 @@ def is_learned(word: str) -> bool:
     return len(word) <= LONGEST_WORD and not any(each in word for each in NEVER_LEARNED)
 
 
-def complaint(error: str, size: int) -> str:
+def explain_failure(error: str, size: int) -> str:
     """What SentencePiece says, as what to do."""
     if most := TOO_MANY.search(error):
         return f"has too few words for {size:,} pieces; give --subword-size {most[1]} or less"

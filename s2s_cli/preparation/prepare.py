@@ -23,14 +23,14 @@ from s2s_cli.files import (
 )
 from s2s_cli.locks import exclusive_lock
 from s2s_cli.parallel import Workers, available_cores, worker_processes
-from s2s_cli.preparation.chunks import Chunk, Source, chunks, find_source
+from s2s_cli.preparation.chunks import Chunk, SplitFiles, cut_chunks, scan_split
 from s2s_cli.preparation.report import PrepReport, SplitReport
-from s2s_cli.preparation.splitting import Learning, Waiting, split_waiting
+from s2s_cli.preparation.splitting import SubwordSettings, TemporaryText, segment_text
 from s2s_cli.settings import setting
-from s2s_cli.text.facts import FILE_NAME, Facts, is_language
+from s2s_cli.text.cleaning import FILE_START_MARK, LINE_END_RETURN
+from s2s_cli.text.facts import FACTS_FILE, Facts, is_language
 from s2s_cli.text.layout import AT_WORK, MANIFEST, SPLITS, pieces_file, text_file
-from s2s_cli.text.odd import FILE_START_MARK, LINE_END_RETURN
-from s2s_cli.text.subwords import LEARNED, Kind, Subwords, require_sentencepiece
+from s2s_cli.text.subwords import LEARNED_KINDS, SubwordKind, Subwords, require_sentencepiece
 from s2s_cli.text.tokenise import Tokeniser, tokeniser_name
 
 # Less text is done before a second process has started.
@@ -40,7 +40,7 @@ FILTERED_TOGETHER = 1 << 16  # bytes
 REPORT = "prep.json"
 DROPPED = "dropped.tsv"
 
-Reason = Literal["empty", "too long", "length ratio"]
+DropReason = Literal["empty", "too long", "length ratio"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class PrepConfig:
     target_language: str = setting("fr", "Language translated into.")
     tokenised: bool = setting(False, "The text is tokenised: words stand between spaces.")
     reverse_source: bool = setting(False, "Models read the source last word first (section 3.3).")
-    subwords: Kind = setting(
+    subwords: SubwordKind = setting(
         "none",
         "Pieces of words: none; bpe, unigram: learned from the training text; subword-nmt, "
         "sentencepiece: the text came split so.",
@@ -81,7 +81,7 @@ class PrepConfig:
 
 
 @dataclass
-class Prepared:
+class PreparedChunk:
     """What a worker made of a chunk: lines to write, dropped line numbers, counts by side."""
 
     split: str
@@ -89,7 +89,7 @@ class Prepared:
     kept: int = 0
     text: list[bytes] = field(default_factory=list)
     words: list[int] = field(default_factory=lambda: [0, 0])
-    dropped: list[tuple[int, Reason]] = field(default_factory=list)
+    dropped: list[tuple[int, DropReason]] = field(default_factory=list)
     odd: list[Counter[str]] = field(default_factory=list)
 
 
@@ -110,37 +110,37 @@ def prepare(config: PrepConfig) -> PrepReport:
     report.splits = {split: SplitReport() for split in named}
     count = worker_count(config, named)
     with (
-        vanishing(config.output),
+        removing_on_failure(config.output),
         exclusive_lock(config.output, AT_WORK),
-        Waiting(config.output) as waiting,
+        TemporaryText(config.output) as waiting,
         AtomicFiles() as outputs,
         worker_processes(count, partial(make_tokenisers, config), "--workers") as workers,
     ):
-        sources = [find_source(split, paths) for split, paths in named.items()]
+        sources = [scan_split(split, paths) for split, paths in named.items()]
         write_pairs(config, sources, report, outputs, waiting, workers)
         if report.splits["train"].kept == 0:
             raise UserError(f"{sources[0].paths[0]}: no pair fit for training in this text")
         subwords = split_into_pieces(config, report, waiting, outputs)
-        retire(config, sources, outputs)
+        remove_stale_files(config, sources, outputs)
         outputs.write_json(config.output / REPORT, report.as_json())
-        outputs.write_json(config.output / FILE_NAME, facts_of(config, subwords).as_json())
+        outputs.write_json(config.output / FACTS_FILE, make_facts(config, subwords).as_json())
     return report
 
 
-def facts_of(config: PrepConfig, subwords: Subwords) -> Facts:
+def make_facts(config: PrepConfig, subwords: Subwords) -> Facts:
     name = tokeniser_name(config.tokenised)
     return Facts(*config.languages, config.tokenised, config.reverse_source, name, subwords)
 
 
 def split_into_pieces(
-    config: PrepConfig, report: PrepReport, waiting: Waiting, outputs: AtomicFiles
+    config: PrepConfig, report: PrepReport, waiting: TemporaryText, outputs: AtomicFiles
 ) -> Subwords:
     """Split what waits, where pieces are to be learned."""
-    if config.subwords not in LEARNED:
+    if config.subwords not in LEARNED_KINDS:
         return Subwords(config.subwords)
-    learning = Learning(config.subwords, config.subword_size, config.character_coverage)
+    learning = SubwordSettings(config.subwords, config.subword_size, config.character_coverage)
     splits = [split for split in report.splits if split != "test"]
-    pieces = split_waiting(learning, waiting, config.languages, splits, outputs)
+    pieces = segment_text(learning, waiting, config.languages, splits, outputs)
     for split, counts in pieces.counts.items():
         report.splits[split].pieces = counts
     return pieces.subwords
@@ -186,7 +186,7 @@ def decode_until_bad(lines: Iterator[bytes], first: int) -> tuple[list[str], Use
 
 
 @contextmanager
-def vanishing(directory: Path) -> Iterator[None]:
+def removing_on_failure(directory: Path) -> Iterator[None]:
     """Where ``directory`` is not there yet, leave none behind if the block fails."""
     missing = [each for each in (directory, *directory.parents) if not each.exists()]
     try:
@@ -210,7 +210,7 @@ def check_languages(config: PrepConfig) -> None:
 
 
 def check_subwords(config: PrepConfig) -> None:
-    if config.subwords in LEARNED:
+    if config.subwords in LEARNED_KINDS:
         require_sentencepiece()  # better missed now than after all text was read
         return
     of_learning = config.subword_size, config.character_coverage
@@ -234,7 +234,7 @@ def find_splits(config: PrepConfig) -> dict[str, tuple[Path, Path]]:
     found = {}
     for split in SPLITS:
         paths = input_files(config, split)
-        if any(map(is_there, paths)) or getattr(config, split) is not None:
+        if any(map(exists, paths)) or getattr(config, split) is not None:
             refuse_same_files(config, paths)
             found[split] = paths
         elif split == "train":
@@ -247,7 +247,7 @@ def find_splits(config: PrepConfig) -> dict[str, tuple[Path, Path]]:
     return found
 
 
-def is_there(path: Path) -> bool:
+def exists(path: Path) -> bool:
     return path.exists() or path.with_name(f"{path.name}.gz").exists()
 
 
@@ -270,10 +270,10 @@ def refuse_same_files(config: PrepConfig, paths: tuple[Path, Path]) -> None:
 
 def write_pairs(
     config: PrepConfig,
-    sources: list[Source],
+    sources: list[SplitFiles],
     report: PrepReport,
     outputs: AtomicFiles,
-    waiting: Waiting,
+    waiting: TemporaryText,
     workers: Workers,
 ) -> None:
     """Run every chunk through `prepare_chunk` and write what comes back, in order.
@@ -282,7 +282,7 @@ def write_pairs(
     """
     files: dict[str, list[BinaryIO]] = {}
     for source in sources:
-        waits = config.subwords in LEARNED and source.split != "test"
+        waits = config.subwords in LEARNED_KINDS and source.split != "test"
         files[source.split] = [
             (waiting if waits else outputs).open(text_file(config.output, source.split, language))
             for language in config.languages
@@ -292,12 +292,12 @@ def write_pairs(
     total = sum(source.lines for source in sources)
     prepare_one = partial(prepare_chunk, config)
     with progress("preparing", total, "pairs") as advance:
-        for prepared in workers.in_order(prepare_one, chunks(sources)):
+        for prepared in workers.in_order(prepare_one, cut_chunks(sources)):
             for stream, text in zip(files[prepared.split], prepared.text, strict=True):
                 stream.write(text)
             for number, reason in prepared.dropped:
                 dropped.write(f"{prepared.split}\t{number}\t{reason}\n".encode())
-            add(report, prepared)
+            add_counts(report, prepared)
             advance(prepared.read)
 
 
@@ -320,9 +320,9 @@ def make_tokenisers(config: PrepConfig) -> None:
         tokeniser(language, config.tokenised).tokenise_block("a\n")
 
 
-def prepare_chunk(config: PrepConfig, chunk: Chunk) -> Prepared:
+def prepare_chunk(config: PrepConfig, chunk: Chunk) -> PreparedChunk:
     """Tokenise each pair and keep it or say why not; runs in a worker."""
-    prepared = Prepared(chunk.source.split, chunk.pairs)
+    prepared = PreparedChunk(chunk.source.split, chunk.pairs)
     raw = chunk.read()
     sides: list[list[str]] = []
     for side, text in enumerate(chunk.decode(raw)):
@@ -358,7 +358,7 @@ def count_odd_edges(raw: bytes, first: int) -> Counter[str]:
     return found
 
 
-def reason_to_drop(config: PrepConfig, source: int, target: int) -> Reason | None:
+def reason_to_drop(config: PrepConfig, source: int, target: int) -> DropReason | None:
     """Why a pair of these lengths in words is no good for training; None where it is."""
     shorter, longer = (source, target) if source < target else (target, source)
     if shorter == 0:
@@ -370,7 +370,7 @@ def reason_to_drop(config: PrepConfig, source: int, target: int) -> Reason | Non
     return None
 
 
-def add(report: PrepReport, prepared: Prepared) -> None:
+def add_counts(report: PrepReport, prepared: PreparedChunk) -> None:
     split = report.splits[prepared.split]
     split.read += prepared.read
     split.kept += prepared.kept
@@ -380,16 +380,16 @@ def add(report: PrepReport, prepared: Prepared) -> None:
         report.odd[side].update(prepared.odd[side])
 
 
-def retire(config: PrepConfig, sources: list[Source], outputs: AtomicFiles) -> None:
+def remove_stale_files(config: PrepConfig, sources: list[SplitFiles], outputs: AtomicFiles) -> None:
     """Have what would not belong to the new text go before that moves into place.
 
     Without facts the directory is not prepared and without manifest it is no corpus, so a kill
     between there and the last file, the facts, leaves nothing that could be taken for either.
     """
-    outputs.remove(config.output / FILE_NAME)
+    outputs.remove(config.output / FACTS_FILE)
     outputs.remove(config.output / MANIFEST)
     for language in config.languages:
         for split in set(SPLITS) - {source.split for source in sources}:
             outputs.remove(text_file(config.output, split, language))
-        if config.subwords not in LEARNED:
+        if config.subwords not in LEARNED_KINDS:
             outputs.remove(pieces_file(config.output, language))

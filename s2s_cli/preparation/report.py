@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from s2s_cli.text.odd import what_became
+from s2s_cli.text.cleaning import treatment
 
 
 @dataclass
@@ -46,7 +46,7 @@ class PrepReport:
             },
             "odd_characters": {
                 language: {
-                    kind: {"count": count, "done": what_became(kind, self.tokenised)}
+                    kind: {"count": count, "done": treatment(kind, self.tokenised)}
                     for kind, count in sorted(odd.items())
                 }
                 for language, odd in zip(self.languages, self.odd, strict=True)
@@ -69,7 +69,7 @@ class PrepReport:
             ]
         for language, odd in zip(self.languages, self.odd, strict=True):
             lines += [
-                f"{language}: {count:,} × {kind}: {what_became(kind, self.tokenised)}"
+                f"{language}: {count:,} × {kind}: {treatment(kind, self.tokenised)}"
                 for kind, count in sorted(odd.items())
             ]
         return lines

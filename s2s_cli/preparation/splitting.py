@@ -15,12 +15,12 @@ from types import TracebackType
 
 from s2s_cli.atomic_files import AtomicFiles, NamedWriter, named_errors
 from s2s_cli.console import progress, say
-from s2s_cli.preparation.learning import learn
+from s2s_cli.preparation.learning import learn_pieces
 from s2s_cli.text.layout import pieces_file, text_file
-from s2s_cli.text.subwords import Kind, Splitter, Subwords, model_file, splitter
+from s2s_cli.text.subwords import Splitter, SubwordKind, Subwords, make_splitter, model_file
 
 
-class Waiting:
+class TemporaryText:
     """Tokenised text of the splits that are to be split.
 
     Used as ``with Waiting(directory) as waiting``; what waits goes at the end of the block.
@@ -49,7 +49,7 @@ class Waiting:
             for line in text:
                 yield line.decode().removesuffix("\n").split(" ")
 
-    def __enter__(self) -> "Waiting":
+    def __enter__(self) -> "TemporaryText":
         return self
 
     def __exit__(
@@ -62,16 +62,16 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Learning:
-    """What pieces are learned: `learn` says what each means."""
+class SubwordSettings:
+    """What pieces are learned: `learn_pieces` says what each means."""
 
-    kind: Kind
+    kind: SubwordKind
     size: int
     coverage: float
 
 
 @dataclass
-class Pieces:
+class Segmentation:
     """How text was split.
 
     Attributes:
@@ -83,17 +83,17 @@ class Pieces:
     counts: dict[str, dict[str, int]]
 
 
-def split_waiting(
-    learning: Learning,
-    waiting: Waiting,
+def segment_text(
+    learning: SubwordSettings,
+    waiting: TemporaryText,
     languages: tuple[str, str],
     splits: list[str],
     outputs: AtomicFiles,
-) -> Pieces:
+) -> Segmentation:
     """Learn the pieces of each language and write models and text in pieces to ``outputs``.
 
     Raises:
-        UserError: as `learn`.
+        UserError: as `learn_pieces`.
     """
     models = []
     counts: dict[str, dict[str, int]] = {split: {} for split in splits}
@@ -101,18 +101,18 @@ def split_waiting(
         text = text_file(waiting.directory, "train", language)
         say(f"learning the pieces of {text.name}")
         words = Counter(chain.from_iterable(waiting.lines(text)))
-        model = learn(learning.kind, words, learning.size, learning.coverage, language)
+        model = learn_pieces(learning.kind, words, learning.size, learning.coverage, language)
         path = pieces_file(waiting.directory, language)
         outputs.open(path).write(model)
         models.append(model_file(model))
-        pieces = splitter(learning.kind, model, path)
+        pieces = make_splitter(learning.kind, model, path)
         for split in splits:
             text = text_file(waiting.directory, split, language)
             counts[split][language] = write_pieces(waiting, text, pieces, outputs)
-    return Pieces(Subwords(learning.kind, tuple(models)), counts)
+    return Segmentation(Subwords(learning.kind, tuple(models)), counts)
 
 
-def write_pieces(waiting: Waiting, text: Path, pieces: Splitter, outputs: AtomicFiles) -> int:
+def write_pieces(waiting: TemporaryText, text: Path, pieces: Splitter, outputs: AtomicFiles) -> int:
     """Write ``text`` in pieces; how many there are."""
     stream = outputs.open(text)
     count = 0

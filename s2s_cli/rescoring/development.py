@@ -12,7 +12,7 @@ from s2s_cli.rescoring.nbest import Scored
 from s2s_cli.rescoring.tuning import Candidates, tune
 from s2s_cli.rescoring.weights import Weights, best_row
 from s2s_cli.rescoring.winners import Average, RowReader, first_best
-from s2s_cli.text.features import TOTAL, Layout
+from s2s_cli.text.features import TOTAL, FeatureLayout
 from s2s_cli.text.nbest import Entry
 
 # Statistics of BLEU of a text as the translation of the source with this index.
@@ -64,7 +64,7 @@ class Development:
         self.counts[index] = counts_tensor([counted[text] for text in texts])
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> FeatureLayout:
         return self.reader.layout
 
     def tuned(self, config: TuningConfig) -> Weights:

@@ -12,7 +12,7 @@ from s2s_cli.inference.replicas import Replicas
 from s2s_cli.parallel import Workers
 from s2s_cli.partition import shares
 from s2s_cli.rescoring.prefix_tree import MOST_HYPOTHESES, List, score_group
-from s2s_cli.text.features import one_value
+from s2s_cli.text.features import feature_value
 from s2s_cli.text.nbest import Entry, hypothesis_words, read_segments
 from s2s_cli.text.vocabulary import UNK
 
@@ -112,7 +112,7 @@ def kept_scores(segments: Iterable[Segment], name: str, path: Path) -> Iterator[
         UserError: an entry has no such feature, or not one value of it.
     """
     for index, entries in segments:
-        yield index, entries, [one_value(entry, name, path) for entry in entries]
+        yield index, entries, [feature_value(entry, name, path) for entry in entries]
 
 
 def gathered(parts: Iterable[Part], workers: int) -> Iterator[list[Part]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from s2s_cli.errors import UserError
 from s2s_cli.files import existing, replacing
-from s2s_cli.text.features import Layout, described
+from s2s_cli.text.features import FeatureLayout, describe_layout
 from s2s_cli.toml import parse_toml, toml_section
 
 
@@ -27,7 +27,7 @@ class Weights:
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
-    def of_row(cls, layout: Layout, row: Sequence[float]) -> "Weights":
+    def of_row(cls, layout: FeatureLayout, row: Sequence[float]) -> "Weights":
         """Split ``row`` into the features of ``layout``, with the digits that the file keeps."""
         rest = iter(row)
         return cls(
@@ -59,7 +59,7 @@ class Weights:
         with replacing(path) as stream:
             stream.write("\n".join(starmap(toml_section, sections.items())).encode())
 
-    def row(self, layout: Layout, path: Path) -> list[float]:
+    def row(self, layout: FeatureLayout, path: Path) -> list[float]:
         """A weight for each value of a row with ``layout``, 0 for features without weights.
 
         Args:
@@ -73,7 +73,7 @@ class Weights:
             if name not in layout:
                 raise UserError(
                     f"{path}: weights of the feature {name}, which the list has not; it has "
-                    f"{described(layout)}"
+                    f"{describe_layout(layout)}"
                 )
             if len(weights) != layout[name]:
                 raise UserError(

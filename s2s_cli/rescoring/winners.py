@@ -10,7 +10,7 @@ from s2s_cli.errors import UserError
 from s2s_cli.files import name_of
 from s2s_cli.rescoring.nbest import Scored, Seen
 from s2s_cli.rescoring.weights import Weights, weighted_sums
-from s2s_cli.text.features import FeatureReader, described
+from s2s_cli.text.features import FeatureReader, describe_layout
 from s2s_cli.text.nbest import Entry
 
 # Above this share of words unknown to the model, the list was probably tokenised otherwise.
@@ -104,7 +104,7 @@ class Weighted:
             self._row = self.weights.row(layout, self.path)
             without = {name: layout[name] for name in layout if name not in self.weights.values}
             if without:
-                warn(f"{self.path}: no weights for {described(without)}: they count nothing")
+                warn(f"{self.path}: no weights for {describe_layout(without)}: they count nothing")
         return weighted_sums(rows, self._row)
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from s2s_cli.errors import UserError
 from s2s_cli.files import check_format, read_json, write_json
 from s2s_cli.json_fields import FieldError, from_json, required_fields
-from s2s_cli.text.subwords import WORDS, Subwords
+from s2s_cli.text.subwords import NO_SUBWORDS, Subwords
 
 # Of all files with facts in them; where words are words, the plain one is written.
-PLAIN_FORMAT, FORMAT = 1, 2
-FILE_NAME = "facts.json"
+PLAIN_FACTS_FORMAT, FACTS_FORMAT = 1, 2
+FACTS_FILE = "facts.json"
 
 
 @dataclass(frozen=True)
@@ -34,19 +34,19 @@ class Facts:
     tokenised: bool
     reverse_source: bool
     tokeniser: str
-    subwords: Subwords = WORDS
+    subwords: Subwords = NO_SUBWORDS
 
     @property
     def format(self) -> int:
         """The lowest format in which they can be written."""
-        return PLAIN_FORMAT if self.subwords == WORDS else FORMAT
+        return PLAIN_FACTS_FORMAT if self.subwords == NO_SUBWORDS else FACTS_FORMAT
 
     @property
     def languages(self) -> tuple[str, str]:
         return self.source_language, self.target_language
 
     def write(self, directory: Path) -> None:
-        write_json(directory / FILE_NAME, self.as_json())
+        write_json(directory / FACTS_FILE, self.as_json())
 
     def as_json(self) -> dict[str, Any]:
         """What `read` reads."""
@@ -55,7 +55,7 @@ class Facts:
     def entries(self, number: int) -> dict[str, Any]:
         """What a file of format ``number`` holds of them."""
         plain = {name: getattr(self, name) for name in PLAIN_ENTRIES}
-        if number == PLAIN_FORMAT:
+        if number == PLAIN_FACTS_FORMAT:
             return plain
         return {**plain, "subwords": self.subwords.as_json(self.languages)}
 
@@ -66,11 +66,11 @@ class Facts:
         Raises:
             UserError: no such file, another format, missing or malformed entries.
         """
-        path = directory / FILE_NAME
+        path = directory / FACTS_FILE
         if not path.is_file():
             raise UserError(f"{path}: no such file; run `s2s prep` first")
         value = read_json(path)
-        number = check_format(value.get("format"), FORMAT, path, "prepare the text again")
+        number = check_format(value.get("format"), FACTS_FORMAT, path, "prepare the text again")
         return cls.from_json(value, path, number)
 
     @classmethod
@@ -84,7 +84,7 @@ class Facts:
         for language in facts.languages:
             if not is_language(language):
                 raise UserError(f"{where}: {language!r:.40} is not a language code")
-        if number == PLAIN_FORMAT:
+        if number == PLAIN_FACTS_FORMAT:
             return facts
         subwords = Subwords.from_json(value.get("subwords"), facts.languages, where)
         return replace(facts, subwords=subwords)

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from s2s_cli.errors import UserError
 from s2s_cli.files import name_of
-from s2s_cli.text.nbest import BAR, FEATURES, Entry, is_plain, number, shortened
+from s2s_cli.text.nbest import BAR, FEATURES_FIELD, Entry, is_plain, parse_number, shorten
 
 # What the list's total is called beside the features, and values before the first label.
 TOTAL = "total"
 UNLABELLED = "unlabelled"
 
 # How many values each feature has, by name, in the order of a row.
-Layout = dict[str, int]
+FeatureLayout = dict[str, int]
 
 
 def entry_features(entry: Entry) -> dict[str, list[float]]:
@@ -33,15 +33,15 @@ def entry_features(entry: Entry) -> dict[str, list[float]]:
         elif not features:
             values = features.setdefault(UNLABELLED, values)
         if value:
-            values.append(finite(value))
+            values.append(parse_finite(value))
     return features
 
 
 def feature_tokens(entry: Entry) -> list[str]:
-    fields = entry.line.split(BAR, FEATURES + 1)
-    if len(fields) <= FEATURES:
+    fields = entry.line.split(BAR, FEATURES_FIELD + 1)
+    if len(fields) <= FEATURES_FIELD:
         return []
-    field = fields[FEATURES]
+    field = fields[FEATURES_FIELD]
     # A no-break space may be part of a label.
     return field.split() if field.isascii() else [each.decode() for each in field.encode().split()]
 
@@ -54,10 +54,10 @@ def split_label(token: str) -> tuple[str, str]:
     return (label, value) if sign else ("", token)
 
 
-def finite(text: str) -> float:
-    value = number(text)
+def parse_finite(text: str) -> float:
+    value = parse_number(text)
     if not math.isfinite(value):
-        raise ValueError(f"not a finite number: {shortened(text)}")
+        raise ValueError(f"not a finite number: {shorten(text)}")
     return value
 
 
@@ -102,10 +102,11 @@ class FeatureReader:
                     values = [math.nan]
                 if math.isfinite(sum(values)):
                     return values if entry.total is None else [entry.total, *values]
-        if self._layout_of(entry) != self.layout:
+        layout = self._layout_of(entry)
+        if layout != self.layout:
             raise UserError(
-                f"{self.name}:{entry.number}: features {described(self._layout_of(entry))}, but "
-                f"{described(self.layout)} in line {self.first.number}"
+                f"{self.name}:{entry.number}: features {describe_layout(layout)}, but "
+                f"{describe_layout(self.layout)} in line {self.first.number}"
             )
         features = entry_features(entry)
         totals = [] if entry.total is None else [entry.total]
@@ -115,7 +116,7 @@ class FeatureReader:
     def _names(self) -> list[str]:
         return [name for name in self.layout if name != TOTAL]
 
-    def _layout_of(self, entry: Entry) -> Layout:
+    def _layout_of(self, entry: Entry) -> FeatureLayout:
         features = self._features(entry)
         if TOTAL in features:
             raise UserError(
@@ -132,12 +133,12 @@ class FeatureReader:
             raise UserError(f"{self.name}:{entry.number}: a feature that is {error}") from None
 
 
-def described(layout: Layout) -> str:
+def describe_layout(layout: FeatureLayout) -> str:
     """``LM0 (1), TM0 (4)``."""
     return ", ".join(f"{name} ({size})" for name, size in layout.items()) or "none"
 
 
-def one_value(entry: Entry, name: str, path: Path) -> float:
+def feature_value(entry: Entry, name: str, path: Path) -> float:
     """The value of the feature ``name``.
 
     Raises:
@@ -145,7 +146,7 @@ def one_value(entry: Entry, name: str, path: Path) -> float:
     """
     where = f"{name_of(path)}:{entry.number}"
     try:
-        values = [finite(value) for value in texts_of(feature_tokens(entry), name)]
+        values = [parse_finite(value) for value in feature_texts(feature_tokens(entry), name)]
     except ValueError as error:
         raise UserError(f"{where}: a feature that is {error}") from None
     if len(values) != 1:
@@ -156,7 +157,7 @@ def one_value(entry: Entry, name: str, path: Path) -> float:
     return values[0]
 
 
-def texts_of(tokens: Sequence[str], name: str) -> Iterator[str]:
+def feature_texts(tokens: Sequence[str], name: str) -> Iterator[str]:
     """The values of the feature ``name`` as they are written; no other one is looked at."""
     for place, token in enumerate(tokens):
         if not token.startswith(name) or split_label(token)[0] != name:

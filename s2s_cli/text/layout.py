@@ -3,6 +3,7 @@
 from pathlib import Path
 
 SPLITS = ("train", "valid", "test")
+CORPUS_SPLITS = ("train", "valid")  # those that training reads
 MANIFEST = "corpus.json"
 # Whose lock a data directory has.
 AT_WORK = "`s2s prep` or `s2s vocab`"

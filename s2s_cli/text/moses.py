@@ -1,22 +1,22 @@
-"""Moses tokenisation (sacremoses) of whole blocks of lines, each piece of text worked out once.
+"""Moses tokenisation (sacremoses) of whole blocks of lines, each fragment of text worked out once.
 
 The rules of sacremoses are some sixty regular expressions, and each of them reads the whole line.
-But hardly any of them sees across a space, so a line can be cut into pieces that are tokenised
-one by one, and most pieces are words that were met before. Every piece is tokenised by sacremoses
-itself; what is written here is only where a line may be cut, and what a piece has to know of the
-text beside it:
+But hardly any of them sees across a space, so a line can be cut into fragments that are tokenised
+one by one, and most fragments are words that were met before. Every fragment is tokenised by
+sacremoses itself; what is written here is only where a line may be cut, and what a fragment has to
+know of the text beside it:
 
 - **A cut** is a space between two tokens with harmless edges (`is_cut`). The rules that see
   across a space act on ``(`` before it, or on a closing bracket, one of ``. : ; , ! ?``, ``%``,
   ``<`` or an apostrophe after it. Where one of these stands there, there is no cut, and the tokens
-  on both sides are one piece.
-- **The text after a piece** matters where the piece ends in a full stop (the rule for
+  on both sides are one fragment.
+- **The text after a fragment** matters where the fragment ends in a full stop (the rule for
   abbreviations asks if a small letter or a digit follows), a quotation mark or an apostrophe
-  (some rules want any character to follow). Such a piece is remembered together with its
-  *sequel*: small letter, digit, anything else, or the end of the line.
-- **The text before a piece** matters only where the piece begins unsafely, and such a piece
-  stands at the start of a line.
-- **The shape of a piece** is all that the rules see of an ordinary one: ``l’article,`` is split
+  (some rules want any character to follow). Such a fragment is cached together with its
+  *right context*: small letter, digit, anything else, or the end of the line.
+- **The text before a fragment** matters only where the fragment begins unsafely, and such a
+  fragment stands at the start of a line.
+- **The shape of a fragment** is all that the rules see of an ordinary one: ``l’article,`` is split
   like ``d’une,``. So sacremoses is asked once for each shape.
 """
 
@@ -36,7 +36,7 @@ WATCHFUL_LAST = frozenset(".\"“”„«»'’")
 LETTER = "[A-Za-zÀ-ÖØ-öø-ÿ]"
 LETTERS = re.compile(f"{LETTER}+")
 DIGITS = re.compile("[0-9]+")
-RUNS = re.compile(f"{LETTERS.pattern}|{DIGITS.pattern}")
+ALNUM_RUNS = re.compile(f"{LETTERS.pattern}|{DIGITS.pattern}")
 # What most tokens are made of: letters, digits and marks, perhaps an apostrophe between letters,
 # perhaps a full stop at the end of a line. No rule tells one letter or one digit here from
 # another, but for the abbreviations before a full stop.
@@ -46,12 +46,12 @@ SOME_LETTERS, SOME_DIGITS = "qzq", "000"  # in a shape
 PLACES = re.compile(f"{SOME_LETTERS}|{SOME_DIGITS}")
 MARKER = "MULTI"  # sacremoses writes DOTMULTI for dots while it works, and dots for DOTMULTI
 
-# Words that stand beside a piece while it is tokenised; none of them is changed by any rule.
+# Words that stand beside a fragment while it is tokenised; none of them is changed by any rule.
 SMALL, DIGIT, OTHER = "zq", "0q", "Zq"
-LONGEST_REMEMBERED = 64  # characters
-REMEMBERED = 1 << 15  # pieces in each of two generations
+LONGEST_CACHED = 64  # characters
+FRAGMENTS_PER_GENERATION = 1 << 15
 MISSING = ""
-TOGETHER = 100  # pieces tokenised in one call
+FRAGMENTS_PER_CALL = 100  # tokenised by sacremoses at once
 
 # Two rules of sacremoses look for a run of dots with something behind it, from each dot on anew:
 # the square of a long run. These take the run whole, with or without, and leave it as it is
@@ -62,13 +62,13 @@ MARKED_DOTS = re.compile(rf"((?:DOT)+)({MARKER})?")
 
 
 def quote_before_dots(match: re.Match[str]) -> str:
-    """The replacement of `DOTS_AND_QUOTE`, for a match of the other."""
+    """Replace as `DOTS_AND_QUOTE` does, for a match of the other."""
     dots, behind = match.groups()
     return dots if behind is None else f'"{dots}{behind}'
 
 
 def restore_dots(text: str) -> str:
-    """A dot for each ``DOT`` of a run that ends with the marker."""
+    """Write a dot for each ``DOT`` of a run that ends with the marker."""
     return MARKED_DOTS.sub(lambda match: "." * (len(match[1]) // 3) if match[2] else match[0], text)
 
 
@@ -83,12 +83,12 @@ class Moses:
         self.language = language
 
     def words(self, text: str) -> list[str]:
-        """The words of ``text`` by the rules themselves."""
+        """Split ``text`` by the rules themselves."""
         words: list[str] = self._tokenise(self._normalise(text), escape=False)
         return words
 
     def is_small(self, character: str) -> bool:
-        """Whether the rule for abbreviations takes ``character`` for a small letter."""
+        """Return whether the rule for abbreviations takes ``character`` for a small letter."""
         return character in self._small
 
     @cached_property
@@ -127,107 +127,109 @@ class Moses:
         from sacremoses import MosesTokenizer
 
         prefixes = MosesTokenizer(self.language).NONBREAKING_PREFIXES
-        return frozenset(run for prefix in prefixes for run in RUNS.findall(prefix))
+        return frozenset(run for prefix in prefixes for run in ALNUM_RUNS.findall(prefix))
 
 
-class Piece:
-    """Some text between two cuts.
+class Fragment:
+    """Text between two cuts.
 
     Attributes:
         text: the tokens with a space between; at the end of a line with the line end.
-        first: it begins unsafely at the start of a line.
-        sequel: a word that stands for what follows; "" where nothing asks, None at a line's end.
-        key: by which its words are remembered.
+        at_line_start: it begins unsafely at the start of a line.
+        right_context: a word that stands for what follows; "" where no rule asks, None at a line's
+            end.
+        key: the key of its words in the cache.
     """
 
-    __slots__ = ("first", "key", "sequel", "text")
+    __slots__ = ("at_line_start", "key", "right_context", "text")
 
-    def __init__(self, text: str, first: bool, sequel: str | None) -> None:
+    def __init__(self, text: str, at_line_start: bool, right_context: str | None) -> None:
         self.text = text
-        self.first = first
-        self.sequel = sequel
+        self.at_line_start = at_line_start
+        self.right_context = right_context
         # No token has a space in it or begins with a line end, so this is no other's key.
-        self.key = ("\n" if first else "") + (f"{text} {sequel}" if sequel else text)
+        prefix, suffix = "\n" if at_line_start else "", f" {right_context}" if right_context else ""
+        self.key = f"{prefix}{text}{suffix}"
 
     @property
-    def company(self) -> str | None:
+    def neighbour(self) -> str | None:
         """The word that may stand on both sides while this is tokenised; None: it must be alone."""
-        if self.first:
+        if self.at_line_start:
             return None
-        if self.sequel is not None:
-            return self.sequel or OTHER
+        if self.right_context is not None:
+            return self.right_context or OTHER
         # No rule tells the end of a line from a word that is neither small nor a number, but
         # after quotation marks and apostrophes.
         return OTHER if is_indifferent(self.text[-2:-1]) or self.text[-2:-1] == "." else None
 
 
-class Pieces:
-    r"""Tokenises blocks of lines piece by piece and remembers the pieces.
+class BlockTokeniser:
+    r"""Tokenises blocks of lines fragment by fragment and caches the words of each.
 
-    A block is text whose every line ends with ``\n``, free of what `s2s_cli.text.odd.clean`
+    A block is text whose every line ends with ``\n``, free of what `s2s_cli.text.cleaning.clean`
     removes. What comes out has the same lines, with one space between two words.
 
-    Pieces are remembered in two generations of about `REMEMBERED`: when the young one is full,
+    The cache has two generations of about `FRAGMENTS_PER_GENERATION`: when the young one is full,
     it becomes the old one, and what is met again comes back from there. So memory has a bound,
     however long the text.
     """
 
     def __init__(self, moses: Moses) -> None:
         self.moses = moses
-        # From the key of a piece to its words. A key of one token is there only where the token
-        # is a piece by itself, whatever stands beside it.
+        # From the key of a fragment to its words. A key of one token is there only where the token
+        # is a fragment by itself, whatever stands beside it.
         self.young: dict[str, str] = {}
         self.old: dict[str, str] = {}
         # From a shape to a template for the words of all tokens of that shape.
         self.templates: dict[str, str] = {}
 
     def tokenise(self, block: str) -> str:
-        if len(self.young) >= REMEMBERED:
+        if len(self.young) >= FRAGMENTS_PER_GENERATION:
             self.young, self.old, self.templates = {}, self.young, {}
-        # A token at the end of a line keeps the line end, by which its sequel is known.
+        # A token at the end of a line keeps the line end, by which its right context is known.
         tokens = block.replace("\n", "\n ").split(" ")
         tokens.pop()
         found = list(map(self.young.get, tokens, repeat(MISSING)))
         if MISSING in found:
-            self._learn_loners(set(tokens).difference(self.young))
+            self._learn_standalone(set(tokens).difference(self.young))
             self._fill(tokens, found)
         return " ".join(filter(None, found)).replace("\n ", "\n")
 
-    def _learn_loners(self, tokens: Iterable[str]) -> None:
-        """Learn those of ``tokens`` that are pieces by themselves, whatever stands beside them."""
+    def _learn_standalone(self, tokens: Iterable[str]) -> None:
+        """Tokenise those of ``tokens`` that are fragments whatever stands beside them."""
         shaped: list[tuple[str, str]] = []
         others = []
         for token in tokens:
             words = self.old.get(token)
             if words is not None:
                 self._remember(token, words)
-            elif is_loner(token) and len(token) <= LONGEST_REMEMBERED:
+            elif is_standalone(token) and len(token) <= LONGEST_CACHED:
                 if shape := self._shape(token):
                     shaped.append((token, shape))
                 else:
-                    others.append(loner(token))
+                    others.append(standalone_fragment(token))
         self._learn_templates({shape for _, shape in shaped}.difference(self.templates))
         for token, shape in shaped:
-            self._remember(token, self.templates[shape] % tuple(RUNS.findall(token)))
+            self._remember(token, self.templates[shape] % tuple(ALNUM_RUNS.findall(token)))
         self._learn(others)
 
     def _shape(self, token: str) -> str:
-        """What the rules see of an ordinary token; "" if it is none."""
+        """Reduce an ordinary token to what the rules see of it; "" for any other."""
         if not ORDINARY.fullmatch(token) or MARKER in token:
             return ""
         if token[-2:] == ".\n":
-            runs = RUNS.findall(token)
+            runs = ALNUM_RUNS.findall(token)
             if not runs or runs[-1] in self.moses.abbreviations:
                 return ""
         return DIGITS.sub(SOME_DIGITS, LETTERS.sub(SOME_LETTERS, token))
 
     def _learn_templates(self, shapes: Iterable[str]) -> None:
-        for shape, words in self._learn([loner(shape) for shape in shapes]).items():
+        for shape, words in self._learn([standalone_fragment(shape) for shape in shapes]).items():
             self.templates[shape] = PLACES.sub("%s", words.replace("%", "%%"))
 
     def _fill(self, tokens: Sequence[str], found: list[str]) -> None:
-        """Put the words of each missing piece at its first token; its others stay `MISSING`."""
-        missing: dict[str, Piece] = {}
+        """Put the words of each missing fragment at its first token; others stay `MISSING`."""
+        missing: dict[str, Fragment] = {}
         waiting: list[tuple[int, str]] = []
         done = 0
         for place in missing_places(found):
@@ -236,28 +238,28 @@ class Pieces:
             if words := self.young.get(tokens[place]):
                 found[place] = words
                 continue
-            start, done = extent(tokens, place)
+            start, done = fragment_bounds(tokens, place)
             found[start:done] = [MISSING] * (done - start)
-            piece = self._piece(tokens, start, done)
-            if words := self._recall(piece.key):
+            fragment = self._fragment(tokens, start, done)
+            if words := self._recall(fragment.key):
                 found[start] = words
             else:
-                missing[piece.key] = piece
-                waiting.append((start, piece.key))
+                missing[fragment.key] = fragment
+                waiting.append((start, fragment.key))
         learned = self._learn(missing.values())
         for place, key in waiting:
             found[place] = learned[key]
 
-    def _piece(self, tokens: Sequence[str], start: int, end: int) -> Piece:
+    def _fragment(self, tokens: Sequence[str], start: int, end: int) -> Fragment:
         text = tokens[start] if end == start + 1 else " ".join(tokens[start:end])
-        first = not is_safe_start(text) and (start == 0 or tokens[start - 1].endswith("\n"))
+        at_line_start = not is_safe_start(text) and (start == 0 or tokens[start - 1].endswith("\n"))
         if text.endswith("\n"):
-            return Piece(text, first, None)
+            return Fragment(text, at_line_start, None)
         if text[-1:] in WATCHFUL_LAST:
-            return Piece(text, first, self._sequel(tokens[end][0]))
-        return Piece(text, first, "")
+            return Fragment(text, at_line_start, self._right_context(tokens[end][0]))
+        return Fragment(text, at_line_start, "")
 
-    def _sequel(self, character: str) -> str:
+    def _right_context(self, character: str) -> str:
         if self.moses.is_small(character):
             return SMALL
         return DIGIT if character in "0123456789" else OTHER
@@ -271,43 +273,44 @@ class Pieces:
         return words
 
     def _remember(self, key: str, words: str) -> None:
-        if len(key) <= LONGEST_REMEMBERED:
-            # Most words are their own pieces; one string serves as both.
+        if len(key) <= LONGEST_CACHED:
+            # Most words are their own fragments; one string serves as both.
             self.young[key] = key if key == words else words
 
-    def _learn(self, pieces: Iterable[Piece]) -> dict[str, str]:
-        """Tokenise new pieces, those with the same text beside them in one call."""
-        groups: dict[str | None, list[Piece]] = {}
-        for piece in pieces:
-            groups.setdefault(piece.company, []).append(piece)
+    def _learn(self, fragments: Iterable[Fragment]) -> dict[str, str]:
+        """Tokenise new fragments, those with the same neighbour in one call."""
+        groups: dict[str | None, list[Fragment]] = {}
+        for fragment in fragments:
+            groups.setdefault(fragment.neighbour, []).append(fragment)
         learned = {}
-        for beside, group in groups.items():
-            for start in range(0, len(group), TOGETHER):
-                together = group[start : start + TOGETHER]
-                for piece, words in zip(together, self._words(together, beside), strict=True):
-                    learned[piece.key] = " ".join(words) + ("\n" if piece.sequel is None else "")
-                    self._remember(piece.key, learned[piece.key])
+        for neighbour, group in groups.items():
+            for start in range(0, len(group), FRAGMENTS_PER_CALL):
+                together = group[start : start + FRAGMENTS_PER_CALL]
+                for fragment, words in zip(together, self._words(together, neighbour), strict=True):
+                    end = "\n" if fragment.right_context is None else ""
+                    learned[fragment.key] = " ".join(words) + end
+                    self._remember(fragment.key, learned[fragment.key])
         return learned
 
-    def _words(self, pieces: Sequence[Piece], beside: str | None) -> list[list[str]]:
-        """The words of each piece, all with the word ``beside`` before and after them."""
-        if beside is not None:
-            texts = [piece.text.removesuffix("\n") for piece in pieces]
-            words = self.moses.words(f" {beside} ".join(["", *texts, ""]))
-            if words.count(beside) == len(pieces) + 1:  # else the text itself has this word
-                ends = [place for place, word in enumerate(words) if word == beside]
+    def _words(self, fragments: Sequence[Fragment], neighbour: str | None) -> list[list[str]]:
+        """Split each fragment, with the word ``neighbour`` before and after each."""
+        if neighbour is not None:
+            texts = [fragment.text.removesuffix("\n") for fragment in fragments]
+            words = self.moses.words(f" {neighbour} ".join(["", *texts, ""]))
+            if words.count(neighbour) == len(fragments) + 1:  # else the text itself has this word
+                ends = [place for place, word in enumerate(words) if word == neighbour]
                 return [words[start + 1 : end] for start, end in pairwise(ends)]
-        return [self._alone(piece) for piece in pieces]
+        return [self._alone(fragment) for fragment in fragments]
 
-    def _alone(self, piece: Piece) -> list[str]:
-        before = "" if piece.first else f"{OTHER} "
-        after = "" if piece.sequel is None else f" {piece.sequel or OTHER}"
-        words = self.moses.words(before + piece.text.removesuffix("\n") + after)
+    def _alone(self, fragment: Fragment) -> list[str]:
+        before = "" if fragment.at_line_start else f"{OTHER} "
+        after = "" if fragment.right_context is None else f" {fragment.right_context or OTHER}"
+        words = self.moses.words(before + fragment.text.removesuffix("\n") + after)
         return words[bool(before) : len(words) - bool(after)]
 
 
 def missing_places(found: list[str]) -> Iterator[int]:
-    """Where `MISSING` stands; entries behind the last one told may change meanwhile."""
+    """Places of `MISSING`; entries behind the last one yielded may change meanwhile."""
     place = -1
     with suppress(ValueError):
         while True:
@@ -315,13 +318,13 @@ def missing_places(found: list[str]) -> Iterator[int]:
             yield place
 
 
-def loner(token: str) -> Piece:
-    """The piece that a token is for which `is_loner` holds."""
-    return Piece(token, False, None if token.endswith("\n") else "")
+def standalone_fragment(token: str) -> Fragment:
+    """Make the fragment of a token for which `is_standalone` holds."""
+    return Fragment(token, False, None if token.endswith("\n") else "")
 
 
-def is_loner(token: str) -> bool:
-    """Whether ``token`` is a piece by itself, and nothing beside it matters to its words."""
+def is_standalone(token: str) -> bool:
+    """Return whether ``token`` has the same words whatever stands beside it."""
     if not is_safe_start(token):
         return False
     return token.endswith("\n") or is_indifferent(token[-1:])
@@ -335,8 +338,8 @@ def is_indifferent(character: str) -> bool:
     return character.isalnum() or character in INDIFFERENT_LAST
 
 
-def extent(tokens: Sequence[str], place: int) -> tuple[int, int]:
-    """First token and end of the piece that the token at ``place`` belongs to."""
+def fragment_bounds(tokens: Sequence[str], place: int) -> tuple[int, int]:
+    """First token and end of the fragment that the token at ``place`` belongs to."""
     start, end = place, place + 1
     while start > 0 and not is_cut(tokens[start - 1], tokens[start]):
         start -= 1
@@ -346,7 +349,7 @@ def extent(tokens: Sequence[str], place: int) -> tuple[int, int]:
 
 
 def is_cut(left: str, right: str) -> bool:
-    """Whether the space (or the line end) between two tokens separates two pieces."""
+    """Return whether the space (or the line end) between two tokens separates two fragments."""
     last = left[-1:]
     if last == "\n":
         return True

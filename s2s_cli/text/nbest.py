@@ -19,9 +19,9 @@ BAR = "|||"
 # back as they were.
 STROKE = re.compile(r"\||&(?:amp;)*#124;")
 STROKES = re.compile(rf"(?:{STROKE.pattern}){{3,}}")
-ENTITIES = re.compile(r"(?:&(?:amp;)*#124;){3,}")
-FEATURES = 2
-TOTAL = 3
+ESCAPED_BARS = re.compile(r"(?:&(?:amp;)*#124;){3,}")
+FEATURES_FIELD = 2
+TOTAL_FIELD = 3
 LONGEST_ID = 18  # digits; more is no segment of any file
 
 
@@ -57,41 +57,43 @@ class Entry:
             ValueError: a value is not finite.
         """
         fields = self.line.split(BAR)
-        if len(fields) <= FEATURES:
+        if len(fields) <= FEATURES_FIELD:
             blank = "" if self.line.endswith(" ") else " "
-            return f"{self.line}{blank}{BAR} {feature(name, values, '= ')}"
-        field = fields[FEATURES]
-        added = feature(name, values, label_ending(field))
-        fields[FEATURES] = appended(field, added, last=len(fields) == FEATURES + 1)
+            return f"{self.line}{blank}{BAR} {format_feature(name, values, '= ')}"
+        field = fields[FEATURES_FIELD]
+        added = format_feature(name, values, label_ending(field))
+        fields[FEATURES_FIELD] = append_feature(
+            field, added, last=len(fields) == FEATURES_FIELD + 1
+        )
         return BAR.join(fields)
 
 
 def hypothesis_words(text: str) -> list[str]:
     """Words of the second field; see `Entry.words`."""
     if "#124;" in text:
-        text = ENTITIES.sub(lambda run: STROKE.sub(lowered, run[0]), text)
+        text = ESCAPED_BARS.sub(lambda run: STROKE.sub(unescape_stroke, run[0]), text)
     return [word for word in text.split(" ") if word]
 
 
-def lowered(stroke: re.Match[str]) -> str:
-    """The stroke that was written as this entity, see `raised`."""
+def unescape_stroke(stroke: re.Match[str]) -> str:
+    """The stroke that was written as this entity, see `escape_stroke`."""
     return "|" if stroke[0] == "&#124;" else stroke[0].replace("&amp;", "&", 1)
 
 
-def escaped(text: str) -> str:
+def escape_bars(text: str) -> str:
     """``text`` as a field; `hypothesis_words` undoes it."""
     if BAR not in text and "#124;" not in text:
         return text
-    return STROKES.sub(escaped_run, text)
+    return STROKES.sub(escape_run, text)
 
 
-def escaped_run(run: re.Match[str]) -> str:
-    if BAR in run[0] or ENTITIES.search(run[0]):
-        return STROKE.sub(raised, run[0])
+def escape_run(run: re.Match[str]) -> str:
+    if BAR in run[0] or ESCAPED_BARS.search(run[0]):
+        return STROKE.sub(escape_stroke, run[0])
     return run[0]
 
 
-def raised(stroke: re.Match[str]) -> str:
+def escape_stroke(stroke: re.Match[str]) -> str:
     """A stroke as an entity, and an entity with one more of them for its ampersand."""
     return "&#124;" if stroke[0] == "|" else stroke[0].replace("&", "&amp;", 1)
 
@@ -107,24 +109,28 @@ def parse_entry(line: str, path: Path, number: int) -> Entry:
     if len(fields) == 1:
         raise UserError(f"{where}: no {BAR} in the line; expected `id {BAR} hypothesis {BAR} ...`")
     segment = parse_segment(fields[0], where)
-    total = parse_total(fields[TOTAL], where) if len(fields) > TOTAL and fields[TOTAL] else None
+    total = (
+        parse_total(fields[TOTAL_FIELD], where)
+        if len(fields) > TOTAL_FIELD and fields[TOTAL_FIELD]
+        else None
+    )
     return Entry(line, number, segment, fields[1], total)
 
 
 def parse_segment(text: str, where: str) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > LONGEST_ID:
-        raise UserError(f"{where}: the id must be a whole number from 0, not {shortened(text)}")
+        raise UserError(f"{where}: the id must be a whole number from 0, not {shorten(text)}")
     return int(text)
 
 
 def parse_total(text: str, where: str) -> float:
-    total = number(text)
+    total = parse_number(text)
     if not math.isfinite(total):
-        raise UserError(f"{where}: the total must be a finite number, not {shortened(text)}")
+        raise UserError(f"{where}: the total must be a finite number, not {shorten(text)}")
     return total
 
 
-def number(text: str) -> float:
+def parse_number(text: str) -> float:
     """The number that ``text`` is, or one that is not finite."""
     try:
         return float(text) if is_plain(text) else math.nan
@@ -137,7 +143,7 @@ def is_plain(text: str) -> bool:
     return text.isascii() and "_" not in text
 
 
-def shortened(text: str, longest: int = 40) -> str:
+def shorten(text: str, longest: int = 40) -> str:
     return repr(text if len(text) <= longest else text[:longest] + "...")
 
 
@@ -196,18 +202,18 @@ def format_entry(
     Raises:
         ValueError: a value or the total is not finite.
     """
-    labelled = " ".join(feature(name, values, "= ") for name, values in features)
-    fields = [str(segment), escaped(hypothesis), labelled, number_text(total)]
+    labelled = " ".join(format_feature(name, values, "= ") for name, values in features)
+    fields = [str(segment), escape_bars(hypothesis), labelled, format_number(total)]
     if alignment is not None:
         fields.append(" ".join(f"{source}-{target}" for source, target in alignment))
     return f" {BAR} ".join(fields)
 
 
-def feature(name: str, values: Sequence[float], ending: str) -> str:
-    return name + ending + " ".join(number_text(value) for value in values)
+def format_feature(name: str, values: Sequence[float], ending: str) -> str:
+    return name + ending + " ".join(format_number(value) for value in values)
 
 
-def number_text(value: float) -> str:
+def format_number(value: float) -> str:
     """Seven significant digits: within 1e-6 of ``value`` and no longer than what Moses writes."""
     if not math.isfinite(value):
         raise ValueError(f"a score must be finite, not {value}")
@@ -225,7 +231,7 @@ def label_ending(field: str) -> str:
     return "= "
 
 
-def appended(field: str, added: str, last: bool) -> str:
+def append_feature(field: str, added: str, last: bool) -> str:
     """``field`` with ``added`` after its last token; the blanks at its end keep their place."""
     body = field.rstrip(" ")
     blanks = field[len(body) :]

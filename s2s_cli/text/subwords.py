@@ -2,7 +2,7 @@
 
 Pieces that are learned here are SentencePiece's. ``▁`` stands before the first piece of a word,
 ``▁chi en ▁dort``, and a word is split the same wherever it stands. A ``▁`` that a word has of its
-own is written as an entity (`escaped`), so whatever the words are, they come back.
+own is written as an entity (`escape_word_start`), so whatever the words are, they come back.
 
 Text may also come in pieces, by one of two conventions; then nothing is split here, only joined.
 """
@@ -21,15 +21,15 @@ from s2s_cli.files import regular
 from s2s_cli.json_fields import fits, from_json
 from s2s_cli.text.layout import pieces_file
 
-Kind = Literal["none", "bpe", "unigram", "subword-nmt", "sentencepiece"]
-LEARNED: tuple[Kind, ...] = ("bpe", "unigram")
-START = "▁"  # before the first piece of a word, in the convention of SentencePiece
-MORE = "@@"  # after each piece of a word but the last, in that of subword-nmt
-ENTITY = f"#{ord(START)};"
+SubwordKind = Literal["none", "bpe", "unigram", "subword-nmt", "sentencepiece"]
+LEARNED_KINDS: tuple[SubwordKind, ...] = ("bpe", "unigram")
+WORD_START = "▁"  # before the first piece of a word, in the convention of SentencePiece
+CONTINUED = "@@"  # after each piece of a word but the last, in that of subword-nmt
+WORD_START_ENTITY = f"#{ord(WORD_START)};"
 # As bars in n-best lists: entities that a word has of its own get one more ampersand.
-MARK = re.compile(f"{START}|&(?:amp;)*{ENTITY}")
+WORD_START_MARK = re.compile(f"{WORD_START}|&(?:amp;)*{WORD_START_ENTITY}")
 LARGEST_MODEL = 1 << 26  # bytes; a million pieces take half
-REMEMBERED = 1 << 16  # words
+CACHED_WORDS = 1 << 16  # words
 
 
 class Splitter(Protocol):
@@ -50,7 +50,7 @@ class Splitter(Protocol):
         """``words`` as a piece each, whatever they are split into."""
 
 
-class Whole:
+class WholeWords:
     """Words are their own pieces."""
 
     def split(self, words: Sequence[str]) -> Sequence[str]:
@@ -69,85 +69,91 @@ class Whole:
         return list(words)
 
 
-class SubwordNmt(Whole):
+class SubwordNmt(WholeWords):
     """Text that subword-nmt split: ``chi@@ en dort``."""
 
     def join(self, pieces: Sequence[str]) -> list[str]:
-        text = " ".join(pieces).replace(f"{MORE} ", "").removesuffix(MORE)
+        text = " ".join(pieces).replace(f"{CONTINUED} ", "").removesuffix(CONTINUED)
         return [word for word in text.split(" ") if word]
 
     def whole(self, pieces: Sequence[str], place: int) -> str | None:
         around = pieces[max(place - 1, 0) : place + 1]
-        return None if any(piece.endswith(MORE) for piece in around) else pieces[place]
+        return None if any(piece.endswith(CONTINUED) for piece in around) else pieces[place]
 
     def alone(self, piece: str) -> str:
-        return piece.removesuffix(MORE)
+        return piece.removesuffix(CONTINUED)
 
 
-class SentencePiece(Whole):
+class SentencePiece(WholeWords):
     """Text that SentencePiece split: ``▁chi en ▁dort``."""
 
     def join(self, pieces: Sequence[str]) -> list[str]:
-        return [word for word in "".join(pieces).split(START) if word]
+        return [word for word in "".join(pieces).split(WORD_START) if word]
 
     def whole(self, pieces: Sequence[str], place: int) -> str | None:
-        begins = [piece.startswith(START) for piece in pieces[place : place + 2]]
-        return pieces[place].removeprefix(START) if all(begins) else None
+        begins = [piece.startswith(WORD_START) for piece in pieces[place : place + 2]]
+        return pieces[place].removeprefix(WORD_START) if all(begins) else None
 
     def unsplit(self, words: Sequence[str]) -> list[str]:
-        return [START + word for word in words]
+        return [WORD_START + word for word in words]
 
 
-class Learned(SentencePiece):
+class LearnedPieces(SentencePiece):
     """Splits by a SentencePiece model that `s2s_cli.preparation.learning` made."""
 
     def __init__(self, encode: Callable[[str], list[str]]) -> None:
         """``encode`` is SentencePiece's own function from a word to its pieces."""
         self.encode = encode
-        self.pieces = lru_cache(REMEMBERED)(self._pieces)
+        self.pieces = lru_cache(CACHED_WORDS)(self._pieces)
 
     def split(self, words: Sequence[str]) -> list[str]:
         return [piece for word in words for piece in self.pieces(word)]
 
     def join(self, pieces: Sequence[str]) -> list[str]:
-        return [unescaped(word) for word in super().join(pieces)]
+        return [unescape_word_start(word) for word in super().join(pieces)]
 
     def whole(self, pieces: Sequence[str], place: int) -> str | None:
         word = super().whole(pieces, place)
-        return None if word is None else unescaped(word)
+        return None if word is None else unescape_word_start(word)
 
     def unsplit(self, words: Sequence[str]) -> list[str]:
-        return super().unsplit([escaped(word) for word in words])
+        return super().unsplit([escape_word_start(word) for word in words])
 
     def _pieces(self, word: str) -> tuple[str, ...]:
-        return tuple(self.encode(escaped(word)))
+        return tuple(self.encode(escape_word_start(word)))
 
 
 def places_of_words(pieces: Sequence[str]) -> list[int]:
     """For each of ``pieces`` in the convention of SentencePiece the place of its word, from 0."""
     places, word, begins = [], -1, True
     for piece in pieces:
-        begins |= piece.startswith(START)
-        if begins and piece != START:
+        begins |= piece.startswith(WORD_START)
+        if begins and piece != WORD_START:
             word, begins = word + 1, False
         places.append(max(word, 0))
     return places
 
 
-def escaped(word: str) -> str:
-    """``word`` without `START`; `unescaped` undoes it."""
-    if START not in word and ENTITY not in word:
+def escape_word_start(word: str) -> str:
+    """``word`` without `WORD_START`; `unescape_word_start` undoes it."""
+    if WORD_START not in word and WORD_START_ENTITY not in word:
         return word
-    return MARK.sub(
-        lambda mark: f"&{ENTITY}" if mark[0] == START else mark[0].replace("&", "&amp;", 1), word
+    return WORD_START_MARK.sub(
+        lambda mark: (
+            f"&{WORD_START_ENTITY}" if mark[0] == WORD_START else mark[0].replace("&", "&amp;", 1)
+        ),
+        word,
     )
 
 
-def unescaped(word: str) -> str:
-    if ENTITY not in word:
+def unescape_word_start(word: str) -> str:
+    if WORD_START_ENTITY not in word:
         return word
-    return MARK.sub(
-        lambda mark: START if mark[0] == f"&{ENTITY}" else mark[0].replace("&amp;", "&", 1), word
+    return WORD_START_MARK.sub(
+        lambda mark: (
+            WORD_START if mark[0] == f"&{WORD_START_ENTITY}" else mark[0].replace("&amp;", "&", 1)
+        ),
+        word,
     )
 
 
@@ -178,12 +184,12 @@ class Subwords:
         models: of the source and the target language, where they were learned.
     """
 
-    kind: Kind = "none"
+    kind: SubwordKind = "none"
     models: tuple[ModelFile, ...] = ()
 
     @property
     def learned(self) -> bool:
-        return self.kind in LEARNED
+        return self.kind in LEARNED_KINDS
 
     @property
     def units(self) -> str:
@@ -208,8 +214,8 @@ class Subwords:
             UserError: missing or malformed.
         """
         match value:
-            case {"kind": kind, "models": dict(models)} if fits(kind, Kind):
-                named = languages if kind in LEARNED else ()
+            case {"kind": kind, "models": dict(models)} if fits(kind, SubwordKind):
+                named = languages if kind in LEARNED_KINDS else ()
                 if models.keys() == set(named):
                     with suppress(ValueError):
                         return cls(kind, tuple(ModelFile.from_json(models[each]) for each in named))
@@ -219,11 +225,11 @@ class Subwords:
         """What splits the words of the source language, and of the target language.
 
         Raises:
-            UserError: as `splitter`.
+            UserError: as `make_splitter`.
         """
         paths = [pieces_file(Path(), language) for language in languages]
         given = dict(zip(paths, models, strict=False))
-        return [splitter(self.kind, given.get(path), path) for path in paths]
+        return [make_splitter(self.kind, given.get(path), path) for path in paths]
 
     def read_models(self, directory: Path, languages: Sequence[str]) -> tuple[bytes, ...]:
         """The models that lie in ``directory``, source first; none where none was learned.
@@ -251,7 +257,7 @@ def read_model(path: Path, expected: ModelFile) -> bytes:
     return content
 
 
-def splitter(kind: Kind, model: bytes | None, path: Path) -> Splitter:
+def make_splitter(kind: SubwordKind, model: bytes | None, path: Path) -> Splitter:
     """What splits and joins the words of one language.
 
     Args:
@@ -264,7 +270,7 @@ def splitter(kind: Kind, model: bytes | None, path: Path) -> Splitter:
     """
     match kind:
         case "none":
-            return Whole()
+            return WholeWords()
         case "subword-nmt":
             return SubwordNmt()
         case "sentencepiece":
@@ -275,7 +281,7 @@ def splitter(kind: Kind, model: bytes | None, path: Path) -> Splitter:
         processor.LoadFromSerializedProto(model)
     except (RuntimeError, ValueError):
         raise UserError(f"{path}: is no SentencePiece model") from None
-    return Learned(processor.EncodeAsPieces)
+    return LearnedPieces(processor.EncodeAsPieces)
 
 
 def require_sentencepiece() -> Any:
@@ -294,4 +300,4 @@ def require_sentencepiece() -> Any:
     return sentencepiece
 
 
-WORDS = Subwords()
+NO_SUBWORDS = Subwords()

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from s2s_cli.text.moses import Moses, Pieces
-from s2s_cli.text.odd import (
+from s2s_cli.text.cleaning import (
     BYTE_ORDER_MARK,
     CARRIAGE_RETURN,
     clean,
     clean_block,
     count_odd_block,
 )
+from s2s_cli.text.moses import BlockTokeniser, Moses
 
 # Files drop these two at their edges, so a word that had them would not read back the same.
 NEVER_IN_A_WORD = str.maketrans(
@@ -25,7 +25,7 @@ UNTIDY = ("  ", "\n ", " \n", CARRIAGE_RETURN.characters, BYTE_ORDER_MARK.charac
 class Tokeniser:
     """Cased Moses tokenisation of one language (sacremoses), or none for tokenised text.
 
-    Raw text: entities and odd characters are replaced (`s2s_cli.text.odd`), punctuation is
+    Raw text: entities and odd characters are replaced (`s2s_cli.text.cleaning`), punctuation is
     normalised, words are split, nothing is escaped. Tokenised text: words are what stands between
     ASCII spaces. No word has a space or a line end in it or is empty.
 
@@ -74,8 +74,8 @@ class Tokeniser:
         return Moses(self.language)
 
     @cached_property
-    def _pieces(self) -> Pieces:
-        return Pieces(self._moses)
+    def _pieces(self) -> BlockTokeniser:
+        return BlockTokeniser(self._moses)
 
     @cached_property
     def _detokeniser(self) -> Any:

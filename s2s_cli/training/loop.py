@@ -11,7 +11,7 @@ from torch import Tensor
 
 from s2s_cli.console import progress as progress_bar
 from s2s_cli.console import say, warn
-from s2s_cli.data.batches import count_words, plan_epoch, plan_in_order
+from s2s_cli.data.batches import count_pair_words, plan_epoch, plan_in_order
 from s2s_cli.data.corpus import Corpus
 from s2s_cli.distributed.replica import Replica
 from s2s_cli.distributed.signals import Stopped, StopSignals
@@ -201,7 +201,7 @@ class Trainer:
         # Fetched together: where nothing is exchanged, the update's only wait for a GPU.
         total, asking, norm = torch.cat([replica.reduce_sum(told), norm[None]]).tolist()
         self.ending = asking > 0
-        source_words, target_words = count_words(self.corpus.train, sentences)
+        source_words, target_words = count_pair_words(self.corpus.train, sentences)
         if math.isfinite(norm) and math.isfinite(total):
             step(self.optimisers, rate, clipping(norm, config.clip_norm))
             progress.skipped_in_a_row = 0

@@ -11,7 +11,7 @@ from s2s_cli.model.config import Shape
 from s2s_cli.model.directory import BEST, Description, save_tensors
 from s2s_cli.model.variant import make_model
 from s2s_cli.text.facts import Facts
-from s2s_cli.text.nbest import escaped, hypothesis_words
+from s2s_cli.text.nbest import escape_bars, hypothesis_words
 from s2s_cli.text.vocabulary import SYMBOLS, Vocabulary
 
 LINES = [
@@ -92,7 +92,7 @@ def test_unknown_words_are_replaced_along_the_alignment(model: str) -> None:
                 pairs.append(f"{across}-{len(words)}")
                 words.append(each)
             seen.add(source[across] if word == "UNK_" else "")
-        wanted = [number, escaped(" ".join(words)), *line.split(" ||| ")[2:4], " ".join(pairs)]
+        wanted = [number, escape_bars(" ".join(words)), *line.split(" ||| ")[2:4], " ".join(pairs)]
         assert done == " ||| ".join(wanted)
     assert {"", "naps", "four", "two"} <= seen and len(seen) > 5
     best = decoded("--replace-unk", "--dictionary", "words", model=model)

@@ -23,7 +23,7 @@ from s2s_cli.inference.sentences import Sentences
 from s2s_cli.inference.variants import Single
 from s2s_cli.rescoring import nbest as nbest_module
 from s2s_cli.rescoring import prefix_tree as rescoring
-from s2s_cli.text.nbest import format_entry, number_text, parse_entry
+from s2s_cli.text.nbest import format_entry, format_number, parse_entry
 
 LIST = Path("list")
 PLAIN = Dress(mark=False, returns=False, ended=True, packed=False)
@@ -171,7 +171,7 @@ def test_a_list_of_decode_is_rescored_to_the_same_scores(
         if hypothesis is None:
             assert (entry.words, entry.total) == ([], 0)
             continue
-        score = number_text(hypothesis.log_prob)
+        score = format_number(hypothesis.log_prob)
         fields = before.split(" ||| ")
         assert after == " ||| ".join([*fields[:2], f"{fields[2]} s2s= {score}", fields[3]])
         assert fields[2:] == [f"S2S0= {score}", score]
@@ -248,7 +248,7 @@ def test_each_hypothesis_is_scored_as_if_alone_and_the_best_win(
         for line in lines_of_segment:
             entry = parse_entry(line, LIST, 1)
             score = score_alone(directory, given_lines[segment], tuple(entry.words))
-            assert got[position] == line.replace("LM0= 1", f"LM0= 1 s2s= {number_text(score)}")
+            assert got[position] == line.replace("LM0= 1", f"LM0= 1 s2s= {format_number(score)}")
             position += 1
             total = score if entry.total is None else entry.total
             values.append((1 - share) * total + share * score)

@@ -12,7 +12,7 @@ from s2s_cli import files
 from s2s_cli.errors import UserError
 from s2s_cli.files import read_lines
 from s2s_cli.preparation import chunks
-from s2s_cli.preparation.chunks import find_source
+from s2s_cli.preparation.chunks import scan_split
 
 ENDLESS = "0" * (40 << 20)
 
@@ -30,7 +30,7 @@ def packed(tmp_path: Path) -> Path:
 def test_lines_up_to_the_limit_are_read_and_no_others(
     longest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "LONGEST_LINE", longest)
+    monkeypatch.setattr(files, "MAX_LINE_BYTES", longest)
     lines = ["a" * size for size in (0, 1, 5, 6, 7)]
     path = tmp_path / "text"
     for end in ("\n", ""):
@@ -71,8 +71,8 @@ def test_what_is_no_text_is_told_though_it_is_cut(tmp_path: Path) -> None:
 def test_prep_finds_the_line_before_it_reads_one(
     block: int, pack: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chunks, "BLOCK", block)
-    monkeypatch.setattr(chunks, "LONGEST_LINE", 9)
+    monkeypatch.setattr(chunks, "READ_BYTES", block)
+    monkeypatch.setattr(chunks, "MAX_LINE_BYTES", 9)
     names = [tmp_path / f"t.{each}{'.gz' * (pack is not bytes)}" for each in ("en", "fr")]
     paths = tmp_path / "t.en", tmp_path / "t.fr"
     for size in range(20):
@@ -80,10 +80,10 @@ def test_prep_finds_the_line_before_it_reads_one(
             name.write_bytes(pack(b"a\nbb\n" + b"c" * size + b"\nd\n"))
         # A line that ends within its first block was in memory before it was looked at.
         if size <= 9:
-            assert find_source("train", paths).lines == 4
+            assert scan_split("train", paths).lines == 4
         elif size >= block:
             with pytest.raises(UserError, match=r"t\.en:3: a line of more than"):
-                find_source("train", paths)
+                scan_split("train", paths)
 
 
 def test_decoding_cuts_it_and_gives_a_line(s2s: Run, tiny_experiment: Path, packed: Path) -> None:

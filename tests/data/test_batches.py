@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.utils.rnn import PackedSequence, unpack_sequence
 
-from s2s_cli.data.batches import count_words, make_batch, plan_epoch, plan_in_order
+from s2s_cli.data.batches import count_pair_words, make_batch, plan_epoch, plan_in_order
 from s2s_cli.data.corpus import Side, Split
 from s2s_cli.text.vocabulary import EOS
 
@@ -69,7 +69,7 @@ def test_a_batch_holds_the_sentences_it_names(split: Split) -> None:
         assert unpacked(words) == [[*target, EOS] for target in targets]
         assert batch.sentences == len(sentences)
         words_of = sum(map(len, sources)), sum(map(len, targets))
-        assert count_words(split, sentences) == words_of
+        assert count_pair_words(split, sentences) == words_of
 
 
 def unpacked(packed: PackedSequence) -> list[list[int]]:

@@ -20,10 +20,10 @@ from s2s_cli.inference.variants import scorer_of
 from s2s_cli.model.config import Shape
 from s2s_cli.model.directory import Description
 from s2s_cli.model.variant import VariantSeq2Seq, make_model
-from s2s_cli.preparation.learning import learn
+from s2s_cli.preparation.learning import learn_pieces
 from s2s_cli.text.dictionary import read_dictionary
 from s2s_cli.text.facts import Facts
-from s2s_cli.text.subwords import Kind, Subwords, model_file
+from s2s_cli.text.subwords import SubwordKind, Subwords, model_file
 from s2s_cli.text.vocabulary import UNK, Vocabulary
 
 SOURCES = [[3, 5], [4, 4, 10, 2], [3, 5], [7], [2, 2, 2, 6, 5, 5], [3, 5]]
@@ -158,9 +158,9 @@ def test_unknown_words_become_the_words_that_were_looked_at(
     assert words(Wording())[0] == [("UNK_ UNK UNK_", []), ("le", [])]
 
 
-def in_pieces(kind: Kind, counts: Counter[str], size: int, target: list[str]) -> Sentences:
+def in_pieces(kind: SubwordKind, counts: Counter[str], size: int, target: list[str]) -> Sentences:
     """Of a model whose text has pieces of ``kind``, for ``bpe`` learned from ``counts``."""
-    models = (learn("bpe", counts, size, 1.0, "en"),) * 2 if kind == "bpe" else ()
+    models = (learn_pieces("bpe", counts, size, 1.0, "en"),) * 2 if kind == "bpe" else ()
     subwords = Subwords(kind, tuple(map(model_file, models)))
     facts = Facts(
         "en", "fr", tokenised=True, reverse_source=False, tokeniser="none", subwords=subwords
@@ -181,7 +181,7 @@ def in_pieces(kind: Kind, counts: Counter[str], size: int, target: list[str]) ->
     ],
 )
 def test_pieces_of_longer_words_are_not_looked_up(
-    kind: Kind, source: str, expected: str, monkeypatch: pytest.MonkeyPatch
+    kind: SubwordKind, source: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sentences = in_pieces(kind, Counter({"low": 9, "one": 9}), 16, ["un", "UNK"])
     line = sentences.source_words(source)

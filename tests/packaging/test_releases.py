@@ -20,8 +20,8 @@ SOURCE = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
 UNRELEASED = "Unreleased"
 # Newest format of each kind of file; the code reads all from 1 on.
 NEWEST_FORMATS = {
-    "data": facts.FORMAT,
-    "model": facts.FORMAT,
+    "data": facts.FACTS_FORMAT,
+    "model": facts.FACTS_FORMAT,
     "weights": directory.FORMAT,
     "export": onnx_export.FORMAT,
 }

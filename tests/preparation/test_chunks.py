@@ -7,7 +7,7 @@ import pytest
 
 from s2s_cli.errors import UserError
 from s2s_cli.preparation import chunks as module
-from s2s_cli.preparation.chunks import chunks, find_source
+from s2s_cli.preparation.chunks import cut_chunks, scan_split
 
 
 @pytest.mark.parametrize("block", [1, 7, 1 << 20])
@@ -16,15 +16,15 @@ from s2s_cli.preparation.chunks import chunks, find_source
 def test_chunks_together_are_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int, count: int, end: str
 ) -> None:
-    monkeypatch.setattr(module, "CHUNK", 3)
-    monkeypatch.setattr(module, "BLOCK", block)
+    monkeypatch.setattr(module, "PAIRS_PER_CHUNK", 3)
+    monkeypatch.setattr(module, "READ_BYTES", block)
     lines = [f"é{number}" for number in range(count)]
     text = ("\ufeff" + "\r\n".join(lines) + end if lines else "").encode()
     (tmp_path / "t.en").write_bytes(text)
     (tmp_path / "t.fr.gz").write_bytes(gzip.compress(text))
-    source = find_source("train", (tmp_path / "t.en", tmp_path / "t.fr"))
+    source = scan_split("train", (tmp_path / "t.en", tmp_path / "t.fr"))
     assert source.lines == count
-    whole = list(chunks([source]))
+    whole = list(cut_chunks([source]))
     assert [chunk.first for chunk in whole] == list(range(1, count + 1, 3))
     for side in (0, 1):
         texts = [chunk.decode(chunk.read())[side] for chunk in whole]
@@ -39,7 +39,7 @@ def test_a_file_that_changes_meanwhile_is_noticed(tmp_path: Path) -> None:
     paths = (tmp_path / "t.en", tmp_path / "t.fr")
     for path in paths:
         path.write_text("one\ntwo\n")
-    (chunk,) = chunks([find_source("train", paths)])
+    (chunk,) = cut_chunks([scan_split("train", paths)])
     paths[1].write_text("one two\n")
     with pytest.raises(UserError, match=r"t\.fr: was changed"):
         chunk.decode(chunk.read())

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from s2s_cli.errors import UserError
-from s2s_cli.preparation.chunks import CHUNK
+from s2s_cli.preparation.chunks import PAIRS_PER_CHUNK
 from s2s_cli.preparation.prepare import PrepConfig, prepare
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.layout import MANIFEST
@@ -117,7 +117,7 @@ def test_the_number_of_workers_changes_no_byte(
     config: PrepConfig, tmp_path: Path, tokenised: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("s2s_cli.preparation.prepare.BYTES_PER_WORKER", 1)
-    size = 4 * CHUNK + 17
+    size = 4 * PAIRS_PER_CHUNK + 17
     write(config.corpus / "train.en", (f"The dog, {n}." * (n % 70) for n in range(size)))
     write(config.corpus / "train.fr", (f"Le\u00a0chien,\r {n}&nbsp;!" for n in range(size)))
     outputs = []
@@ -194,8 +194,8 @@ def test_invalid_utf8_names_file_and_line_and_leaves_the_old_output(
     monkeypatch.setattr("s2s_cli.preparation.prepare.BYTES_PER_WORKER", 1)
     prepare(config)
     before = contents(config.output)
-    size = 5 * CHUNK
-    bad = 3 * CHUNK + 5
+    size = 5 * PAIRS_PER_CHUNK
+    bad = 3 * PAIRS_PER_CHUNK + 5
     good = b"a\n" * size
     (config.corpus / "train.fr").write_bytes(good)
     (config.corpus / "train.en").write_bytes(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from s2s_cli.errors import UserError
-from s2s_cli.text.features import FeatureReader, entry_features, has_feature, one_value
+from s2s_cli.text.features import FeatureReader, entry_features, feature_value, has_feature
 from s2s_cli.text.nbest import Entry, parse_entry
 
 LIST = Path("list")
@@ -33,7 +33,7 @@ def test_values_are_read_in_every_layout(features: str) -> None:
     # Another manner of writing the same features is no other list.
     assert reader.row(entry("LM0= 7 TM0= 8 9", "3")) == [3, 7, 8, 9]
     assert has_feature(made, "LM0") and not has_feature(made, "LM")
-    assert one_value(made, "LM0", LIST) == -4.5
+    assert feature_value(made, "LM0", LIST) == -4.5
 
 
 def test_without_labels_without_totals_without_features() -> None:
@@ -66,4 +66,4 @@ def test_an_entry_with_other_features_is_named(features: str, total: str, told: 
 def test_a_kept_score_is_one_value() -> None:
     for features in ("LM0= 1", "s2s= 1 2", "s2s= x"):
         with pytest.raises(UserError, match="list:1"):
-            one_value(entry(features), "s2s", LIST)
+            feature_value(entry(features), "s2s", LIST)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from s2s_cli.text import moses as module
-from s2s_cli.text.moses import Moses, Pieces
-from s2s_cli.text.odd import clean
+from s2s_cli.text.cleaning import clean
+from s2s_cli.text.moses import BlockTokeniser, Moses
 
 LANGUAGES = ["en", "fr", "de", "cs", "it", "fi", "zh", "ko", "ru", "ca", "xx"]
 # What rules look for, what cuts and shapes are made of, and the words put beside pieces.
@@ -40,10 +40,12 @@ def by_the_rules(language: str, line: str) -> str:
     return " ".join(tokeniser.tokenize(normaliser.normalize(line), escape=False))
 
 
-def differing(pieces: Pieces, language: str, lines: Iterable[str]) -> list[tuple[str, str, str]]:
+def differing(
+    tokeniser: BlockTokeniser, language: str, lines: Iterable[str]
+) -> list[tuple[str, str, str]]:
     """The lines whose words are not those of sacremoses, with both."""
     cleaned = [clean(line) for line in lines]
-    found = pieces.tokenise("".join(f"{line}\n" for line in cleaned)).split("\n")
+    found = tokeniser.tokenise("".join(f"{line}\n" for line in cleaned)).split("\n")
     assert found.pop() == ""
     expected = [by_the_rules(language, line) for line in cleaned]
     triples = zip(cleaned, found, expected, strict=True)
@@ -53,11 +55,11 @@ def differing(pieces: Pieces, language: str, lines: Iterable[str]) -> list[tuple
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_any_mixture_of_characters_gives_the_words_of_the_rules(language: str) -> None:
     draw = random.Random(language)
-    pieces = Pieces(Moses(language))
+    tokeniser = BlockTokeniser(Moses(language))
     for longest in (4, 10, 40):
         for _ in range(3):
             lines = ["".join(draw.choices(SCRAPS, k=draw.randrange(longest))) for _ in range(100)]
-            assert differing(pieces, language, lines) == []
+            assert differing(tokeniser, language, lines) == []
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
@@ -66,7 +68,7 @@ def test_any_mixture_of_characters_gives_the_words_of_the_rules(language: str) -
 )
 def test_real_text_gives_the_words_of_the_rules(real_data: Path, name: str, language: str) -> None:
     text = (real_data / f"{name}.{language}").read_bytes().decode()
-    assert differing(Pieces(Moses(language)), language, text.split("\n")[:1500]) == []
+    assert differing(BlockTokeniser(Moses(language)), language, text.split("\n")[:1500]) == []
 
 
 def test_the_predicates_answer_as_those_of_the_rules() -> None:
@@ -79,36 +81,36 @@ def test_the_predicates_answer_as_those_of_the_rules() -> None:
 
 
 def test_a_full_memory_changes_no_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "REMEMBERED", 20)
+    monkeypatch.setattr(module, "FRAGMENTS_PER_GENERATION", 20)
     draw = random.Random(1)
-    pieces = Pieces(Moses("en"))
+    tokeniser = BlockTokeniser(Moses("en"))
     for _ in range(40):
         lines = ["".join(draw.choices(SCRAPS, k=9)) for _ in range(10)]
-        assert differing(pieces, "en", lines) == []
-        assert len(pieces.old) <= 20 + 10 * 9 * 3
+        assert differing(tokeniser, "en", lines) == []
+        assert len(tokeniser.old) <= 20 + 10 * 9 * 3
 
 
 def test_what_was_met_is_not_worked_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    pieces = Pieces(Moses("fr"))
+    tokeniser = BlockTokeniser(Moses("fr"))
     line = "L’article 5, par. 3 de la « Loi » no. 7 :\n"
-    first = pieces.tokenise(line * 50)
-    monkeypatch.setattr(pieces.moses, "words", None)
-    assert pieces.tokenise(line * 1000) == first * 20
+    first = tokeniser.tokenise(line * 50)
+    monkeypatch.setattr(tokeniser.moses, "words", None)
+    assert tokeniser.tokenise(line * 1000) == first * 20
 
 
 def test_new_ordinary_words_need_a_call_for_each_shape_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pieces, calls = Pieces(Moses("en")), []
-    words = pieces.moses.words
+    tokeniser, calls = BlockTokeniser(Moses("en")), []
+    words = tokeniser.moses.words
 
     def counted(text: str) -> list[str]:
         calls.append(text)
         return words(text)
 
-    monkeypatch.setattr(pieces.moses, "words", counted)
+    monkeypatch.setattr(tokeniser.moses, "words", counted)
     new = ["".join(letters) for letters in product("abcdef", repeat=4)]
-    pieces.tokenise("".join(f"({word}) it’s,\n" for word in new))
+    tokeniser.tokenise("".join(f"({word}) it’s,\n" for word in new))
     assert len(calls) <= 2
 
 

@@ -156,7 +156,7 @@ def reason(lengths: tuple[int, int]) -> str | None:
 def test_prep_keeps_or_drops_and_lists_each_pair_on_both_sides(
     pairs: list[tuple[str, str]], tokenised: bool, chunk: int
 ) -> None:
-    with folder() as directory, patch.object(chunks, "CHUNK", chunk):
+    with folder() as directory, patch.object(chunks, "PAIRS_PER_CHUNK", chunk):
         data = prepared(directory, pairs, (PLAIN, PLAIN), tokenised)
         sides = [
             [Tokeniser(language, tokenised).tokenise(line) for line in ("keep", *text)]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from strategies import SCRAPS, characters, examples, words
 
 from s2s_cli.errors import UserError
-from s2s_cli.text.features import FeatureReader, entry_features, has_feature, one_value
+from s2s_cli.text.features import FeatureReader, entry_features, feature_value, has_feature
 from s2s_cli.text.nbest import Entry, format_entry, parse_entry, read_segments
 
 LIST = Path("list")
@@ -140,7 +140,7 @@ def test_a_feature_is_added_and_every_byte_stays(line: Line, values: list[float]
     assert entry_features(again) == {**expected, "s2s": rounded}
     assert has_feature(again, "s2s") and not has_feature(entry, "s2s")
     if len(values) == 1:
-        assert one_value(again, "s2s", LIST) == rounded[0]
+        assert feature_value(again, "s2s", LIST) == rounded[0]
 
 
 @examples(250)
@@ -150,7 +150,7 @@ def test_what_is_written_reads_back(made: list[str], score: float, segment: int)
     assert "\n" not in line
     entry = parse_entry(line, LIST, 1)
     assert (entry.segment, entry.words) == (segment, made)
-    assert entry.total == one_value(entry, "S2S0", LIST) == float(f"{score:.7g}")
+    assert entry.total == feature_value(entry, "S2S0", LIST) == float(f"{score:.7g}")
     assert len(line.split("|||")) == 4
     wider = parse_entry(entry.with_feature("again", [score]), LIST, 1)
     assert wider.words == made

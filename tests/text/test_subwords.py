@@ -12,37 +12,39 @@ from hypothesis import strategies as st
 from strategies import examples, words
 
 from s2s_cli.errors import UserError
-from s2s_cli.preparation.learning import learn
+from s2s_cli.preparation.learning import learn_pieces
 from s2s_cli.preparation.prepare import PrepConfig
 from s2s_cli.text.subwords import (
-    Kind,
     SentencePiece,
     Splitter,
+    SubwordKind,
     SubwordNmt,
     Subwords,
-    escaped,
+    escape_word_start,
+    make_splitter,
     model_file,
     places_of_words,
-    splitter,
-    unescaped,
+    unescape_word_start,
 )
 
 PATH = Path("subwords.en.model")
 COUNTS = Counter({"lower": 9, "low": 8, "newer": 7, "wider": 6, "l’été": 4, "UNK": 3, "▁": 2})
-KINDS: tuple[Kind, ...] = ("bpe", "unigram")
+KINDS: tuple[SubwordKind, ...] = ("bpe", "unigram")
 marked = st.lists(st.sampled_from(["▁", "&#9601;", "&amp;#9601;", "&amp;", "@@", "UNK", "low"]))
 any_words = st.lists(st.one_of(words, marked.map("".join).filter(bool)), max_size=6)
 pieces = st.lists(st.sampled_from(["▁", "▁low", "er", "UNK", "&#9601;", "@@", "<unk>"]), max_size=8)
 
 
 @cache
-def learned(kind: Kind) -> Splitter:
-    return splitter(kind, learn(kind, COUNTS, 40 if kind == "bpe" else 26, 1.0, "en"), PATH)
+def learned(kind: SubwordKind) -> Splitter:
+    return make_splitter(
+        kind, learn_pieces(kind, COUNTS, 40 if kind == "bpe" else 26, 1.0, "en"), PATH
+    )
 
 
 @examples(60)
 @given(kind=st.sampled_from(KINDS), text=any_words)
-def test_words_come_back_from_their_pieces(kind: Kind, text: list[str]) -> None:
+def test_words_come_back_from_their_pieces(kind: SubwordKind, text: list[str]) -> None:
     split = learned(kind).split(text)
     assert learned(kind).join(split) == text
     assert not any(set(" \n") & set(piece) for piece in split)
@@ -53,7 +55,7 @@ def test_words_come_back_from_their_pieces(kind: Kind, text: list[str]) -> None:
 @examples(60)
 @given(kind=st.sampled_from(KINDS), text=any_words)
 def test_words_of_one_piece_are_known_and_words_can_be_left_whole(
-    kind: Kind, text: list[str]
+    kind: SubwordKind, text: list[str]
 ) -> None:
     each = learned(kind)
     split = each.split(text)
@@ -94,8 +96,8 @@ def test_any_pieces_are_words(text: list[str]) -> None:
 @examples(60)
 @given(marked.map("".join))
 def test_marks_of_words_are_no_starts_of_words(word: str) -> None:
-    assert "▁" not in escaped(word)
-    assert unescaped(escaped(word)) == word
+    assert "▁" not in escape_word_start(word)
+    assert unescape_word_start(escape_word_start(word)) == word
 
 
 def test_a_word_that_was_seen_is_split_and_an_unknown_character_is_one_piece() -> None:
@@ -107,9 +109,9 @@ def test_a_word_that_was_seen_is_split_and_an_unknown_character_is_one_piece() -
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_words_give_the_same_model(kind: Kind) -> None:
+def test_the_same_words_give_the_same_model(kind: SubwordKind) -> None:
     backwards = Counter(dict(reversed(COUNTS.items())))
-    assert learn(kind, COUNTS, 26, 1.0, "en") == learn(kind, backwards, 26, 1.0, "en")
+    assert learn_pieces(kind, COUNTS, 26, 1.0, "en") == learn_pieces(kind, backwards, 26, 1.0, "en")
 
 
 def test_conventions_of_text_that_came_split() -> None:
@@ -121,28 +123,31 @@ def test_conventions_of_text_that_came_split() -> None:
 
 def test_sizes_that_cannot_be_are_told_with_one_that_can() -> None:
     with pytest.raises(UserError, match=r"\(en\) has too few words .* --subword-size \d+ or less"):
-        learn("unigram", COUNTS, 5000, 1.0, "en")
+        learn_pieces("unigram", COUNTS, 5000, 1.0, "en")
     with pytest.raises(UserError, match=r"--subword-size \d+ or more, or a lower --character-cov"):
-        learn("bpe", COUNTS, 5, 1.0, "en")
+        learn_pieces("bpe", COUNTS, 5, 1.0, "en")
     with pytest.raises(UserError, match="nothing that SentencePiece can learn from"):
-        learn("bpe", Counter({"a\tb": 3}), 5, 1.0, "en")
+        learn_pieces("bpe", Counter({"a\tb": 3}), 5, 1.0, "en")
 
 
 def test_every_coverage_that_prep_takes_can_be_learned() -> None:
     (least,) = (each for each in fields(PrepConfig) if each.name == "character_coverage")
-    model = learn("bpe", COUNTS, 22, least.metadata["min"], "en")
-    assert splitter("bpe", model, PATH).split(["low"])
+    model = learn_pieces("bpe", COUNTS, 22, least.metadata["min"], "en")
+    assert make_splitter("bpe", model, PATH).split(["low"])
 
 
 def test_the_library_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sentencepiece", None)
     with pytest.raises(UserError, match=r"pip install 's2s-cli\[subwords\]'"):
-        splitter("bpe", b"model", PATH)
-    assert splitter("subword-nmt", None, PATH).join(["a@@", "b"]) == ["ab"]
+        make_splitter("bpe", b"model", PATH)
+    assert make_splitter("subword-nmt", None, PATH).join(["a@@", "b"]) == ["ab"]
 
 
 def test_a_model_is_the_one_that_the_facts_name(tmp_path: Path) -> None:
-    models = learn("bpe", COUNTS, 40, 1.0, "en"), learn("unigram", COUNTS, 26, 1.0, "en")
+    models = (
+        learn_pieces("bpe", COUNTS, 40, 1.0, "en"),
+        learn_pieces("unigram", COUNTS, 26, 1.0, "en"),
+    )
     subwords = Subwords("bpe", tuple(map(model_file, models)))
     languages = ("en", "fr")
     for language, model in zip(languages, models, strict=True):
@@ -159,7 +164,7 @@ def test_a_model_is_the_one_that_the_facts_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"\0", b"model", b"\x0a\x05" * 9])
 def test_bytes_that_are_no_model_are_refused(content: bytes) -> None:
     with pytest.raises(UserError, match="is no SentencePiece model"):
-        splitter("bpe", content, PATH)
+        make_splitter("bpe", content, PATH)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +186,9 @@ def test_an_entry_that_is_none_is_refused(entry: object) -> None:
 
 def test_pieces_of_real_text(real_data: Path) -> None:
     lines = (real_data / "multi30k/val.fr").read_text("utf-8").split("\n")[:-1]
-    split = splitter("bpe", learn("bpe", Counter(" ".join(lines).split(" ")), 500, 1.0, "fr"), PATH)
+    split = make_splitter(
+        "bpe", learn_pieces("bpe", Counter(" ".join(lines).split(" ")), 500, 1.0, "fr"), PATH
+    )
     for line in lines:
         text = [word for word in line.split(" ") if word]
         assert split.join(split.split(text)) == text

@@ -8,7 +8,7 @@ import pytest
 import torch
 from small import CPU, assert_same, final, metrics, run, small_corpus, split
 
-from s2s_cli.data.batches import Batch, count_words, plan_epoch, plan_in_order
+from s2s_cli.data.batches import Batch, count_pair_words, plan_epoch, plan_in_order
 from s2s_cli.data.corpus import Corpus
 from s2s_cli.distributed.replica import Replica
 from s2s_cli.model.config import Shape
@@ -108,8 +108,8 @@ def test_what_is_too_large_in_any_case_is_known_before_anything_is_written(
 def test_the_largest_batch_has_the_most_words(batch_size: int) -> None:
     pairs = split(300, 1)
     plan = plan_epoch(pairs, batch_size, 1, 0)
-    most = max(sum(count_words(pairs, each)) for each in plan)
-    assert sum(count_words(pairs, largest(pairs, plan))) == most
+    most = max(sum(count_pair_words(pairs, each)) for each in plan)
+    assert sum(count_pair_words(pairs, largest(pairs, plan))) == most
 
 
 def test_the_largest_batch_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +123,7 @@ def test_the_largest_batch_comes_first(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(update, "gradient", gradient)
     run(tmp_path / "model", max_updates=10)
     pairs = Corpus.open(Path()).train
-    words = [sum(count_words(pairs, each)) + len(each) for each in plan_in_order(pairs, 32)]
+    words = [sum(count_pair_words(pairs, each)) + len(each) for each in plan_in_order(pairs, 32)]
     assert seen[0] == max(words)
     assert len(seen) == 11
     # When the training goes on, it may do so on another machine.

@@ -5,18 +5,18 @@ from collections import Counter
 
 import pytest
 
-from s2s_cli.text.odd import (
+from s2s_cli.text.cleaning import (
     AT_EDGES,
     BYTE_ORDER_MARK,
     CARRIAGE_RETURN,
-    ENTITY,
-    KINDS,
-    Odd,
+    CHARACTER_CLASSES,
+    HTML_ENTITY,
+    CharacterClass,
     clean,
     clean_block,
     count_odd,
     count_odd_block,
-    what_became,
+    treatment,
 )
 
 
@@ -31,7 +31,7 @@ def test_every_control_and_format_character_of_the_plane_is_of_a_kind() -> None:
 
 
 def test_no_character_is_of_two_kinds() -> None:
-    characters = "".join(kind.characters for kind in KINDS)
+    characters = "".join(kind.characters for kind in CHARACTER_CLASSES)
     assert len(set(characters)) == len(characters)
 
 
@@ -40,7 +40,7 @@ def test_counts_by_kind() -> None:
     assert found == {
         "no-break space": 2,
         CARRIAGE_RETURN.name: 1,
-        ENTITY: 2,
+        HTML_ENTITY: 2,
         BYTE_ORDER_MARK.name: 1,
     }
 
@@ -50,11 +50,13 @@ def test_clean_text_is_untouched() -> None:
     assert clean(line) == line
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.replacement != "\ufffd"])
-def test_what_is_said_is_what_is_done_to_raw_text(kind: Odd) -> None:
+@pytest.mark.parametrize(
+    "kind", [kind for kind in CHARACTER_CLASSES if kind.replacement != "\ufffd"]
+)
+def test_what_is_said_is_what_is_done_to_raw_text(kind: CharacterClass) -> None:
     for character in kind.characters:
         cleaned = clean(f"a{character}b")
-        match what_became(kind.name, tokenised=False):
+        match treatment(kind.name, tokenised=False):
             case "removed":
                 assert cleaned == "ab"
             case "read as a space":
@@ -64,10 +66,15 @@ def test_what_is_said_is_what_is_done_to_raw_text(kind: Odd) -> None:
 
 
 def test_tokenised_text_keeps_all_but_what_files_drop() -> None:
-    kept = {kind.name for kind in KINDS if what_became(kind.name, tokenised=True) == "kept"}
-    assert {kind.name for kind in KINDS} - kept == {CARRIAGE_RETURN.name, BYTE_ORDER_MARK.name}
-    assert what_became(ENTITY, tokenised=True) == "kept"
-    assert {what_became(name, tokenised=True) for name in AT_EDGES} == {"removed"}
+    kept = {
+        kind.name for kind in CHARACTER_CLASSES if treatment(kind.name, tokenised=True) == "kept"
+    }
+    assert {kind.name for kind in CHARACTER_CLASSES} - kept == {
+        CARRIAGE_RETURN.name,
+        BYTE_ORDER_MARK.name,
+    }
+    assert treatment(HTML_ENTITY, tokenised=True) == "kept"
+    assert {treatment(name, tokenised=True) for name in AT_EDGES} == {"removed"}
 
 
 def test_a_block_is_cleaned_and_counted_as_its_lines_are() -> None:

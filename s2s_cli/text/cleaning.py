@@ -11,7 +11,7 @@ NO_BREAK_SPACE = "\u00a0"
 
 
 @dataclass(frozen=True)
-class Odd:
+class CharacterClass:
     """One kind of odd character.
 
     Attributes:
@@ -29,60 +29,62 @@ def span(first: int, last: int) -> str:
     return "".join(map(chr, range(first, last + 1)))
 
 
-CARRIAGE_RETURN = Odd("carriage return inside a line", "\r", SPACE)
-BYTE_ORDER_MARK = Odd("byte-order mark inside the text", "\ufeff", "")
+CARRIAGE_RETURN = CharacterClass("carriage return inside a line", "\r", SPACE)
+BYTE_ORDER_MARK = CharacterClass("byte-order mark inside the text", "\ufeff", "")
 
-KINDS = (
+CHARACTER_CLASSES = (
     # The punctuation rules of Moses know U+00A0 only; French print uses all three.
-    Odd("no-break space", "\u00a0\u202f\u2007", NO_BREAK_SPACE),
-    Odd("line separator", "\u0085\u2028\u2029\v\f\x1c\x1d\x1e\x1f", SPACE),
+    CharacterClass("no-break space", "\u00a0\u202f\u2007", NO_BREAK_SPACE),
+    CharacterClass("line separator", "\u0085\u2028\u2029\v\f\x1c\x1d\x1e\x1f", SPACE),
     CARRIAGE_RETURN,
     BYTE_ORDER_MARK,
-    Odd("tab", "\t", SPACE),
-    Odd(
+    CharacterClass("tab", "\t", SPACE),
+    CharacterClass(
         "control character",
         span(0x00, 0x08) + span(0x0E, 0x1B) + span(0x7F, 0x84) + span(0x86, 0x9F),
         "",
     ),
-    Odd("soft hyphen", "\u00ad", ""),
-    Odd(
+    CharacterClass("soft hyphen", "\u00ad", ""),
+    CharacterClass(
         "zero-width or direction mark",
         span(0x200B, 0x200F) + "\u2060" + span(0x202A, 0x202E) + span(0x2066, 0x2069),
         "",
     ),
-    Odd("replacement character", "\ufffd", "\ufffd"),
+    CharacterClass("replacement character", "\ufffd", "\ufffd"),
 )
-ENTITY = "HTML entity"
+HTML_ENTITY = "HTML entity"
 # Reading a file takes these off, in tokenised text too.
 LINE_END_RETURN = "carriage return at the end of a line"
 FILE_START_MARK = "byte-order mark at the start of a file"
 AT_EDGES = (LINE_END_RETURN, FILE_START_MARK)
 
-KIND_OF = {character: kind.name for kind in KINDS for character in kind.characters}
-REPLACEMENTS = str.maketrans({each: kind.replacement for kind in KINDS for each in kind.characters})
+CLASS_OF = {character: kind.name for kind in CHARACTER_CLASSES for character in kind.characters}
+REPLACEMENTS = str.maketrans(
+    {each: kind.replacement for kind in CHARACTER_CLASSES for each in kind.characters}
+)
 # Without its semicolon an entity is more likely a part of an address: ?a=1&copy=2.
-ENTITIES = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-ODD = re.compile(f"[{re.escape(''.join(KIND_OF))}]|{ENTITIES.pattern}")
+HTML_ENTITIES = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+ODD_TEXT = re.compile(f"[{re.escape(''.join(CLASS_OF))}]|{HTML_ENTITIES.pattern}")
 # One set of characters: the search for it skips over others many times faster than that for ODD.
-SUSPECT = re.compile(f"[{re.escape(''.join(KIND_OF))}&]")
+SUSPECT = re.compile(f"[{re.escape(''.join(CLASS_OF))}&]")
 
 
 def clean(line: str) -> str:
-    """``line`` with entities resolved once and odd characters replaced (see `KINDS`)."""
-    if ODD.search(line) is None:
+    """Resolve entities once and replace odd characters (see `CHARACTER_CLASSES`)."""
+    if ODD_TEXT.search(line) is None:
         return line
-    resolved = ENTITIES.sub(lambda entity: html.unescape(entity[0]), line)
+    resolved = HTML_ENTITIES.sub(lambda entity: html.unescape(entity[0]), line)
     return resolved.translate(REPLACEMENTS).replace("\n", SPACE)
 
 
 def count_odd(line: str) -> Counter[str]:
     """How many of each kind a line of raw text has; unknown entities are no entities."""
     found: Counter[str] = Counter()
-    for match in ODD.findall(line):
-        if match in KIND_OF:
-            found[KIND_OF[match]] += 1
+    for match in ODD_TEXT.findall(line):
+        if match in CLASS_OF:
+            found[CLASS_OF[match]] += 1
         elif html.unescape(match) != match:
-            found[ENTITY] += 1
+            found[HTML_ENTITY] += 1
     return found
 
 
@@ -114,15 +116,15 @@ def suspect_lines(block: str) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-def what_became(name: str, tokenised: bool) -> str:
+def treatment(name: str, tokenised: bool) -> str:
     """What was done about the kind called ``name`` in raw or in tokenised text."""
     if name in AT_EDGES:
         return "removed"
     if tokenised:
         return "removed" if name in (CARRIAGE_RETURN.name, BYTE_ORDER_MARK.name) else "kept"
-    if name == ENTITY:
+    if name == HTML_ENTITY:
         return "replaced by its character"
-    (kind,) = (kind for kind in KINDS if kind.name == name)
+    (kind,) = (kind for kind in CHARACTER_CLASSES if kind.name == name)
     match kind.replacement:
         case "":
             return "removed"
