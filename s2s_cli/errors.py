@@ -12,6 +12,13 @@ class UserError(Exception):
         self.exit_code = exit_code
 
 
+class UsageError(UserError):
+    """Options or settings that cannot be meant: the exit code is that of a wrong option, 2."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, exit_code=2)
+
+
 class DamagedFileError(UserError):
     """A file that is not as it was written; an earlier one may do."""
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn, get_type_hints
 import typer
 
 from s2s_cli.commands.settings_file import Kind, as_key, dump_settings
-from s2s_cli.errors import UserError, as_user_error
+from s2s_cli.errors import UsageError, as_user_error
 
 CONTEXT = "context"
 DUMP_CONFIG = "dump_config"
@@ -74,7 +74,7 @@ def check_finite(values: dict[str, Any]) -> None:
     """Refuse infinity, which means nothing to any option, though bounds may let it pass."""
     for name, value in values.items():
         if isinstance(value, float) and not math.isfinite(value):
-            raise UserError(f"--{as_key(name)} {value}: must be a finite number", exit_code=2)
+            raise UsageError(f"--{as_key(name)} {value}: must be a finite number")
 
 
 def group_settings(groups: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:

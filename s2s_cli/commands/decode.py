@@ -10,7 +10,7 @@ import typer
 from s2s_cli.commands.command import command
 from s2s_cli.console import progress, say, warn
 from s2s_cli.decoding.config import AlignmentConfig, BeamConfig
-from s2s_cli.errors import UserError
+from s2s_cli.errors import UsageError
 from s2s_cli.files import STDIO, read_lines, replacing
 
 if TYPE_CHECKING:
@@ -65,13 +65,12 @@ def decode_command(
     was reversed. Line by line when you type, in batches through a pipe.
     """
     if config.nbest > config.beam:
-        raise UserError(
-            f"--nbest {config.nbest} needs a beam at least as large; add --beam {config.nbest}",
-            exit_code=2,
+        raise UsageError(
+            f"--nbest {config.nbest} needs a beam at least as large; add --beam {config.nbest}"
         )
     alignment.check(config)
     if input == alignment.dictionary == STDIO:
-        raise UserError("--input and --dictionary: only one of them can be stdin", exit_code=2)
+        raise UsageError("--input and --dictionary: only one of them can be stdin")
     from s2s_cli.decoding.arrivals import chunks
     from s2s_cli.decoding.stream import (
         Busy,

@@ -7,7 +7,7 @@ import typer
 
 from s2s_cli.commands.command import command
 from s2s_cli.console import say
-from s2s_cli.errors import UserError
+from s2s_cli.errors import UsageError
 
 
 @command
@@ -25,7 +25,7 @@ def export_command(
     export.json names what goes in and comes out; the vocabularies lie beside it.
     """
     if onnx is None:
-        raise UserError("ONNX is the only format: add --onnx DIRECTORY", exit_code=2)
+        raise UsageError("ONNX is the only format: add --onnx DIRECTORY")
     from s2s_cli.model import onnx_export
 
     written = onnx_export.export(model, onnx)

@@ -10,7 +10,7 @@ from s2s_cli.commands.command import command
 from s2s_cli.commands.decode import Device, Gpus, Measure, Models, Precision, Threads, Tokenised
 from s2s_cli.commands.scored import ScoredList, scored_list, with_progress
 from s2s_cli.console import progress, say
-from s2s_cli.errors import UserError
+from s2s_cli.errors import UsageError
 from s2s_cli.files import STDIO, name_of, replacing
 from s2s_cli.rescoring.config import TuningConfig
 
@@ -107,18 +107,16 @@ def check(nbest: Path, others: list[Path], feature_name: str) -> None:
         UserError: stdin named twice; a name that no feature may have.
     """
     if [nbest, *others].count(STDIO) > 1:
-        raise UserError("of the list, source and references only one can be stdin", exit_code=2)
+        raise UsageError("of the list, source and references only one can be stdin")
     if not feature_name or set(feature_name) & set(" |=:\t\n") or feature_name == "total":
-        raise UserError(f"--feature-name {feature_name!r}: not a name for a feature", exit_code=2)
+        raise UsageError(f"--feature-name {feature_name!r}: not a name for a feature")
 
 
 def check_weights(add_feature: bool, weights: Path | None, tune: bool) -> None:
     if tune and not weights:
-        raise UserError("--tune writes weights; say where: --weights FILE", exit_code=2)
+        raise UsageError("--tune writes weights; say where: --weights FILE")
     if add_feature and weights:
-        raise UserError(
-            "--add-feature writes the list and --weights its winners; give one", exit_code=2
-        )
+        raise UsageError("--add-feature writes the list and --weights its winners; give one")
 
 
 def write_list(scored: ScoredList, stream: BinaryIO) -> None:

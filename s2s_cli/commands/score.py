@@ -9,7 +9,7 @@ import typer
 from s2s_cli.commands.command import command
 from s2s_cli.commands.decode import Device, Precision
 from s2s_cli.console import warn
-from s2s_cli.errors import UserError
+from s2s_cli.errors import UsageError
 from s2s_cli.files import STDIO, name_of, read_lines
 from s2s_cli.scoring.metrics import (
     LIST_METRICS,
@@ -88,9 +88,9 @@ def score_command(
         model or [], source, references[0], settings.tokenised, precision, device
     )
     if oracle and (scorer.models or baseline):
-        raise UserError("--oracle goes with neither --model nor --baseline", exit_code=2)
+        raise UsageError("--oracle goes with neither --model nor --baseline")
     if baseline and (bare or baseline == STDIO):
-        raise UserError("--baseline is a file, and does not go with --bare", exit_code=2)
+        raise UsageError("--baseline is a file, and does not go with --bare")
     check_output(bare, json, scorer, of_a_list=oracle is not None)
     scores: dict[Metric, Score]
     if oracle:
@@ -143,16 +143,14 @@ def check_output(
         UserError: always then (exit code 2).
     """
     if bare and json:
-        raise UserError("--bare and --json exclude each other; give one", exit_code=2)
+        raise UsageError("--bare and --json exclude each other; give one")
     if bare and of_a_list != (bare in LIST_METRICS):
         how = "is not a score of a list" if of_a_list else "needs a list: --oracle LIST"
-        raise UserError(f"--bare {bare} {how}", exit_code=2)
+        raise UsageError(f"--bare {bare} {how}")
     if bare in MODEL_METRICS and not scorer.models:
-        raise UserError(f"--bare {bare} needs a model: --model DIRECTORY", exit_code=2)
+        raise UsageError(f"--bare {bare} needs a model: --model DIRECTORY")
     if scorer.models and STDIO in (scorer.source, scorer.reference):
-        raise UserError(
-            "with --model the source and the first reference must be files, not stdin", exit_code=2
-        )
+        raise UsageError("with --model the source and the first reference must be files, not stdin")
 
 
 def list_scores(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
-from s2s_cli.errors import UserError
+from s2s_cli.errors import UsageError
 from s2s_cli.toml import parse_toml, toml_section, toml_value
 
 # Characters; a longer one would leave no room beside it.
@@ -128,7 +128,7 @@ def check_values(path: Path, told: str, values: list[Any], kind: Kind) -> None:
 
 
 def refuse(path: Path, what: str) -> NoReturn:
-    raise UserError(f"{path}: {what}", exit_code=2)
+    raise UsageError(f"{path}: {what}")
 
 
 def as_key(parameter: str) -> str:

@@ -10,7 +10,7 @@ import typer
 from s2s_cli.commands.command import command
 from s2s_cli.commands.score import warn_of_tokenised_text
 from s2s_cli.console import say, warn
-from s2s_cli.errors import UserError
+from s2s_cli.errors import UsageError
 from s2s_cli.files import STDIO, replacing
 from s2s_cli.scoring.breakdowns import BinConfig, Point, breakdown, mean_rank, points_table
 from s2s_cli.scoring.pictures import check_output, write_figure
@@ -132,7 +132,7 @@ def longest_command(
 ) -> None:
     """The longest source sentences with translations and reference, as Markdown."""
     if output != STDIO and output.suffix.lower() != MARKDOWN:
-        raise UserError(f"--output {output}: the name must end in {MARKDOWN}", exit_code=2)
+        raise UsageError(f"--output {output}: the name must end in {MARKDOWN}")
     systems = read(source, reference, translation, name, wording.wording())
     with replacing(output) as stream:
         for line in longest_lines(systems, number):

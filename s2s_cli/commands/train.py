@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from s2s_cli.commands.command import command
-from s2s_cli.errors import UserError
+from s2s_cli.errors import UsageError
 from s2s_cli.model.config import ModelConfig, Shape
 from s2s_cli.training.config import TrainingConfig
 
@@ -37,7 +37,7 @@ def train_command(
     from s2s_cli.training.job import Job, planned, start
 
     if mistake := Shape.of(shape, 1, 1).mistake():
-        raise UserError(mistake, exit_code=2)
+        raise UsageError(mistake)
     job = Job(data, model, shape, config)
     if plan:
         typer.echo(planned(job))

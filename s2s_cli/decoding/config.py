@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from s2s_cli.errors import UserError
+from s2s_cli.errors import UsageError
 from s2s_cli.settings import setting
 
 
@@ -59,10 +59,10 @@ class AlignmentConfig:
             UserError: with exit code 2.
         """
         if self.replace_unk and search.forbid_unk:
-            raise UserError(
-                "--forbid-unk leaves --replace-unk no UNK to replace; give one of them", exit_code=2
+            raise UsageError(
+                "--forbid-unk leaves --replace-unk no UNK to replace; give one of them"
             )
         if self.dictionary and not self.replace_unk:
-            raise UserError("--dictionary is for --replace-unk; add that option", exit_code=2)
+            raise UsageError("--dictionary is for --replace-unk; add that option")
         if self.alignments and not search.nbest:
-            raise UserError("--alignments go into an n-best list; add --nbest 1", exit_code=2)
+            raise UsageError("--alignments go into an n-best list; add --nbest 1")

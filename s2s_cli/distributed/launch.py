@@ -29,7 +29,7 @@ from s2s_cli.distributed.ranks import (
 )
 from s2s_cli.distributed.replica import Replica
 from s2s_cli.distributed.signals import Stopped, StopSignals
-from s2s_cli.errors import UserError, as_user_error
+from s2s_cli.errors import UsageError, UserError, as_user_error
 from s2s_cli.model.device import choose_devices, set_threads
 
 # What asks a replica that was started here to stop after its update. SIGTERM and SIGINT, which
@@ -85,20 +85,18 @@ def start(work: Work, settings: DeviceSettings) -> Stopped:
 def refuse_shared_gpu(name: str, devices: tuple[torch.device, ...]) -> None:
     """Raise a `UserError` (exit code 2) where several processes would compute on one GPU."""
     if devices[0].type == "cuda" and len(set(devices)) == 1:
-        raise UserError(
+        raise UsageError(
             f"--device {name} --layout data: each process needs a GPU of its own; "
-            "leave --device out, or take --layout model",
-            exit_code=2,
+            "leave --device out, or take --layout model"
         )
 
 
 def run_rank(work: Work, settings: DeviceSettings, rank: Rank) -> Stopped:
     """Do ``work`` as one of several processes that others have started."""
     if settings.layout == "data" and settings.gpus > 1:
-        raise UserError(
+        raise UsageError(
             f"--gpus {settings.gpus}: there are {rank.world_size} processes already, one for a GPU "
-            "each; leave --gpus out, or have each span several with --layout model",
-            exit_code=2,
+            "each; leave --gpus out, or have each span several with --layout model"
         )
     devices = rank_devices(settings.device, settings.gpus, rank)
     set_threads(settings.threads or cores_per_process(rank))

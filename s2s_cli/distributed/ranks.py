@@ -12,7 +12,7 @@ import torch.distributed as dist
 from torch.distributed import FileStore  # type: ignore[attr-defined]
 
 from s2s_cli import console
-from s2s_cli.errors import UserError, is_out_of_memory
+from s2s_cli.errors import UsageError, UserError, is_out_of_memory
 from s2s_cli.model.device import choose_devices
 from s2s_cli.parallel import available_cores
 
@@ -50,10 +50,9 @@ def rank_from_environment(environment: Mapping[str, str]) -> Rank | None:
     try:
         return read_rank(environment)
     except (KeyError, ValueError) as error:
-        raise UserError(
+        raise UsageError(
             f"the variables of torchrun or SLURM make no sense ({error}); start s2s with one of "
-            "them, or without RANK and WORLD_SIZE",
-            exit_code=2,
+            "them, or without RANK and WORLD_SIZE"
         ) from None
 
 
@@ -109,20 +108,18 @@ def rank_devices(name: str, gpus: int, rank: Rank) -> tuple[torch.device, ...]:
     if name not in ("auto", "cuda") or not torch.cuda.is_available():
         devices = choose_devices(name, gpus)
         if devices[0].type == "cuda" and rank.local_world_size > 1:
-            raise UserError(
+            raise UsageError(
                 f"--device {name}: {rank.local_world_size} processes on this machine cannot share "
-                "a GPU; leave --device out",
-                exit_code=2,
+                "a GPU; leave --device out"
             )
         return devices
     found = torch.cuda.device_count()
     # Some launchers show each process its own GPUs alone.
     first = 0 if found == gpus else rank.local_rank * gpus
     if first + gpus > found:
-        raise UserError(
+        raise UsageError(
             f"process {rank.local_rank} of this machine needs GPUs {first} to "
-            f"{first + gpus - 1}, and there are {found}; start fewer processes",
-            exit_code=2,
+            f"{first + gpus - 1}, and there are {found}; start fewer processes"
         )
     return tuple(torch.device("cuda", first + number) for number in range(gpus))
 

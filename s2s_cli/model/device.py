@@ -4,7 +4,7 @@ import ctypes
 
 import torch
 
-from s2s_cli.errors import UserError
+from s2s_cli.errors import UsageError
 
 
 def choose_device(name: str) -> torch.device:
@@ -21,9 +21,8 @@ def choose_device(name: str) -> torch.device:
             raise RuntimeError
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError):
-        raise UserError(
-            f"--device {name}: no such device here, or none that s2s computes on; try cpu",
-            exit_code=2,
+        raise UsageError(
+            f"--device {name}: no such device here, or none that s2s computes on; try cpu"
         ) from None
     return device
 
@@ -41,7 +40,7 @@ def choose_devices(name: str, count: int) -> tuple[torch.device, ...]:
         return (choose_device(name),) * count
     found = torch.cuda.device_count()
     if found < count:
-        raise UserError(too_few(count, found), exit_code=2)
+        raise UsageError(too_few(count, found))
     return tuple(torch.device("cuda", number) for number in range(count))
 
 

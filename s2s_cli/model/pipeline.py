@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.nn.utils.rnn import PackedSequence
 
-from s2s_cli.errors import UserError
+from s2s_cli.errors import UsageError
 from s2s_cli.model.lstm import Lstm, State
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
@@ -114,7 +114,7 @@ def spread(model: AnySeq2Seq, devices: tuple[torch.device, ...]) -> Model:
     if len(devices) == 1:
         return model.to(devices[0])
     if not isinstance(model, Seq2Seq):
-        raise UserError(NOT_SPREAD, exit_code=2)
+        raise UsageError(NOT_SPREAD)
     # The gradients of all slices come from the first one's stream; torch has each device wait.
     torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
     return SpreadSeq2Seq(model, Placement.of(model.shape, devices))

@@ -11,7 +11,7 @@ from typing import BinaryIO, Literal
 
 from s2s_cli.atomic_files import AtomicFiles
 from s2s_cli.console import progress, say, warn
-from s2s_cli.errors import UserError
+from s2s_cli.errors import UsageError, UserError
 from s2s_cli.files import (
     BOM,
     STDIO,
@@ -202,10 +202,9 @@ def check_languages(config: PrepConfig) -> None:
     for language in config.languages:
         check_language(language)
     if config.source_language == config.target_language:
-        raise UserError(
+        raise UsageError(
             f"source and target language are both {config.source_language!r}: name two with "
-            "--source-language and --target-language",
-            exit_code=2,
+            "--source-language and --target-language"
         )
 
 
@@ -217,16 +216,15 @@ def check_subwords(config: PrepConfig) -> None:
     if of_learning != (PrepConfig.subword_size, PrepConfig.character_coverage):
         warn("--subword-size, --character-coverage: no pieces are learned; add --subwords bpe")
     if config.subwords != "none" and not config.tokenised:
-        raise UserError(
+        raise UsageError(
             f"--subwords {config.subwords} is text that came in pieces between spaces, which "
-            "must not be tokenised again; add --tokenised",
-            exit_code=2,
+            "must not be tokenised again; add --tokenised"
         )
 
 
 def check_language(language: str) -> None:
     if not is_language(language):
-        raise UserError(f"{language!r} is not a language code such as en or pt-BR", exit_code=2)
+        raise UsageError(f"{language!r} is not a language code such as en or pt-BR")
 
 
 def find_splits(config: PrepConfig) -> dict[str, tuple[Path, Path]]:
@@ -265,7 +263,7 @@ def refuse_same_files(config: PrepConfig, paths: tuple[Path, Path]) -> None:
     }
     for path in paths:
         if path.resolve() in written:
-            raise UserError(f"{path}: would be overwritten; give another --output", exit_code=2)
+            raise UsageError(f"{path}: would be overwritten; give another --output")
 
 
 def write_pairs(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from s2s_cli.atomic_files import AtomicFiles
 from s2s_cli.console import warn
-from s2s_cli.errors import UserError
+from s2s_cli.errors import UsageError, UserError
 from s2s_cli.scoring.tables import Table
 
 if TYPE_CHECKING:
@@ -59,10 +59,9 @@ def check_output(output: Path) -> None:
     """
     suffix = output.suffix.lower()
     if suffix not in (*PICTURES, DATA):
-        raise UserError(
+        raise UsageError(
             f"--output {output}: the name must end in {', '.join(PICTURES)} (a picture with its "
-            f"data beside it) or {DATA} (the data alone)",
-            exit_code=2,
+            f"data beside it) or {DATA} (the data alone)"
         )
     if suffix != DATA:
         require_matplotlib()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from s2s_cli.errors import UserError
+from s2s_cli.errors import UsageError, UserError
 from s2s_cli.files import STDIO, name_of, read_lines
 from s2s_cli.scoring.texts import AS_GIVEN, Form, Texts, check_counts
 from s2s_cli.text.tokenise import Tokeniser
@@ -53,7 +53,7 @@ def read_systems(
         UserError: stdin named twice; a file cannot be read, has no lines or another number of them.
     """
     if [source, reference, *translations].count(STDIO) > 1:
-        raise UserError("stdin can be one of the texts; name files for the others", exit_code=2)
+        raise UsageError("stdin can be one of the texts; name files for the others")
     references = list(read_lines(reference))
     if not references:
         raise UserError(f"{name_of(reference)}: no lines to score")
@@ -81,14 +81,13 @@ def names_of(paths: Sequence[Path], given: Sequence[str]) -> list[str]:
         UserError: not a name for each, or one that stands twice.
     """
     if given and len(given) != len(paths):
-        raise UserError(
+        raise UsageError(
             f"--name is given {len(given)} times for {len(paths)} things; name each of them, or "
-            "none",
-            exit_code=2,
+            "none"
         )
     names = list(given) or [path.resolve().name if path != STDIO else "stdin" for path in paths]
     if not given and len(set(names)) < len(names):
         names = [name_of(path) for path in paths]
     if len(set(names)) < len(names):
-        raise UserError("two have the same name; tell them apart with --name", exit_code=2)
+        raise UsageError("two have the same name; tell them apart with --name")
     return names

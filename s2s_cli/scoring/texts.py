@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from s2s_cli.errors import UserError
+from s2s_cli.errors import UsageError, UserError
 from s2s_cli.files import STDIO, name_of, read_lines
 from s2s_cli.settings import setting
 from s2s_cli.text.tokenise import Tokeniser, tokeniser_name
@@ -35,12 +35,11 @@ class ScoringConfig:
             UserError: no reference, stdin named twice, too few resamples.
         """
         if not references:
-            raise UserError("no reference; name at least one file", exit_code=2)
+            raise UsageError("no reference; name at least one file")
         if [self.hypothesis, *references].count(STDIO) > 1:
-            raise UserError(
+            raise UsageError(
                 "stdin can be the hypotheses or one reference, not both; name a file for the "
-                "other (--hypothesis FILE)",
-                exit_code=2,
+                "other (--hypothesis FILE)"
             )
         check_bootstrap(self.bootstrap)
 
@@ -52,10 +51,9 @@ def check_bootstrap(resamples: int) -> None:
         UserError: too few resamples (exit code 2).
     """
     if 0 < resamples < FEWEST_RESAMPLES:
-        raise UserError(
+        raise UsageError(
             f"--bootstrap {resamples}: too few resamples for a 95 % interval; take "
-            f"{FEWEST_RESAMPLES} or more, or 0 for none",
-            exit_code=2,
+            f"{FEWEST_RESAMPLES} or more, or 0 for none"
         )
 
 

@@ -9,7 +9,7 @@ import torch
 from s2s_cli.console import say
 from s2s_cli.data.corpus import Corpus, Side
 from s2s_cli.distributed.config import Layout
-from s2s_cli.errors import UserError
+from s2s_cli.errors import UsageError
 from s2s_cli.model.config import ModelConfig, Shape
 from s2s_cli.model.pipeline import NOT_SPREAD, STRETCH
 from s2s_cli.model.placement import Placement
@@ -57,7 +57,7 @@ def plan(
     spread = layout == "model" and len(devices) > 1
     if not isinstance(model, Seq2Seq):
         if spread:
-            raise UserError(NOT_SPREAD, exit_code=2)
+            raise UsageError(NOT_SPREAD)
         say(f"measuring whole updates on {devices[0]}; nothing is trained")
         return of_whole_models(corpus, model, meter, devices)
     say(f"measuring parts of an update on {devices[0]}; nothing is trained")
