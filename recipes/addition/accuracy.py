@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from s2s_cli.errors import UserError
 from s2s_cli.scoring.pictures import DATA, require_matplotlib, write_figure
-from s2s_cli.scoring.plots import canvas, look, name_lines
+from s2s_cli.scoring.plots import canvas, line_style, name_lines
 from s2s_cli.scoring.tables import Table
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def plot(curves: Curves) -> "Figure":
 
     figure, axes = canvas(7.2, 3.9)
     for number, accuracies in enumerate(curves.values()):
-        colour, marker = look(number)
+        colour, marker = line_style(number)
         epochs = range(1, len(accuracies) + 1)
         axes.plot(epochs, accuracies, color=colour, marker=marker, clip_on=False, zorder=3)
     axes.set_ylim(0, 100)

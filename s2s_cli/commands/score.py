@@ -91,7 +91,7 @@ def score_command(
         raise UsageError("--oracle goes with neither --model nor --baseline")
     if baseline and (bare or baseline == STDIO):
         raise UsageError("--baseline is a file, and does not go with --bare")
-    check_output(bare, json, scorer, of_a_list=oracle is not None)
+    check_options(bare, json, scorer, of_a_list=oracle is not None)
     scores: dict[Metric, Score]
     if oracle:
         scores, lines = list_scores(settings, references, first_id, bare)
@@ -134,7 +134,7 @@ def show(
             print(comparison_line(comparison))
 
 
-def check_output(
+def check_options(
     bare: Metric | None, json: bool, scorer: PerplexityModel, *, of_a_list: bool
 ) -> None:
     """Refuse options that do not go together.

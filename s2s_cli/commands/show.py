@@ -12,11 +12,11 @@ from s2s_cli.commands.score import warn_of_tokenised_text
 from s2s_cli.console import say, warn
 from s2s_cli.errors import UsageError
 from s2s_cli.files import STDIO, replacing
-from s2s_cli.scoring.breakdowns import BinConfig, Point, breakdown, mean_rank, points_table
+from s2s_cli.scoring.breakdowns import BinConfig, BinScore, breakdown, mean_rank, points_table
 from s2s_cli.scoring.pictures import check_output, write_figure
 from s2s_cli.scoring.plots import plot_breakdown
-from s2s_cli.scoring.systems import Systems, Wording, names_of, read_systems
-from s2s_cli.scoring.tables import longest as longest_lines
+from s2s_cli.scoring.systems import Systems, TextForm, read_systems, system_names
+from s2s_cli.scoring.tables import longest_sentences
 from s2s_cli.settings import setting
 
 if TYPE_CHECKING:
@@ -40,15 +40,15 @@ Source = Annotated[Path, typer.Option(help="The text that was translated.")]
 
 
 @dataclass(frozen=True)
-class WordingConfig:
+class TextFormConfig:
     """How the words of the texts come about, where no model says so."""
 
     tokenised: bool = setting(False, "The texts are tokenised: words stand between spaces.")
     source_language: str = setting("en", "Language of the source, for the tokeniser.")
     language: str = setting("fr", "Language of the translations, likewise.")
 
-    def wording(self) -> Wording:
-        return Wording(self.source_language, self.language, self.tokenised)
+    def text_form(self) -> TextForm:
+        return TextForm(self.source_language, self.language, self.tokenised)
 
 
 @command
@@ -60,7 +60,7 @@ def lengths_command(
     output: Output = Path("lengths.svg"),
     name: Names = None,
     config: BinConfig,
-    wording: WordingConfig,
+    form: TextFormConfig,
 ) -> None:
     """BLEU by the length of the source sentence, a line for each system.
 
@@ -69,7 +69,7 @@ def lengths_command(
     """
     check_output(output)
     config.check()
-    systems = read(source, reference, translation, name, wording.wording())
+    systems = read(source, reference, translation, name, form.text_form())
     warn_of_blanks(systems)
     counts = [len(words) or None for words in systems.words]
     points = breakdown(systems, counts, config)
@@ -106,8 +106,8 @@ def rarity_command(
     check_output(output)
     config.check()
     facts, vocabulary, pieces = source_side(model, data)
-    wording = Wording(facts.source_language, facts.target_language, tokenised or facts.tokenised)
-    systems = read(source, reference, translation, name, wording)
+    form = TextForm(facts.source_language, facts.target_language, tokenised or facts.tokenised)
+    systems = read(source, reference, translation, name, form)
     warn_of_blanks(systems)
     split = map(pieces.split, systems.words)
     ranks = [mean_rank(words, vocabulary) if words else None for words in split]
@@ -128,14 +128,14 @@ def longest_command(
     ] = STDIO,
     name: Names = None,
     number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many sentences.")] = 3,
-    wording: WordingConfig,
+    form: TextFormConfig,
 ) -> None:
     """The longest source sentences with translations and reference, as Markdown."""
     if output != STDIO and output.suffix.lower() != MARKDOWN:
         raise UsageError(f"--output {output}: the name must end in {MARKDOWN}")
-    systems = read(source, reference, translation, name, wording.wording())
+    systems = read(source, reference, translation, name, form.text_form())
     with replacing(output) as stream:
-        for line in longest_lines(systems, number):
+        for line in longest_sentences(systems, number):
             stream.write(line.encode())
 
 
@@ -144,11 +144,11 @@ def read(
     reference: Path,
     translations: list[Path],
     names: list[str] | None,
-    wording: Wording,
+    form: TextForm,
 ) -> Systems:
     """All texts, with a warning where one looks tokenised and is said not to be."""
-    named = names_of(translations, names or [])
-    systems = read_systems(source, reference, translations, named, wording)
+    named = system_names(translations, names or [])
+    systems = read_systems(source, reference, translations, named, form)
     for texts in systems.texts.values():
         warn_of_tokenised_text(texts)
     return systems
@@ -179,7 +179,7 @@ def source_side(model: Path, data: Path | None) -> "tuple[Facts, Vocabulary, Spl
 
 
 def write_points(
-    output: Path, points: list[Point], decimals: int, label: str, *, edges: bool
+    output: Path, points: list[BinScore], decimals: int, label: str, *, edges: bool
 ) -> None:
     draw = partial(plot_breakdown, points, label, edges=edges)
     tell_written(write_figure(output, points_table(points, decimals), draw))

@@ -15,7 +15,7 @@ from s2s_cli.files import name_of, read_lines
 from s2s_cli.scoring.curves import curves_table, read_curve
 from s2s_cli.scoring.pictures import check_output, write_figure
 from s2s_cli.scoring.plots import MOST_LABELS, plot_attention, plot_curves, plot_states
-from s2s_cli.scoring.systems import names_of
+from s2s_cli.scoring.systems import system_names
 from s2s_cli.scoring.tables import Table
 from s2s_cli.training.metrics import METRICS
 
@@ -147,6 +147,6 @@ def curves_command(
     was lowered. The picture joins neighbours where there are many; the data have them all.
     """
     check_output(output)
-    names = names_of(model, name or [])
+    names = system_names(model, name or [])
     found = [read_curve(each, path / METRICS) for each, path in zip(names, model, strict=True)]
     tell_written(write_figure(output, curves_table(found), partial(plot_curves, found)))

@@ -19,7 +19,7 @@ METRIC: TextMetric = "bleu-tokenised"
 
 @dataclass(frozen=True)
 class BinConfig:
-    """How sentences are put together."""
+    """The number of bins, and of resamples in each of them."""
 
     bins: int = setting(
         10, "Bins of about as many sentences; equal ones share a bin.", min=2, max=50
@@ -50,7 +50,7 @@ class Bin:
 
 
 @dataclass(frozen=True)
-class Point:
+class BinScore:
     """Corpus score of one system on the sentences of one bin."""
 
     system: str
@@ -93,7 +93,7 @@ def bins(values: Sequence[float | None], count: int) -> list[Bin]:
 
 
 def nearest(places: Sequence[int], wanted: float) -> int:
-    """The one of ``places`` that is nearest; of two as near the first."""
+    """Choose the one of ``places`` that is nearest to ``wanted``; of two as near the first."""
     return min(places, key=lambda place: abs(place - wanted))
 
 
@@ -104,7 +104,9 @@ def bin_of(inside: Sequence[tuple[float, int]]) -> Bin:
     return Bin(lines, values[0], values[-1], math.fsum(values) / len(values))
 
 
-def breakdown(systems: Systems, values: Sequence[float | None], config: BinConfig) -> list[Point]:
+def breakdown(
+    systems: Systems, values: Sequence[float | None], config: BinConfig
+) -> list[BinScore]:
     """Scores of every system in every bin, the bins of the first system first.
 
     Raises:
@@ -115,14 +117,17 @@ def breakdown(systems: Systems, values: Sequence[float | None], config: BinConfi
     parts = bins(values, config.bins)
     forms = {name: corpus_metric(METRIC).form(texts) for name, texts in systems.texts.items()}
     return [
-        Point(name, each, corpus_score(METRIC, form.select(each.lines), config.bootstrap))
+        BinScore(name, each, corpus_score(METRIC, form.select(each.lines), config.bootstrap))
         for name, form in forms.items()
         for each in parts
     ]
 
 
-def points_table(points: Sequence[Point], decimals: int) -> Table:
-    """A row for each point; values with so many ``decimals``, their mean with one at least."""
+def points_table(points: Sequence[BinScore], decimals: int) -> Table:
+    """A row for each score; values of the property with so many ``decimals``.
+
+    Their mean has one decimal at least.
+    """
     names = "system from to mean sentences bleu bleu_low bleu_high signature"
     rows = [
         [

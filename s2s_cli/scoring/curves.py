@@ -16,7 +16,7 @@ LARGEST_LOG = 700.0  # whose exponential is still a number
 
 
 @dataclass(frozen=True)
-class Moment:
+class MetricsEntry:
     """One line of the metrics file.
 
     Attributes:
@@ -38,23 +38,23 @@ class LearningCurve:
     """The course of one training."""
 
     name: str
-    moments: list[Moment]
+    entries: list[MetricsEntry]
 
     def training(self) -> list[tuple[float, float]]:
         """Epoch and perplexity of each stretch."""
-        return [(each.epoch, each.training) for each in self.moments if each.training is not None]
+        return [(each.epoch, each.training) for each in self.entries if each.training is not None]
 
     def validation(self) -> list[tuple[float, float]]:
         """Epoch and perplexity of each validation."""
         return [
-            (each.epoch, each.validation) for each in self.moments if each.validation is not None
+            (each.epoch, each.validation) for each in self.entries if each.validation is not None
         ]
 
     def drops(self) -> list[float]:
         """Epochs after which the learning rate was lower than before."""
         rates = [
             (each.epoch, each.learning_rate)
-            for each in self.moments
+            for each in self.entries
             if each.learning_rate is not None
         ]
         return [epoch for (_, before), (epoch, after) in pairwise(rates) if after < before]
@@ -69,32 +69,36 @@ def read_curve(name: str, path: Path) -> LearningCurve:
     if not path.is_file():
         raise UserError(f"{path}: no such file; a training writes it into its model directory")
     lines = list(read_lines(path))
-    moments = []
+    entries = []
     for number, line in enumerate(lines, 1):
         try:
-            moments.append(moment(json.loads(line)))
+            entries.append(parse_metrics(json.loads(line)))
         except (ValueError, TypeError, KeyError, AttributeError):
             if number < len(lines):
                 raise UserError(f"{path}:{number}: not a line of a metrics file") from None
-    if not moments:
+    if not entries:
         raise UserError(f"{path}: nothing has been measured yet")
-    return LearningCurve(name, moments)
+    return LearningCurve(name, entries)
 
 
-def moment(entry: dict[str, Any]) -> Moment:
-    """One line; fails in any of the ways of Python where it is malformed."""
+def parse_metrics(entry: dict[str, Any]) -> MetricsEntry:
+    """Read one line.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: it is malformed.
+    """
     loss, rate = entry.get("loss"), entry.get("learning_rate")
-    return Moment(
+    return MetricsEntry(
         update=int(entry["update"]),
         epoch=float(entry["epoch"]),
-        training=None if loss is None else finite(math.exp(min(float(loss), LARGEST_LOG))),
-        validation=finite(entry.get("validation_perplexity")),
+        training=None if loss is None else finite_or_none(math.exp(min(float(loss), LARGEST_LOG))),
+        validation=finite_or_none(entry.get("validation_perplexity")),
         learning_rate=None if rate is None else float(rate),
     )
 
 
-def finite(value: float | None) -> float | None:
-    """``value`` as a number, None where there is none that could be drawn."""
+def finite_or_none(value: float | None) -> float | None:
+    """``value`` as a number, or None where there is none or it cannot be drawn."""
     return None if value is None or not math.isfinite(value) else float(value)
 
 
@@ -125,7 +129,7 @@ def curves_table(curves: Sequence[LearningCurve]) -> Table:
 
 
 def rows(curve: LearningCurve) -> Iterator[list[str]]:
-    for each in curve.moments:
+    for each in curve.entries:
         values = (each.epoch, each.training, each.validation, each.learning_rate)
         told = ("" if value is None else f"{value:.6g}" for value in values)
         yield [curve.name, str(each.update), *told]

@@ -1,4 +1,4 @@
-"""Where the labels of points go, so that they cover neither each other nor the points."""
+"""Places for the labels of points, which cover neither each other nor the points."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Place:
-    """Where a label may stand.
+    """A place where a label may stand.
 
     Attributes:
         box: what it covers.
@@ -56,7 +56,7 @@ class Place:
     line: list[Point]
 
 
-def placed(points: Sequence[Point], sizes: Sequence[Point], area: Box) -> list[Box]:
+def place_labels(points: Sequence[Point], sizes: Sequence[Point], area: Box) -> list[Box]:
     """A box for the label of each point, near it and within ``area`` if that can be.
 
     Each label in turn takes the place where it covers least, of equal ones the nearest, given the
@@ -68,7 +68,7 @@ def placed(points: Sequence[Point], sizes: Sequence[Point], area: Box) -> list[B
         area: where labels may be.
     """
     squares = [Box(x - POINT, y - POINT, x + POINT, y + POINT) for x, y in points]
-    offered = [list(around(point, size)) for point, size in zip(points, sizes, strict=True)]
+    offered = [list(label_places(point, size)) for point, size in zip(points, sizes, strict=True)]
     chosen: list[Place | None] = [None] * len(points)
     for _ in range(ROUNDS):
         before = list(chosen)
@@ -81,7 +81,7 @@ def placed(points: Sequence[Point], sizes: Sequence[Point], area: Box) -> list[B
     return [each.box for each in chosen if each is not None]
 
 
-def around(point: Point, size: Point) -> Iterator[Place]:
+def label_places(point: Point, size: Point) -> Iterator[Place]:
     """Places about ``point``, the nearest first."""
     (x, y), (width, height) = point, size
     near = POINT + GAP
@@ -107,7 +107,7 @@ def box_at(left: float, bottom: float, size: Point) -> Box:
 
 
 def cost(place: Place, others: Sequence[Place], squares: Sequence[Box], area: Box) -> float:
-    """How bad ``place`` is: labels on labels are worst, then points covered and lines crossed."""
+    """The cost of ``place``: labels on labels are worst, then points covered and lines crossed."""
     box = place.box
     labels = [box.overlap(each.box) for each in others]
     hidden = sum(labels) + sum(box.overlap(each) for each in squares)
@@ -121,7 +121,7 @@ def cost(place: Place, others: Sequence[Place], squares: Sequence[Box], area: Bo
     return 10 * (hidden + outside) / box.area + 5 * clashes + crossed + place.distance / 10
 
 
-def spread(wanted: Sequence[float], least: float) -> list[float]:
+def spread_apart(wanted: Sequence[float], least: float) -> list[float]:
     """Places in the order of ``wanted``, as near to it as can be, at ``least`` apart.
 
     Neighbours that come too close are centred about the mean of what they wanted.

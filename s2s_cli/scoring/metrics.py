@@ -1,4 +1,4 @@
-"""The metrics of the project, by name, and scores of a whole text by those of text.
+"""The table of metrics, and scores of a whole text, none without its signature.
 
 A new metric of text is a word of `TextMetric` and a case of `corpus_metric`: scores, intervals,
 comparisons with a baseline and the options of the command line follow from these.
@@ -13,11 +13,11 @@ from s2s_cli.scoring.texts import AS_GIVEN, Form, Texts
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric as SacrebleuMetric
 
-# Of hypotheses and references.
+# Compare hypotheses with references.
 TextMetric = Literal["bleu-tokenised", "bleu-detokenised", "chrf"]
-# Of a model, which may be an ensemble, and the first reference.
+# Score a model, or an ensemble, by the first reference.
 ModelMetric = Literal["perplexity"]
-# Of an n-best list: what its own order, and two oracles, would choose (`scoring.oracle`).
+# Score what the order of an n-best list, and two oracles, choose from it (`scoring.oracle`).
 ListMetric = Literal["list-best", "oracle-sentence", "oracle-corpus"]
 Metric = Literal[TextMetric, ModelMetric, ListMetric]
 
@@ -63,11 +63,11 @@ class CorpusMetric:
         return texts.words if self.on_words else texts.running
 
     def comparable(self, *texts: Sequence[str]) -> list[list[str]]:
-        """``texts``, each with as many lines, as sacreBLEU is to have them."""
+        """``texts``, each with as many lines, as sacreBLEU is to compare them."""
         return numbered(texts) if self.on_words else [list(lines) for lines in texts]
 
     def signature(self, signature: str, tokeniser: str, *parts: str) -> str:
-        """SacreBLEU's ``signature`` with further parts, and what made the form of the text."""
+        """Add ``parts``, and what made the form of the text, to sacreBLEU's ``signature``."""
         if self.on_words:
             made = f"words:{tokeniser}"
         else:
@@ -120,7 +120,7 @@ def score_texts(metric: TextMetric, texts: Texts, bootstrap: int = 0) -> Score:
 
 
 def with_plain_floats(metric: "SacrebleuMetric") -> None:
-    """Have every resample's score a plain float.
+    """Make every resample's score a plain float.
 
     Of sacreBLEU's own some are (no match: 0.0) and some are numpy's, and `statistics.mean`
     refuses the mixture.

@@ -92,7 +92,10 @@ def best_listed(entries: Sequence[Entry]) -> Entry:
 
 
 def sentence_bleu(statistics: Statistics) -> float:
-    """As sacreBLEU's ``sentence_bleu``: exponential smoothing, no order longer than the text."""
+    """BLEU of one sentence, as sacreBLEU's ``sentence_bleu`` computes it.
+
+    Smoothing is exponential, and no order is longer than the text.
+    """
     from sacrebleu.metrics.bleu import BLEU
 
     size, reference, *counts = statistics
@@ -103,7 +106,7 @@ def sentence_bleu(statistics: Statistics) -> float:
 
 
 def greedy_exchange(choices: Sequence[Choices], start: Sequence[Statistics]) -> list[Statistics]:
-    """Statistics of a choice from which no exchange in one segment raises corpus BLEU.
+    """Climb from ``start`` to a choice from which no exchange in one segment raises corpus BLEU.
 
     Segments are gone through in their order, again and again, and each takes what is best beside
     the present choice of all others.

@@ -112,7 +112,7 @@ def rendered(suffix: str, draw: "Callable[[], Figure]") -> bytes:
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Within the block matplotlib draws in our style."""
+    """Draw in our style, whatever the user's settings of matplotlib are."""
     import matplotlib
 
     with matplotlib.rc_context():
@@ -123,7 +123,7 @@ def house_style() -> Iterator[None]:
 
 @contextmanager
 def one_word_of_glyphs() -> Iterator[None]:
-    """Say once what the font lacks; matplotlib warns of each character, with a line of code."""
+    """Warn once of what the font lacks; matplotlib warns of each character, with a line of code."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
-from s2s_cli.scoring.breakdowns import Bin, Point
+from s2s_cli.scoring.breakdowns import Bin, BinScore
 from s2s_cli.scoring.curves import LearningCurve, thinned
-from s2s_cli.scoring.labels import Box, placed, spread
+from s2s_cli.scoring.labels import Box, place_labels, spread_apart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +22,7 @@ MOST_POINTS = 300  # of a line: more cannot be told apart
 MOST_LABELS = 40
 MOST_TICKS = 12
 FAR = 9.0  # a label that is further from its point is joined to it by a line
-SMALL = 8.5  # size of the labels of points
+LABEL_SIZE = 8.5  # size of the labels of points
 CELL = 0.22  # inches of a word's row or column
 LONGEST_SIDE = 20.0  # inches; words beyond share it
 MOST_WORDS = 80  # that are named on so many inches
@@ -37,7 +37,7 @@ def canvas(width: float, height: float) -> "tuple[Figure, Axes]":
     return figure, figure.add_subplot()
 
 
-def plot_breakdown(points: Sequence[Point], label: str, *, edges: bool) -> "Figure":
+def plot_breakdown(points: Sequence[BinScore], label: str, *, edges: bool) -> "Figure":
     """A line for each system through its bins, which are as wide as each other (Figure 3).
 
     Args:
@@ -50,7 +50,7 @@ def plot_breakdown(points: Sequence[Point], label: str, *, edges: bool) -> "Figu
     at = range(len(lines[0]))
     shaded = all(each.score.low is not None for each in points)
     for number, line in enumerate(lines):
-        colour, marker = look(number)
+        colour, marker = line_style(number)
         axes.plot(at, [each.score.value for each in line], color=colour, marker=marker)
         if shaded:
             low, high = ([getattr(each.score, name) for each in line] for name in ("low", "high"))
@@ -68,7 +68,7 @@ def plot_breakdown(points: Sequence[Point], label: str, *, edges: bool) -> "Figu
 
 
 def edge_ticks(bins: Sequence[Bin]) -> tuple[list[float], list[str]]:
-    """Where bins begin and end, and the values there."""
+    """The places where bins begin and end, and the values there."""
     between = [(one.high + two.low) / 2 for one, two in pairwise(bins)]
     values = [bins[0].low, *between, bins[-1].high]
     return [place - 0.5 for place in range(len(values))], [f"{value:,.0f}" for value in values]
@@ -84,24 +84,27 @@ def range_ticks(bins: Sequence[Bin]) -> tuple[list[float], list[str]]:
     return list(map(float, range(len(bins)))), names
 
 
-def look(number: int) -> tuple[str, str]:
+def line_style(number: int) -> tuple[str, str]:
     """Colour and marker of the line ``number``."""
     return COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
 
 
 def name_lines(figure: "Figure", axes: "Axes", ends: Sequence[tuple[str, float]]) -> None:
-    """Write its name to the right of each line, given where it ends, one above the other."""
+    """Write the name of each line to the right of its end, one above the other.
+
+    Of the lines, ``ends`` has the names and the last values.
+    """
     figure.draw_without_rendering()
     heights = [axes.transData.transform((0, value))[1] for _, value in ends]
     inverse = axes.transData.inverted()
-    for number, height in enumerate(spread(heights, 13.0)):
+    for number, height in enumerate(spread_apart(heights, 13.0)):
         axes.annotate(
             ends[number][0],
             (1.0, inverse.transform((0, height))[1]),
             xycoords=axes.get_yaxis_transform(),
             xytext=(4, 0),
             textcoords="offset points",
-            color=look(number)[0],
+            color=line_style(number)[0],
             verticalalignment="center",
         )
 
@@ -118,7 +121,7 @@ def plot_states(
     figure, axes = canvas(7.6, 5.4)
     for number, group in enumerate(groups):
         _, across, up = zip(*group, strict=True)
-        colour, marker = look(number)
+        colour, marker = line_style(number)
         axes.plot(across, up, marker, color=colour, markersize=6)
     axes.set_xlabel(f"first principal component ({shares[0]:.0%} of the variance)")
     axes.set_ylabel(f"second principal component ({shares[1]:.0%})")
@@ -128,7 +131,7 @@ def plot_states(
     label_points(
         figure,
         axes,
-        [(*each, look(number)[0]) for number, group in enumerate(groups) for each in group],
+        [(*each, line_style(number)[0]) for number, group in enumerate(groups) for each in group],
     )
     return figure
 
@@ -142,11 +145,13 @@ def label_points(
     """
     if len(phrases) > MOST_LABELS:
         return
-    texts = [axes.text(0, 0, text, fontsize=SMALL, color=colour) for text, _, _, colour in phrases]
+    texts = [
+        axes.text(0, 0, text, fontsize=LABEL_SIZE, color=colour) for text, _, _, colour in phrases
+    ]
     figure.draw_without_rendering()
     sizes = [(box.width, box.height) for box in (text.get_window_extent() for text in texts)]
     points = [to_pair(axes.transData.transform((x, y))) for _, x, y, _ in phrases]
-    boxes = placed(points, sizes, Box(*axes.bbox.extents))
+    boxes = place_labels(points, sizes, Box(*axes.bbox.extents))
     inverse = axes.transData.inverted()
     for text, (x, y), box, (_, *point, colour) in zip(texts, points, boxes, phrases, strict=True):
         # Anchored where it is next to its point: a width is not quite the same in every format.
@@ -186,7 +191,7 @@ def plot_attention(
         every = -(-len(words) // MOST_WORDS)
         places = range(0, len(words), every)
         axis.set_ticks([place + 0.5 for place in places], words[::every], rotation=angle)
-        axis.set_tick_params(length=0, labelsize=SMALL)
+        axis.set_tick_params(length=0, labelsize=LABEL_SIZE)
     return figure
 
 
@@ -200,12 +205,12 @@ def plot_curves(curves: Sequence[LearningCurve]) -> "Figure":
     figure, axes = canvas(7.2, 4.2)
     handles: list[Line2D] = []
     for number, curve in enumerate(curves):
-        colour, marker = look(number)
+        colour, marker = line_style(number)
         training, validation = (
             thinned(points, MOST_POINTS) for points in (curve.training(), curve.validation())
         )
-        axes.plot(*columns(training), color=colour, linewidth=0.9, alpha=0.6)
-        handles += axes.plot(*columns(validation), color=colour, marker=marker)
+        axes.plot(*coordinates(training), color=colour, linewidth=0.9, alpha=0.6)
+        handles += axes.plot(*coordinates(validation), color=colour, marker=marker)
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     several = high / low > 10  # of 1, 2, 5, 10, ...
@@ -213,11 +218,13 @@ def plot_curves(curves: Sequence[LearningCurve]) -> "Figure":
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_xlim(left=0)
-    mark_drops(axes, [(curve.drops(), look(number)[0]) for number, curve in enumerate(curves)])
+    mark_drops(
+        axes, [(curve.drops(), line_style(number)[0]) for number, curve in enumerate(curves)]
+    )
     axes.set_xlabel("epochs")
     axes.set_ylabel("perplexity per word (log scale)")
     names = [curve.name for curve in curves]
-    for handle in of_all(curves):
+    for handle in legend_handles(curves):
         handles.append(handle)
         names.append(str(handle.get_label()))
     axes.legend(handles, names, loc="upper left", bbox_to_anchor=(1.0, 1.0))
@@ -236,12 +243,12 @@ def mark_drops(axes: "Axes", drops: Sequence[tuple[list[float], str]]) -> None:
             height += 0.04
 
 
-def columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+def coordinates(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
     return [x for x, _ in points], [y for _, y in points]
 
 
-def of_all(curves: Sequence[LearningCurve]) -> "Iterator[Line2D]":
-    """What thin lines, marks and triangles are."""
+def legend_handles(curves: Sequence[LearningCurve]) -> "Iterator[Line2D]":
+    """Entries of the legend for thin lines, marks and triangles."""
     from matplotlib.lines import Line2D
 
     yield Line2D([], [], color=GREY, linewidth=0.9, label="training text")

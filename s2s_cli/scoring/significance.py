@@ -12,7 +12,7 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Comparison:
-    """An output beside a baseline.
+    """The difference between an output and a baseline.
 
     Attributes:
         score: of the output, with its 95 % interval in the paired bootstrap; see `Score`.
@@ -36,7 +36,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of the two tests: resamples of the bootstrap (0: `RESAMPLES`), trials of the other."""
+    """Numbers of resamples of the bootstrap (0: `RESAMPLES`), and of trials of the other test."""
 
     resamples: int
     trials: int
@@ -45,7 +45,7 @@ class Sizes:
 def compare_forms(
     metric: TextMetric, form: Form, baseline: Sequence[str], sizes: Sizes
 ) -> Comparison:
-    """Both tests of ``form`` against ``baseline``, from sacreBLEU's seed (in the signature).
+    """Test ``form`` against ``baseline`` in both ways, from sacreBLEU's seed (in the signature).
 
     Args:
         metric: by which they are compared.
@@ -84,7 +84,7 @@ def compare_forms(
 
 
 def compare_texts(metric: TextMetric, texts: Texts, baseline: Texts, sizes: Sizes) -> Comparison:
-    """Both tests of ``texts`` against ``baseline``, in the form that ``metric`` compares."""
+    """Test ``texts`` against ``baseline`` in both ways, in the form that ``metric`` compares."""
     form = corpus_metric(metric).form
     return compare_forms(metric, form(texts), form(baseline).hypotheses, sizes)
 

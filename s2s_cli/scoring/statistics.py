@@ -1,4 +1,4 @@
-"""Sufficient statistics of BLEU: what a hypothesis adds to the counts of a text."""
+"""Sufficient statistics of BLEU: the counts that a hypothesis adds to those of a text."""
 
 import math
 from collections import Counter
@@ -8,7 +8,7 @@ ORDERS = 4
 
 # As sacreBLEU has them: length, closest reference length, matches and n-grams of orders 1 to 4.
 Statistics = tuple[int, ...]
-Gram = tuple[bytes, ...]
+Ngram = tuple[bytes, ...]
 
 
 class References:
@@ -20,10 +20,10 @@ class References:
     def __init__(self, references: Sequence[str]) -> None:
         texts = [reference.encode().split() for reference in references]
         self.lengths = sorted(map(len, texts))  # of two as close the shorter one counts
-        counts: Counter[Gram] = Counter()
+        counts: Counter[Ngram] = Counter()
         for words in texts:
             counts |= Counter(
-                gram for order in range(1, ORDERS + 1) for gram in grams(words, order)
+                gram for order in range(1, ORDERS + 1) for gram in ngrams(words, order)
             )
         orders = range(1, ORDERS + 1)
         self.known = [{gram for gram in counts if len(gram) == order} for order in orders]
@@ -32,24 +32,24 @@ class References:
         ]
 
     def statistics(self, hypothesis: str) -> Statistics:
-        """What ``hypothesis``, words between spaces, adds to a corpus."""
+        """Count ``hypothesis``, which is words between spaces."""
         words = hypothesis.encode().split()
         size = len(words)
         matches = []
         for order in range(1, ORDERS + 1):
-            found = self.known[order - 1].intersection(grams(words, order))
+            found = self.known[order - 1].intersection(ngrams(words, order))
             count = len(found)
             # Each counted once so far, which is right where the references have it once.
             for gram, most in self.repeated[order - 1].items():
                 if gram in found:
-                    count += min(list(grams(words, order)).count(gram), most) - 1
+                    count += min(list(ngrams(words, order)).count(gram), most) - 1
             matches.append(count)
         totals = [max(0, size - order) for order in range(ORDERS)]
         closest = min(self.lengths, key=lambda length: abs(length - size))
         return (size, closest, *matches, *totals)
 
 
-def grams(words: Sequence[bytes], order: int) -> "zip[Gram]":
+def ngrams(words: Sequence[bytes], order: int) -> "zip[Ngram]":
     return zip(*(words[start:] for start in range(order)), strict=False)
 
 

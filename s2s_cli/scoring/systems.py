@@ -11,8 +11,8 @@ from s2s_cli.text.tokenise import Tokeniser
 
 
 @dataclass(frozen=True)
-class Wording:
-    """How the words of source and translations come about.
+class TextForm:
+    """The languages of source and translations, and whether they are split into words.
 
     Attributes:
         source_language, language: of the source, and of reference and translations.
@@ -26,7 +26,7 @@ class Wording:
 
 @dataclass(frozen=True)
 class Systems:
-    """N lines of a source text with what became of them.
+    """N lines of a source text and their translations.
 
     Attributes:
         sources, references: N lines each, as they were read.
@@ -45,7 +45,7 @@ def read_systems(
     reference: Path,
     translations: Sequence[Path],
     names: Sequence[str],
-    wording: Wording,
+    form: TextForm,
 ) -> Systems:
     """Read all files.
 
@@ -67,15 +67,13 @@ def read_systems(
     for name, path in zip(names, translations, strict=True):
         lines = list(read_lines(path))
         check_counts(path, len(lines), reference, len(references))
-        texts[name] = Texts(
-            Form(lines, [references], AS_GIVEN), wording.tokenised, wording.language
-        )
-    tokeniser = Tokeniser(wording.source_language, wording.tokenised)
+        texts[name] = Texts(Form(lines, [references], AS_GIVEN), form.tokenised, form.language)
+    tokeniser = Tokeniser(form.source_language, form.tokenised)
     return Systems(sources, references, [tokeniser.tokenise(line) for line in sources], texts)
 
 
-def names_of(paths: Sequence[Path], given: Sequence[str]) -> list[str]:
-    """What each of ``paths`` is called: as was given, or by the end of its path.
+def system_names(paths: Sequence[Path], given: Sequence[str]) -> list[str]:
+    """A name for each of ``paths``: as was given, or the end of its path.
 
     Raises:
         UserError: not a name for each, or one that stands twice.

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from s2s_cli.scoring.systems import Systems
 
 # What would begin or end something in a cell of Markdown.
-MARKDOWN = str.maketrans({each: f"\\{each}" for each in "\\`*_<>|[]~"})
-TSV = str.maketrans("\t\n\r", "   ")
+MARKDOWN_ESCAPES = str.maketrans({each: f"\\{each}" for each in "\\`*_<>|[]~"})
+TSV_BLANKS = str.maketrans("\t\n\r", "   ")
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Table:
 
     def tsv(self) -> bytes:
         """A line for the names, then one for each row; tabs within a cell become spaces."""
-        lines = ("\t".join(cell.translate(TSV) for cell in row) for row in self.lines())
+        lines = ("\t".join(cell.translate(TSV_BLANKS) for cell in row) for row in self.lines())
         return "".join(f"{line}\n" for line in lines).encode()
 
     def lines(self) -> Iterator[Sequence[str]]:
@@ -27,7 +27,7 @@ class Table:
         yield from self.rows
 
 
-def longest(systems: Systems, count: int) -> Iterator[str]:
+def longest_sentences(systems: Systems, count: int) -> Iterator[str]:
     """The ``count`` longest source sentences with translations and reference (Table 3).
 
     Longest first, of equal ones the earlier. Lines of Markdown, each with its end.
@@ -38,10 +38,10 @@ def longest(systems: Systems, count: int) -> Iterator[str]:
         hypotheses = [(name, each.given.hypotheses) for name, each in systems.texts.items()]
         texts = [("source", systems.sources), *hypotheses, ("reference", systems.references)]
         for name, lines in texts:
-            yield f"| {cell(name)} | {cell(lines[line])} |\n"
+            yield f"| {markdown_cell(name)} | {markdown_cell(lines[line])} |\n"
         yield "\n"
 
 
-def cell(text: str) -> str:
-    """``text`` as it stands in a table of Markdown."""
-    return text.translate(TSV).translate(MARKDOWN)
+def markdown_cell(text: str) -> str:
+    """Escape ``text`` for a table of Markdown."""
+    return text.translate(TSV_BLANKS).translate(MARKDOWN_ESCAPES)

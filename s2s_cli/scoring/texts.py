@@ -16,7 +16,7 @@ FEWEST_RESAMPLES = 100  # fewer leave one or two in each of the tails that are c
 
 @dataclass(frozen=True)
 class ScoringConfig:
-    """What is scored, and how its words come about."""
+    """The text to score, its language and the sizes of tests."""
 
     hypothesis: Path = setting(STDIO, "The translations, one a line (- is stdin).")
     tokenised: bool = setting(False, "The texts are tokenised: words stand between spaces.")
@@ -29,7 +29,7 @@ class ScoringConfig:
     )
 
     def check(self, references: list[Path]) -> None:
-        """Refuse what cannot be scored, before anything is read.
+        """Refuse texts that cannot be scored, before any is read.
 
         Raises:
             UserError: no reference, stdin named twice, too few resamples.
@@ -45,7 +45,7 @@ class ScoringConfig:
 
 
 def check_bootstrap(resamples: int) -> None:
-    """Refuse so few that an interval would tell nothing; 0 are none.
+    """Refuse so few ``resamples`` that an interval would mean nothing; 0 is off.
 
     Raises:
         UserError: too few resamples (exit code 2).
@@ -72,7 +72,7 @@ class Form:
     tokeniser: str
 
     def select(self, lines: Sequence[int]) -> "Form":
-        """Only some ``lines``, given by their indices."""
+        """The lines with the indices ``lines``."""
         hypotheses, *references = (
             [text[line] for line in lines] for text in (self.hypotheses, *self.references)
         )

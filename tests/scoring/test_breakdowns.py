@@ -9,11 +9,11 @@ import sacrebleu
 
 from s2s_cli.errors import UserError
 from s2s_cli.scoring.breakdowns import BinConfig, bins, breakdown, mean_rank, points_table
-from s2s_cli.scoring.systems import Systems, Wording, names_of, read_systems
+from s2s_cli.scoring.systems import Systems, TextForm, read_systems, system_names
 from s2s_cli.text.vocabulary import Vocabulary
 
 WORDS = ["un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix"]
-AS_WORDS = Wording("en", "fr", tokenised=True)
+AS_WORDS = TextForm("en", "fr", tokenised=True)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -128,9 +128,9 @@ def test_a_source_without_words_is_refused(files: dict[str, Path]) -> None:
 
 def test_names_come_from_paths_unless_they_would_be_the_same() -> None:
     paths = [Path("a/out.fr"), Path("b/out.fr")]
-    assert names_of(paths, []) == ["a/out.fr", "b/out.fr"]
-    assert names_of([Path("a/one.fr"), Path("b/two.fr")], []) == ["one.fr", "two.fr"]
-    assert names_of(paths, ["x", "y"]) == ["x", "y"]
+    assert system_names(paths, []) == ["a/out.fr", "b/out.fr"]
+    assert system_names([Path("a/one.fr"), Path("b/two.fr")], []) == ["one.fr", "two.fr"]
+    assert system_names(paths, ["x", "y"]) == ["x", "y"]
     for given in (["x"], ["x", "x"]):
         with pytest.raises(UserError, match="--name"):
-            names_of(paths, given)
+            system_names(paths, given)

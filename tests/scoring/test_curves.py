@@ -43,7 +43,7 @@ def test_a_line_that_is_being_written_is_left_out_and_others_are_named(tmp_path:
     path = write(tmp_path)
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"update": 70, "epo')
-    assert len(read_curve("model", path).moments) == 8
+    assert len(read_curve("model", path).entries) == 8
     for line in (b"nonsense", b"[1]", b'{"update": 1}', b'{"update": 1, "epoch": "x"}'):
         path.write_bytes(line + b"\n" + whole)
         with pytest.raises(UserError, match=r"metrics\.jsonl:1: not a line"):

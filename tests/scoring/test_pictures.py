@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from s2s_cli.errors import UserError
-from s2s_cli.scoring.breakdowns import Bin, Point
-from s2s_cli.scoring.curves import LearningCurve, Moment
+from s2s_cli.scoring.breakdowns import Bin, BinScore
+from s2s_cli.scoring.curves import LearningCurve, MetricsEntry
 from s2s_cli.scoring.metrics import Score
 from s2s_cli.scoring.pictures import check_output, write_figure
 from s2s_cli.scoring.plots import (
@@ -26,10 +26,10 @@ from s2s_cli.scoring.tables import Table
 TABLE = Table(["a"], [["1"]])
 
 
-def points(low: float | None = None) -> list[Point]:
+def points(low: float | None = None) -> list[BinScore]:
     bins = [Bin([0, 1], 1, 4, 2.5), Bin([2], 5, 5, 5), Bin([3, 4, 5], 6, 20, 9)]
     return [
-        Point(
+        BinScore(
             name,
             each,
             Score("BLEU (tokenised)", value, "", low, None if low is None else value + 5),
@@ -40,12 +40,12 @@ def points(low: float | None = None) -> list[Point]:
 
 
 def curves(steps: int) -> list[LearningCurve]:
-    moments = [
-        Moment(step, step / 100, 5 + 900 / step, None, 0.7 if step < 500 else 0.35)
+    entries = [
+        MetricsEntry(step, step / 100, 5 + 900 / step, None, 0.7 if step < 500 else 0.35)
         for step in range(1, steps)
     ]
-    moments.append(Moment(steps, steps / 100, None, 6.0, None))
-    return [LearningCurve("_$mo$del", moments)]
+    entries.append(MetricsEntry(steps, steps / 100, None, 6.0, None))
+    return [LearningCurve("_$mo$del", entries)]
 
 
 FIGURES = {
@@ -58,7 +58,7 @@ FIGURES = {
     "long attention": partial(plot_attention, ["a"] * 90, ["b"] * 60, [[1 / 90] * 90] * 60),
     "curves": partial(plot_curves, curves(1000)),
     "curves without validation": partial(
-        plot_curves, [LearningCurve("m", curves(3)[0].moments[:2])]
+        plot_curves, [LearningCurve("m", curves(3)[0].entries[:2])]
     ),
 }
 

@@ -1,7 +1,7 @@
 """Tables as text."""
 
 from s2s_cli.scoring.systems import Systems
-from s2s_cli.scoring.tables import Table, longest
+from s2s_cli.scoring.tables import Table, longest_sentences
 from s2s_cli.scoring.texts import AS_GIVEN, Form, Texts
 
 
@@ -25,7 +25,7 @@ def test_a_cell_of_tsv_has_neither_tab_nor_line_end() -> None:
 def test_the_longest_come_first_and_of_equal_ones_the_earlier() -> None:
     sources = ["a b", "a b c d", "a", "", "d c b a"]
     text = "".join(
-        longest(systems(sources, list("vwxyz"), one=list("VWXYZ"), two=list("12345")), 3)
+        longest_sentences(systems(sources, list("vwxyz"), one=list("VWXYZ"), two=list("12345")), 3)
     )
     assert text == (
         "### Line 2: 4 words\n\n| | |\n| --- | --- |\n| source | a b c d |\n| one | W |\n"
@@ -38,7 +38,7 @@ def test_the_longest_come_first_and_of_equal_ones_the_earlier() -> None:
 
 
 def test_text_that_markdown_would_read_is_escaped() -> None:
-    text = "".join(longest(systems(["a | <b>"], ["*"], source=["_"]), 9))
+    text = "".join(longest_sentences(systems(["a | <b>"], ["*"], source=["_"]), 9))
     assert r"| source | a \| \<b\> |" in text
     assert r"| source | \_ |" in text, "a system may be called so"
     assert r"| reference | \* |" in text
