@@ -2,7 +2,9 @@
 
 from s2s_cli.commands.command import command
 from s2s_cli.console import say
-from s2s_cli.preparation.prepare import DROPPED, PrepConfig, filter_stdin, prepare
+from s2s_cli.preparation.config import PrepConfig
+from s2s_cli.preparation.filter import filter_stdin
+from s2s_cli.preparation.prepare import DROPPED, prepare
 
 
 @command
@@ -13,7 +15,7 @@ def prep_command(config: PrepConfig) -> None:
     and what was decided (facts.json) to the output directory. Test text is never filtered.
     """
     if config.filter is not None:
-        filter_stdin(config.filter, config.tokenised)
+        filter_stdin(config.tokeniser, config.filter)
         return
     report = prepare(config)
     for line in report.lines():

@@ -220,7 +220,7 @@ def warn_of_pieces(model: Path, reference: Path) -> None:
     from s2s_cli.model.directory import Description
 
     facts = Description.read(model.parent if model.is_file() else model).facts
-    if facts.subwords.kind != "none" and not facts.subwords.learned:
+    if facts.subwords.given:
         warn(
             f"{name_of(reference)}: the model's perplexity is that of text in pieces, but BLEU and "
             "chrF compare words; for these give a reference in words, without --model"

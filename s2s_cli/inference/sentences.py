@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from s2s_cli.model.directory import Description
 from s2s_cli.text.subwords import places_of_words
-from s2s_cli.text.tokenise import Tokeniser
+from s2s_cli.text.tokenise import MosesTokeniser, make_tokeniser, tokeniser_kind
 
 # A line beyond this many words, or pieces of words, is no sentence; it is cut, and counted, and
 # still gives a line.
@@ -26,11 +26,10 @@ class Sentences:
     def __init__(self, description: Description, *, tokenised: bool) -> None:
         """Follow ``description``; ``tokenised`` text is split at its spaces and left so."""
         self.description = description
-        as_words = tokenised or description.facts.tokenised
-        self._source = Tokeniser(description.facts.source_language, as_words)
-        self._target = Tokeniser(description.facts.target_language, as_words)
-        self._running = Tokeniser(description.facts.target_language, tokenised=False)
         facts, models = description.facts, description.piece_models
+        kind = tokeniser_kind(tokenised or facts.tokenised)
+        self._source, self._target = (make_tokeniser(kind, each) for each in facts.languages)
+        self._running = MosesTokeniser(facts.target_language)
         self.source_pieces, self.target_pieces = facts.subwords.splitters(models, facts.languages)
         self.cut = 0
 
@@ -98,8 +97,7 @@ class Sentences:
     @property
     def given_pieces(self) -> bool:
         """Whether text comes in pieces, which nothing here can make."""
-        subwords = self.description.facts.subwords
-        return subwords.kind != "none" and not subwords.learned
+        return self.description.facts.subwords.given
 
     def text(self, words: Sequence[str]) -> str:
         """Target words as a line of running text, or of words where text is tokenised."""

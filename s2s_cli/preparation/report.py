@@ -1,10 +1,10 @@
-"""What ``s2s prep`` did, for people and as prep.json."""
+"""Report of ``s2s prep``, for people and as prep.json."""
 
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from s2s_cli.text.cleaning import treatment
+from s2s_cli.text.tokenise import TokeniserKind, make_tokeniser
 
 
 @dataclass
@@ -27,7 +27,7 @@ class PrepReport:
     """A report by split, and the odd characters of all text by side."""
 
     languages: tuple[str, str]
-    tokenised: bool
+    tokeniser: TokeniserKind
     splits: dict[str, SplitReport] = field(default_factory=dict)
     odd: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
 
@@ -46,12 +46,16 @@ class PrepReport:
             },
             "odd_characters": {
                 language: {
-                    kind: {"count": count, "done": treatment(kind, self.tokenised)}
+                    kind: {"count": count, "done": self.treatment(kind)}
                     for kind, count in sorted(odd.items())
                 }
                 for language, odd in zip(self.languages, self.odd, strict=True)
             },
         }
+
+    def treatment(self, kind: str) -> str:
+        """Describe what was done about one class of odd characters, in any language."""
+        return make_tokeniser(self.tokeniser, "").treatment(kind)
 
     def lines(self) -> list[str]:
         """A short summary."""
@@ -69,7 +73,7 @@ class PrepReport:
             ]
         for language, odd in zip(self.languages, self.odd, strict=True):
             lines += [
-                f"{language}: {count:,} × {kind}: {treatment(kind, self.tokenised)}"
+                f"{language}: {count:,} × {kind}: {self.treatment(kind)}"
                 for kind, count in sorted(odd.items())
             ]
         return lines

@@ -8,7 +8,7 @@ from pathlib import Path
 from s2s_cli.errors import UsageError, UserError
 from s2s_cli.files import STDIO, name_of, read_lines
 from s2s_cli.settings import setting
-from s2s_cli.text.tokenise import Tokeniser, tokeniser_name
+from s2s_cli.text.tokenise import MosesTokeniser
 
 AS_GIVEN = "as-given"
 FEWEST_RESAMPLES = 100  # fewer leave one or two in each of the tails that are cut off
@@ -92,7 +92,7 @@ class Texts:
         """Tokenised lines: words with one space between them."""
         if self.tokenised:
             return self.given
-        tokeniser = Tokeniser(self.language, tokenised=False)
+        tokeniser = MosesTokeniser(self.language)
         return self._made(lambda line: " ".join(tokeniser.tokenise(line)))
 
     @cached_property
@@ -100,13 +100,13 @@ class Texts:
         """Running text, as people read it."""
         if not self.tokenised:
             return self.given
-        tokeniser = Tokeniser(self.language, tokenised=False)
+        tokeniser = MosesTokeniser(self.language)
         return self._made(
             lambda line: tokeniser.detokenise([word for word in line.split(" ") if word])
         )
 
     def _made(self, change: Callable[[str], str]) -> Form:
-        tokeniser = f"{tokeniser_name(tokenised=False)} {self.language}".replace(" ", "-")
+        tokeniser = f"{MosesTokeniser(self.language).name} {self.language}".replace(" ", "-")
         return Form(
             [change(line) for line in self.given.hypotheses],
             [[change(line) for line in reference] for reference in self.given.references],

@@ -116,12 +116,10 @@ def suspect_lines(block: str) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-def treatment(name: str, tokenised: bool) -> str:
-    """What was done about the kind called ``name`` in raw or in tokenised text."""
+def treatment_in_raw_text(name: str) -> str:
+    """Describe what becomes of the characters called ``name``."""
     if name in AT_EDGES:
         return "removed"
-    if tokenised:
-        return "removed" if name in (CARRIAGE_RETURN.name, BYTE_ORDER_MARK.name) else "kept"
     if name == HTML_ENTITY:
         return "replaced by its character"
     (kind,) = (kind for kind in CHARACTER_CLASSES if kind.name == name)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from s2s_cli.errors import UserError
 from s2s_cli.files import name_of, read_lines
-from s2s_cli.text.tokenise import Tokeniser
+from s2s_cli.text.tokenise import SpaceTokeniser
 
 Dictionary = dict[str, list[str]]
 
@@ -15,7 +15,7 @@ def read_dictionary(path: Path) -> Dictionary:
     Raises:
         UserError: as `s2s_cli.files.read_lines`; a line of another form; a word with two entries.
     """
-    words = Tokeniser("", tokenised=True)
+    words = SpaceTokeniser()
     entries: Dictionary = {}
     for number, line in enumerate(read_lines(path), 1):
         before, tab, after = line.partition("\t")

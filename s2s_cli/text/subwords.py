@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, assert_never
 
 from s2s_cli.errors import UserError
 from s2s_cli.files import regular
@@ -22,7 +22,7 @@ from s2s_cli.json_fields import fits, from_json
 from s2s_cli.text.layout import pieces_file
 
 SubwordKind = Literal["none", "bpe", "unigram", "subword-nmt", "sentencepiece"]
-LEARNED_KINDS: tuple[SubwordKind, ...] = ("bpe", "unigram")
+SubwordOrigin = Literal["words", "learned", "given"]
 WORD_START = "▁"  # before the first piece of a word, in the convention of SentencePiece
 CONTINUED = "@@"  # after each piece of a word but the last, in that of subword-nmt
 WORD_START_ENTITY = f"#{ord(WORD_START)};"
@@ -30,6 +30,19 @@ WORD_START_ENTITY = f"#{ord(WORD_START)};"
 WORD_START_MARK = re.compile(f"{WORD_START}|&(?:amp;)*{WORD_START_ENTITY}")
 LARGEST_MODEL = 1 << 26  # bytes; a million pieces take half
 CACHED_WORDS = 1 << 16  # words
+
+
+def subword_origin(kind: SubwordKind) -> SubwordOrigin:
+    """Tell where the pieces of a kind come from: words are whole, or split here, or came split."""
+    match kind:
+        case "none":
+            return "words"
+        case "bpe" | "unigram":
+            return "learned"
+        case "subword-nmt" | "sentencepiece":
+            return "given"
+        case _:
+            assert_never(kind)
 
 
 class Splitter(Protocol):
@@ -189,7 +202,13 @@ class Subwords:
 
     @property
     def learned(self) -> bool:
-        return self.kind in LEARNED_KINDS
+        """The pieces were learned by ``s2s prep``."""
+        return subword_origin(self.kind) == "learned"
+
+    @property
+    def given(self) -> bool:
+        """The text came in pieces, which nothing here can make."""
+        return subword_origin(self.kind) == "given"
 
     @property
     def units(self) -> str:
@@ -215,7 +234,7 @@ class Subwords:
         """
         match value:
             case {"kind": kind, "models": dict(models)} if fits(kind, SubwordKind):
-                named = languages if kind in LEARNED_KINDS else ()
+                named = languages if subword_origin(kind) == "learned" else ()
                 if models.keys() == set(named):
                     with suppress(ValueError):
                         return cls(kind, tuple(ModelFile.from_json(models[each]) for each in named))
@@ -275,7 +294,19 @@ def make_splitter(kind: SubwordKind, model: bytes | None, path: Path) -> Splitte
             return SubwordNmt()
         case "sentencepiece":
             return SentencePiece()
-    assert model is not None
+        case "bpe" | "unigram":
+            assert model is not None
+            return read_learned_pieces(model, path)
+        case _:
+            assert_never(kind)
+
+
+def read_learned_pieces(model: bytes, path: Path) -> LearnedPieces:
+    """Load a SentencePiece model.
+
+    Raises:
+        UserError: as `make_splitter`.
+    """
     processor = require_sentencepiece().SentencePieceProcessor()
     try:
         processor.LoadFromSerializedProto(model)

@@ -12,7 +12,8 @@ import pytest
 
 from s2s_cli.errors import UserError
 from s2s_cli.preparation.chunks import PAIRS_PER_CHUNK
-from s2s_cli.preparation.prepare import PrepConfig, prepare
+from s2s_cli.preparation.config import PrepConfig
+from s2s_cli.preparation.prepare import prepare
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.layout import MANIFEST
 

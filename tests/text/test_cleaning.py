@@ -6,7 +6,6 @@ from collections import Counter
 import pytest
 
 from s2s_cli.text.cleaning import (
-    AT_EDGES,
     BYTE_ORDER_MARK,
     CARRIAGE_RETURN,
     CHARACTER_CLASSES,
@@ -16,7 +15,7 @@ from s2s_cli.text.cleaning import (
     clean_block,
     count_odd,
     count_odd_block,
-    treatment,
+    treatment_in_raw_text,
 )
 
 
@@ -56,25 +55,13 @@ def test_clean_text_is_untouched() -> None:
 def test_what_is_said_is_what_is_done_to_raw_text(kind: CharacterClass) -> None:
     for character in kind.characters:
         cleaned = clean(f"a{character}b")
-        match treatment(kind.name, tokenised=False):
+        match treatment_in_raw_text(kind.name):
             case "removed":
                 assert cleaned == "ab"
             case "read as a space":
                 assert cleaned in ("a b", "a\u00a0b")
             case other:
                 raise AssertionError(other)
-
-
-def test_tokenised_text_keeps_all_but_what_files_drop() -> None:
-    kept = {
-        kind.name for kind in CHARACTER_CLASSES if treatment(kind.name, tokenised=True) == "kept"
-    }
-    assert {kind.name for kind in CHARACTER_CLASSES} - kept == {
-        CARRIAGE_RETURN.name,
-        BYTE_ORDER_MARK.name,
-    }
-    assert treatment(HTML_ENTITY, tokenised=True) == "kept"
-    assert {treatment(name, tokenised=True) for name in AT_EDGES} == {"removed"}
 
 
 def test_a_block_is_cleaned_and_counted_as_its_lines_are() -> None:

@@ -4,7 +4,7 @@ import re
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, get_args
 from unittest.mock import patch
 
 import pytest
@@ -16,18 +16,19 @@ from s2s_cli.data.numericalise import VocabConfig, numericalise
 from s2s_cli.errors import UserError
 from s2s_cli.files import read_lines
 from s2s_cli.preparation import chunks
-from s2s_cli.preparation.prepare import PrepConfig, prepare
+from s2s_cli.preparation.config import PrepConfig
+from s2s_cli.preparation.prepare import prepare
 from s2s_cli.text.facts import Facts
-from s2s_cli.text.tokenise import Tokeniser
+from s2s_cli.text.tokenise import TokeniserKind, make_tokeniser, tokeniser_kind
 from s2s_cli.text.vocabulary import EOS, UNK, Vocabulary
 
 PLAIN = Dress(mark=False, returns=False, ended=True, packed=False)
 texts = st.lists(lines, max_size=12)
 # Made once: memory of what they met must change no word.
 TOKENISERS = {
-    (language, tokenised): Tokeniser(language, tokenised)
+    (kind, language): make_tokeniser(kind, language)
     for language in ("en", "fr", "xx")
-    for tokenised in (False, True)
+    for kind in get_args(TokeniserKind)
 }
 tokenisers = st.sampled_from(list(TOKENISERS))
 
@@ -87,10 +88,10 @@ def test_what_is_no_utf8_is_named_after_the_lines_before_it(raw: list[bytes]) ->
 @examples(150)
 @given(tokenisers, texts)
 def test_words_are_whole_and_a_line_has_the_same_in_any_company(
-    which: tuple[str, bool], text: list[str]
+    which: tuple[TokeniserKind, str], text: list[str]
 ) -> None:
     tokeniser = TOKENISERS[which]
-    alone = [Tokeniser(*which).tokenise(line) for line in text]
+    alone = [make_tokeniser(*which).tokenise(line) for line in text]
     for made in alone:
         assert all(word and not set(word) & set(" \n\r\ufeff") for word in made)
     block, _ = tokeniser.tokenise_block("".join(line + "\n" for line in text))
@@ -99,7 +100,7 @@ def test_words_are_whole_and_a_line_has_the_same_in_any_company(
 
 @examples(30)
 @given(tokenisers, enormous)
-def test_an_enormous_line_is_a_line(which: tuple[str, bool], line: str) -> None:
+def test_an_enormous_line_is_a_line(which: tuple[TokeniserKind, str], line: str) -> None:
     block, _ = TOKENISERS[which].tokenise_block(f"one\n{line}\ntwo\n")
     assert block.split("\n") == ["one", " ".join(TOKENISERS[which].tokenise(line)), "two", ""]
 
@@ -107,13 +108,13 @@ def test_an_enormous_line_is_a_line(which: tuple[str, bool], line: str) -> None:
 @pytest.mark.parametrize("blank", BLANKS)
 def test_odd_blanks_are_no_words_of_raw_text(blank: str) -> None:
     for line in (blank, blank * 3, f" {blank}\u00a0{blank} "):
-        assert TOKENISERS["fr", False].tokenise(line) == []
+        assert TOKENISERS["moses", "fr"].tokenise(line) == []
 
 
 @examples(150)
 @given(st.lists(words, max_size=12))
 def test_tokenised_text_is_stable(made: list[str]) -> None:
-    tokeniser = TOKENISERS["fr", True]
+    tokeniser = TOKENISERS["spaces", "fr"]
     line = tokeniser.detokenise(made)
     assert "\n" not in line
     assert tokeniser.tokenise(line) == made
@@ -123,7 +124,7 @@ def test_tokenised_text_is_stable(made: list[str]) -> None:
 @examples(150)
 @given(st.sampled_from(["en", "fr", "xx"]), lines)
 def test_detokenising_moves_spaces_alone(language: str, line: str) -> None:
-    tokeniser = TOKENISERS[language, False]
+    tokeniser = TOKENISERS["moses", language]
     made = tokeniser.tokenise(line)
     running = tokeniser.detokenise(made)
     assert "\n" not in running
@@ -158,8 +159,9 @@ def test_prep_keeps_or_drops_and_lists_each_pair_on_both_sides(
 ) -> None:
     with folder() as directory, patch.object(chunks, "PAIRS_PER_CHUNK", chunk):
         data = prepared(directory, pairs, (PLAIN, PLAIN), tokenised)
+        kind = tokeniser_kind(tokenised)
         sides = [
-            [Tokeniser(language, tokenised).tokenise(line) for line in ("keep", *text)]
+            [make_tokeniser(kind, language).tokenise(line) for line in ("keep", *text)]
             for language, text in zip(("en", "fr"), zip(*pairs, strict=True), strict=False)
         ] or [[["keep"]]] * 2
         reasons = [reason((len(left), len(right))) for left, right in zip(*sides, strict=True)]

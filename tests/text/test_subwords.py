@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from strategies import examples, words
 
 from s2s_cli.errors import UserError
+from s2s_cli.preparation.config import PrepConfig
 from s2s_cli.preparation.learning import learn_pieces
-from s2s_cli.preparation.prepare import PrepConfig
 from s2s_cli.text.subwords import (
     SentencePiece,
     Splitter,

@@ -3,10 +3,24 @@
 import random
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from s2s_cli.text.tokenise import Tokeniser, tokeniser_name
+from s2s_cli.text.cleaning import (
+    AT_EDGES,
+    BYTE_ORDER_MARK,
+    CARRIAGE_RETURN,
+    CHARACTER_CLASSES,
+    HTML_ENTITY,
+)
+from s2s_cli.text.tokenise import (
+    MosesTokeniser,
+    SpaceTokeniser,
+    TokeniserKind,
+    make_tokeniser,
+    tokeniser_kind,
+)
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
@@ -17,7 +31,7 @@ from s2s_cli.text.tokenise import Tokeniser, tokeniser_name
 def test_equals_the_tokenisation_of_the_published_lists(
     real_data: Path, language: str, raw: str, tokenised: str
 ) -> None:
-    tokeniser = Tokeniser(language, tokenised=False)
+    tokeniser = MosesTokeniser(language)
     lines = (real_data / "multi30k" / f"{raw}.{language}").read_bytes().decode().split("\n")
     expected = (real_data / "smt" / f"{tokenised}.{language}").read_bytes().decode().split("\n")
     assert [" ".join(tokeniser.tokenise(line)) for line in lines] == expected
@@ -25,7 +39,7 @@ def test_equals_the_tokenisation_of_the_published_lists(
 
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_detokenised_text_tokenises_to_the_same_words(real_data: Path, language: str) -> None:
-    tokeniser = Tokeniser(language, tokenised=False)
+    tokeniser = MosesTokeniser(language)
     lines = (real_data / "smt" / f"val.tok.{language}").read_bytes().decode().splitlines()
     differing = [
         line
@@ -36,14 +50,14 @@ def test_detokenised_text_tokenises_to_the_same_words(real_data: Path, language:
 
 
 def test_french_and_english_split_at_different_sides_of_the_apostrophe() -> None:
-    assert Tokeniser("fr", False).tokenise("L'été d'une fille.") == [
+    assert MosesTokeniser("fr").tokenise("L'été d'une fille.") == [
         "L'", "été", "d'", "une", "fille", ".",
     ]  # fmt: skip
-    assert Tokeniser("en", False).tokenise("The girl's dog.") == ["The", "girl", "'s", "dog", "."]
+    assert MosesTokeniser("en").tokenise("The girl's dog.") == ["The", "girl", "'s", "dog", "."]
 
 
 def test_case_is_kept_and_nothing_is_escaped() -> None:
-    assert Tokeniser("en", False).tokenise("A & B | <C> [D]") == [
+    assert MosesTokeniser("en").tokenise("A & B | <C> [D]") == [
         "A", "&", "B", "|", "<", "C", ">", "[", "D", "]",
     ]  # fmt: skip
 
@@ -63,23 +77,25 @@ def test_case_is_kept_and_nothing_is_escaped() -> None:
     ],
 )
 def test_odd_characters_mean_what_they_stand_for(raw: str, plain: str) -> None:
-    tokeniser = Tokeniser("fr", False)
+    tokeniser = MosesTokeniser("fr")
     assert tokeniser.tokenise(raw) == tokeniser.tokenise(plain)
 
 
 def test_entities_without_semicolon_and_unknown_ones_are_text() -> None:
-    words = Tokeniser("en", False).tokenise("a?x=1&copy=2 &nosuch; R&D")
+    words = MosesTokeniser("en").tokenise("a?x=1&copy=2 &nosuch; R&D")
     assert "".join(words) == "a?x=1&copy=2&nosuch;R&D"
 
 
 def test_entities_are_resolved_once() -> None:
-    assert "".join(Tokeniser("en", False).tokenise("&amp;lt;")) == "&lt;"
+    assert "".join(MosesTokeniser("en").tokenise("&amp;lt;")) == "&lt;"
 
 
-@pytest.mark.parametrize("tokenised", [False, True])
+@pytest.mark.parametrize("kind", get_args(TokeniserKind))
 @pytest.mark.parametrize("language", ["en", "fr", "zh", "xx", "pt-BR"])
-def test_no_word_is_empty_or_has_a_space_or_line_end_in_it(language: str, tokenised: bool) -> None:
-    tokeniser = Tokeniser(language, tokenised)
+def test_no_word_is_empty_or_has_a_space_or_line_end_in_it(
+    language: str, kind: TokeniserKind
+) -> None:
+    tokeniser = make_tokeniser(kind, language)
     generator = random.Random(language)
     alphabet = [chr(code) for code in range(0x180)] + list("\u2028\u2029\u202f\u3000\ufeff\u200b€")
     alphabet += [
@@ -102,12 +118,12 @@ def test_no_word_is_empty_or_has_a_space_or_line_end_in_it(language: str, tokeni
 
 @pytest.mark.parametrize("line", ["", " ", "\t", "\u00a0", "\u2028", "&nbsp;", "\u200b", "\x00"])
 def test_a_line_that_looks_blank_has_no_words(line: str) -> None:
-    assert Tokeniser("fr", False).tokenise(line) == []
-    assert Tokeniser("fr", False).detokenise([]) == ""
+    assert MosesTokeniser("fr").tokenise(line) == []
+    assert MosesTokeniser("fr").detokenise([]) == ""
 
 
 def test_tokenised_text_is_split_at_ascii_spaces_alone() -> None:
-    tokeniser = Tokeniser("fr", tokenised=True)
+    tokeniser = SpaceTokeniser()
     words = ["Qu'est-ce", "que\u00a0c'est", "\u2028", "&amp;", "|||", "a\tb", "«\u202f?"]
     assert tokeniser.tokenise("  " + "  ".join(words) + " ") == words
     assert tokeniser.detokenise(words) == " ".join(words)
@@ -115,25 +131,25 @@ def test_tokenised_text_is_split_at_ascii_spaces_alone() -> None:
 
 def test_french_detokenisation_joins_what_belongs_together() -> None:
     line = "Un homme s'assied à l'ombre, près d'un \"vieux\" arbre (un chêne)."
-    tokeniser = Tokeniser("fr", tokenised=False)
+    tokeniser = MosesTokeniser("fr")
     assert tokeniser.detokenise(tokeniser.tokenise(line)) == line
 
 
 def test_the_region_of_a_language_code_does_not_change_the_words() -> None:
     line = "L'été, d'une fille."
     for code in ("fr-CA", "fr_FR", "FR"):
-        assert Tokeniser(code, False).tokenise(line) == Tokeniser("fr", False).tokenise(line)
+        assert MosesTokeniser(code).tokenise(line) == MosesTokeniser("fr").tokenise(line)
 
 
 def test_name_says_which_version_made_the_words() -> None:
     import sacremoses
 
-    assert tokeniser_name(tokenised=False) == f"sacremoses {sacremoses.__version__}"
-    assert tokeniser_name(tokenised=True) == "none"
+    assert MosesTokeniser("en").name == f"sacremoses {sacremoses.__version__}"
+    assert SpaceTokeniser().name == "none"
 
 
-@pytest.mark.parametrize("tokenised", [False, True])
-def test_a_block_has_the_words_of_its_lines(tokenised: bool) -> None:
+@pytest.mark.parametrize("kind", get_args(TokeniserKind))
+def test_a_block_has_the_words_of_its_lines(kind: TokeniserKind) -> None:
     lines = [
         "It’s  5 dogs. ",
         "",
@@ -144,8 +160,28 @@ def test_a_block_has_the_words_of_its_lines(tokenised: bool) -> None:
         "No. 5 &amp; p.\u00a06",
         "\u2028",
     ]
-    tokeniser = Tokeniser("en", tokenised)
+    tokeniser = make_tokeniser(kind, "en")
     for some in (lines, ["a b", "c"], ["a b", " c"], ["a", "b "], ["a  b"], [" a"]):
         block = "".join(f"{line}\n" for line in some)
         expected = "".join(" ".join(tokeniser.tokenise(line)) + "\n" for line in some)
         assert tokeniser.tokenise_block(block)[0] == expected
+
+
+def test_tokenised_text_keeps_all_but_what_files_drop() -> None:
+    treatment = SpaceTokeniser().treatment
+    kept = {kind.name for kind in CHARACTER_CLASSES if treatment(kind.name) == "kept"}
+    assert {kind.name for kind in CHARACTER_CLASSES} - kept == {
+        CARRIAGE_RETURN.name,
+        BYTE_ORDER_MARK.name,
+    }
+    assert treatment(HTML_ENTITY) == "kept"
+    assert {treatment(name) for name in AT_EDGES} == {"removed"}
+
+
+def test_every_kind_of_tokeniser_names_itself_and_treats_every_odd_character() -> None:
+    kinds = {tokeniser_kind(tokenised) for tokenised in (False, True)}
+    assert kinds == set(get_args(TokeniserKind))
+    made = [make_tokeniser(kind, "fr") for kind in kinds]
+    assert len({each.name for each in made}) == len(kinds)
+    for name in (*(kind.name for kind in CHARACTER_CLASSES), HTML_ENTITY, *AT_EDGES):
+        assert all(each.treatment(name) for each in made)

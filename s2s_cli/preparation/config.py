@@ -1,0 +1,129 @@
+"""Settings of ``s2s prep``, checked, and the files that they name."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from s2s_cli.console import say, warn
+from s2s_cli.errors import UsageError, UserError
+from s2s_cli.settings import setting
+from s2s_cli.text.facts import is_language
+from s2s_cli.text.layout import SPLITS, text_file
+from s2s_cli.text.subwords import SubwordKind, require_sentencepiece, subword_origin
+from s2s_cli.text.tokenise import TokeniserKind, tokeniser_kind
+
+
+@dataclass(frozen=True)
+class PrepConfig:
+    """Settings of ``s2s prep``: what it reads, keeps and writes."""
+
+    corpus: Path = setting(Path("corpus"), "Directory of the text: {train,valid,test}.LANGUAGE.")
+    train: Path | None = setting(None, "Training text: PREFIX of PREFIX.LANGUAGE[.gz].")
+    valid: Path | None = setting(None, "Validation text, likewise.")
+    test: Path | None = setting(None, "Test text, likewise.")
+    output: Path = setting(Path("data"), "Directory to write.")
+    source_language: str = setting("en", "Language translated from.")
+    target_language: str = setting("fr", "Language translated into.")
+    tokenised: bool = setting(False, "The text is tokenised: words stand between spaces.")
+    reverse_source: bool = setting(False, "Models read the source last word first (section 3.3).")
+    subwords: SubwordKind = setting(
+        "none",
+        "Pieces of words: none; bpe, unigram: learned from the training text; subword-nmt, "
+        "sentencepiece: the text came split so.",
+    )
+    subword_size: int = setting(8000, "Pieces to learn for each language.", min=2)
+    character_coverage: float = setting(
+        1.0, "Share of the characters of the text that pieces are learned for.", min=0.98, max=1.0
+    )
+    max_length: int = setting(100, "Drop pairs with more words on a side.", min=1)
+    max_ratio: float = setting(9.0, "Drop pairs with a side this much longer.", min=1.0)
+    workers: int = setting(0, "Processes; 0: one for each core.", min=0)
+    filter: str | None = setting(None, "Only tokenise stdin, in this LANGUAGE, to stdout.")
+
+    @property
+    def languages(self) -> tuple[str, str]:
+        return self.source_language, self.target_language
+
+    @property
+    def tokeniser(self) -> TokeniserKind:
+        return tokeniser_kind(self.tokenised)
+
+    def prefix(self, split: str) -> Path:
+        """Path of the text of ``split`` without the language."""
+        given: Path | None = getattr(self, split)
+        return given or self.corpus / split
+
+
+def check_languages(config: PrepConfig) -> None:
+    """Refuse codes that are no suffix of a file, and one language twice."""
+    for language in config.languages:
+        check_language(language)
+    if config.source_language == config.target_language:
+        raise UsageError(
+            f"source and target language are both {config.source_language!r}: name two with "
+            "--source-language and --target-language"
+        )
+
+
+def check_subwords(config: PrepConfig) -> None:
+    """Refuse text in pieces that would be tokenised again; warn of settings without effect.
+
+    Raises:
+        UserError: or SentencePiece is not installed: better missed now than after all text was
+            read.
+    """
+    origin = subword_origin(config.subwords)
+    if origin == "learned":
+        require_sentencepiece()
+        return
+    of_learning = config.subword_size, config.character_coverage
+    if of_learning != (PrepConfig.subword_size, PrepConfig.character_coverage):
+        warn("--subword-size, --character-coverage: no pieces are learned; add --subwords bpe")
+    if origin == "given" and not config.tokenised:
+        raise UsageError(
+            f"--subwords {config.subwords} is text that came in pieces between spaces, which "
+            "must not be tokenised again; add --tokenised"
+        )
+
+
+def check_language(language: str) -> None:
+    if not is_language(language):
+        raise UsageError(f"{language!r} is not a language code such as en or pt-BR")
+
+
+def find_splits(config: PrepConfig) -> dict[str, tuple[Path, Path]]:
+    """Find the files of each split, in order; without training text there is nothing to do."""
+    found = {}
+    for split in SPLITS:
+        paths = input_files(config, split)
+        if any(map(exists, paths)) or getattr(config, split) is not None:
+            refuse_same_files(config, paths)
+            found[split] = paths
+        elif split == "train":
+            raise UserError(
+                f"{paths[0]}: no such file (nor {paths[0].name}.gz); name the directory of the "
+                "text with --corpus or the training text with --train"
+            )
+        elif split == "valid":
+            say(f"no validation text ({paths[0]} and {paths[1]}): going on without")
+    return found
+
+
+def exists(path: Path) -> bool:
+    return path.exists() or path.with_name(f"{path.name}.gz").exists()
+
+
+def input_files(config: PrepConfig, split: str) -> tuple[Path, Path]:
+    source, target = (Path(f"{config.prefix(split)}.{each}") for each in config.languages)
+    return source, target
+
+
+def refuse_same_files(config: PrepConfig, paths: tuple[Path, Path]) -> None:
+    """Refuse to replace raw text by what is made of it."""
+    written = {
+        text_file(config.output, each, lang).resolve()
+        for each in SPLITS
+        for lang in config.languages
+    }
+    for path in paths:
+        if path.resolve() in written:
+            raise UsageError(f"{path}: would be overwritten; give another --output")
