@@ -111,7 +111,7 @@ def prepare(folder: Path) -> None:
 
 def update_walk() -> Walk:
     """Walk through the third update of a training."""
-    from s2s_cli.training.loop import Trainer
+    from s2s_cli.training.trainer import Trainer
 
     walks: list[Walk] = []
     update: Callable[..., Any] = Trainer.update

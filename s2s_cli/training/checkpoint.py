@@ -1,17 +1,25 @@
-"""What a training needs to go on as if it had never stopped, in one file."""
+"""The files of weights of a training: what it needs to go on as if it had never stopped, in one.
 
-from dataclasses import asdict, dataclass, field, fields
+Beside them lie the best weights so far, right at every moment, whatever ends the process.
+"""
+
+import math
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from s2s_cli.atomic_files import keep_as, move, sync_names
 from s2s_cli.console import warn
-from s2s_cli.distributed import state_dicts
+from s2s_cli.distributed.state_dicts import (
+    load_model_state_dict,
+    load_optimiser_state_dicts,
+    model_state_dict,
+    optimiser_state_dicts,
+    shards,
+)
 from s2s_cli.errors import DamagedFileError, UserError, is_out_of_memory
-from s2s_cli.json_fields import from_json
-from s2s_cli.model.config import Shape
 from s2s_cli.model.directory import (
     BEST,
     LAST,
@@ -24,130 +32,179 @@ from s2s_cli.model.directory import (
     tensor_bytes,
 )
 from s2s_cli.model.pipeline import Model
-from s2s_cli.training.config import MAY_CHANGE, TrainingConfig
-from s2s_cli.training.optimisers import LARGEST_COUNT, Optimisers, optimiser_spec
+from s2s_cli.training.optimisers import Optimisers
+from s2s_cli.training.progress import Identity, Progress
 
-# Changes whenever the same seed gives other batches, or batches other updates: a training does not
-# go on with those.
-VERSION = 2
-
-
-@dataclass
-class Progress:
-    """Where a training stands.
-
-    Attributes:
-        updates: updates done.
-        best_perplexity: lowest validation perplexity so far, infinite before the first.
-        best_update: when that was.
-        stale_validations: validations since then.
-        metrics_bytes: length of the metrics file; what a later crash left beyond it is cut off.
-        window_loss: loss summed over the words since the last line of the log.
-        window_words: target words since then, `EOS` counted.
-        window_norm: largest gradient norm since then.
-        skipped_in_a_row: updates skipped because their gradient was not finite.
-        skipped: such updates in all.
-        end_perplexity: of the last weights, where the end of the run alone made a validation of
-            them; infinite else. It does not count if the training goes on.
-    """
-
-    updates: int = 0
-    best_perplexity: float = float("inf")
-    best_update: int = 0
-    stale_validations: int = 0
-    metrics_bytes: int = 0
-    window_loss: float = 0.0
-    window_words: int = 0
-    window_norm: float = 0.0
-    skipped_in_a_row: int = 0
-    skipped: int = 0
-    end_perplexity: float = float("inf")
-
-    @classmethod
-    def from_saved(cls, saved: dict[str, Any]) -> "Progress":
-        """What `asdict` made of one.
-
-        Raises:
-            ValueError: other entries, or entries of another type; a count is negative or beyond
-                all measure, or a number is none.
-        """
-        return from_json(cls, saved, "a training's progress", low=0, high=LARGEST_COUNT)
+# The best weights of the training proper, while ``best.pt`` are those of a validation that the end
+# of a run added to it.
+KEPT = f".{BEST}.kept"
 
 
 @dataclass(frozen=True)
-class Identity:
-    """What must not differ between two runs of one training."""
+class Restored:
+    """Where a restored training stands, and the file that its state came from."""
 
-    settings: dict[str, Any] = field(default_factory=dict)
+    progress: Progress
+    path: Path
 
-    @classmethod
-    def of(cls, config: TrainingConfig, shape: Shape, data: str) -> "Identity":
-        settings = {**shape.as_json(), **asdict(config), "data": data, "version": VERSION}
-        return cls({key: value for key, value in settings.items() if key not in MAY_CHANGE})
 
-    def check(self, saved: dict[str, Any], directory: Path) -> None:
-        """Refuse to go on with another training's state.
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints of one training.
+
+    Attributes:
+        directory: of the model.
+        model: whose weights are saved and restored.
+        optimisers: whose states are.
+        identity: of the training; that of another is not restored.
+        device: whose random state is saved, with the CPU's.
+    """
+
+    directory: Path
+    model: Model
+    optimisers: Optimisers
+    identity: Identity
+    device: torch.device
+
+    def make_ready(self, *, damaged: bool) -> None:
+        """Leave the directory as if no run before had been killed, with room for all checkpoints.
+
+        Args:
+            damaged: the last checkpoint is, and the one before takes its place.
 
         Raises:
-            UserError: names every setting that differs, with both values.
+            UserError: there is no room; states what is needed and what is free.
         """
-        if saved.get("version") != VERSION:
-            raise UserError(
-                f"{directory}: holds a training that another version of s2s began; go on with that "
-                "one, or train into another directory with --model"
+        directory = self.directory
+        remove_half_written(directory)
+        best = tensor_bytes(list(shards(self.model).values()))
+        last = best * (1 + len(self.optimisers.spec.moments))
+        paths = [directory / name for name in (BEST, LAST, PREVIOUS)]
+        there = sum(path.stat().st_size for path in paths if path.is_file())
+        # While a checkpoint is written, all others are there.
+        require_room(directory / LAST, best + 3 * last - there)
+        if damaged:
+            replace_damaged(directory)
+
+    def save(self, progress: Progress) -> None:
+        """Write ``last.pt``: weights and state agree because they are one file.
+
+        The one before stays as ``last.previous.pt``.
+        """
+        # Of the GPU that trains alone: asking all would start a context on each.
+        cuda = [torch.cuda.get_rng_state(self.device)] if self.device.type == "cuda" else []
+        save_tensors(
+            self.directory / LAST,
+            {
+                "model": model_state_dict(self.model),
+                "optimisers": optimiser_state_dicts(self.optimisers.each, self.model),
+                "progress": asdict(progress),
+                "settings": self.identity.settings,
+                "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
+            },
+            previous=self.directory / PREVIOUS,
+        )
+
+    def restore(self) -> Restored | None:
+        """Put back what `save` wrote last, or before that if the last is damaged.
+
+        Returns:
+            None where nothing has been saved.
+
+        Raises:
+            UserError: the files are damaged, or belong to a training with other settings; there are
+                the best weights of a training that cannot be resumed, which a new one would
+                destroy.
+        """
+        directory = self.directory
+        last, previous = directory / LAST, directory / PREVIOUS
+        if not previous.is_file():
+            if last.is_file():
+                return self.restore_file(last)
+            if (directory / BEST).is_file():
+                raise UserError(
+                    f"{directory}: holds a trained model ({BEST}) but no {LAST} to go on from; "
+                    "train into another directory with --model, or remove it"
+                )
+            return None
+        try:
+            if not last.is_file():
+                raise DamagedFileError(f"{last}: no such file")
+            return self.restore_file(last)
+        except DamagedFileError as error:
+            warn(f"{error}; trying the checkpoint before that, {previous}")
+        return self.restore_file(previous)
+
+    def restore_file(self, path: Path) -> Restored:
+        """Put back what is in one file.
+
+        Raises:
+            DamagedFileError: the file is damaged.
+            UserError: it belongs to a training with other settings.
+        """
+        content = load_tensors(path)
+        try:
+            self.identity.check(content["settings"], self.directory)
+            load_model_state_dict(self.model, content["model"])
+            load_optimiser_state_dicts(
+                self.optimisers.each,
+                self.model,
+                content["optimisers"],
+                self.optimisers.check_state,
             )
-        names = sorted(set(self.settings) | set(saved))
-        differing = [name for name in names if self.settings.get(name) != saved.get(name)]
-        if differing:
-            told = "; ".join(self.difference(name, saved.get(name)) for name in differing)
+            torch.set_rng_state(content["random"]["cpu"])
+            if self.device.type == "cuda" and content["random"]["cuda"]:
+                torch.cuda.set_rng_state(content["random"]["cuda"][0], self.device)
+            return Restored(Progress.from_saved(content["progress"]), path)
+        except (KeyError, TypeError, RuntimeError, ValueError, AttributeError) as error:
+            if is_out_of_memory(error):
+                raise
+            raise DamagedFileError(
+                f"{path}: damaged, or not a checkpoint of this version of s2s"
+            ) from None
+
+    def save_best(self, *, lasting: bool) -> None:
+        """Write ``best.pt``, the weights alone; if they may not last, keep those before them."""
+        best, kept = self.directory / BEST, self.directory / KEPT
+        if not lasting and not kept.is_file():
+            keep_as(best, kept)
+            sync_names(self.directory)
+        save_tensors(best, {"model": model_state_dict(self.model)})
+
+    def restore_best(self) -> None:
+        """Undo a `save_best` that does not last: the training goes on."""
+        kept = self.directory / KEPT
+        if kept.is_file():
+            move(kept, self.directory / BEST)
+            # Two names of one file, after a kill between them, are left alone by the system.
+            kept.unlink(missing_ok=True)
+            sync_names(self.directory)
+
+    def is_best_current(self) -> bool:
+        """True where the best weights are those of the model."""
+        return is_saved(self.directory / BEST, model_state_dict(self.model))
+
+    def refuse_non_finite(self, updates: int) -> None:
+        """Save no weights that nothing can be done with, in place of others.
+
+        Raises:
+            UserError: after so many updates there is an infinity or a NaN among the weights.
+        """
+        if not all_finite(self.model):
             raise UserError(
-                f"{directory}: holds a training with other settings: {told}; set them back, "
-                "or train into another directory with --model"
+                f"after update {updates:,} some weights are not finite, and are not saved; "
+                + self.advice()
             )
 
-    def difference(self, name: str, before: Any) -> str:
-        if name == "data":
-            return "the data (prep or vocab was run again)"
-        own = {each.name: each.default for each in fields(Shape)}  # what as_json leaves out
-        both = before, self.settings.get(name)
-        was, now = (own.get(name) if value is None else value for value in both)
-        return f"{name.replace('_', '-')} was {was}, now {now}"
+    def advice(self) -> str:
+        """What to do about a training whose numbers are not finite any more."""
+        saved = (self.directory / LAST).is_file()
+        use = f"use the last checkpoint in {self.directory}, or " if saved else ""
+        return f"{use}train anew with a lower --learning-rate"
 
 
-def save(
-    directory: Path,
-    model: Model,
-    optimisers: Optimisers,
-    progress: Progress,
-    identity: Identity,
-    device: torch.device,
-) -> None:
-    """Write ``last.pt``: weights and state agree because they are one file.
-
-    The one before stays as ``last.previous.pt``.
-    """
-    # Of the GPU that trains alone: asking all would start a context on each.
-    cuda = [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
-    save_tensors(
-        directory / LAST,
-        {
-            "model": state_dicts.model_state_dict(model),
-            "optimisers": state_dicts.optimiser_state_dicts(optimisers.each, model),
-            "progress": asdict(progress),
-            "settings": identity.settings,
-            "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
-        },
-        previous=directory / PREVIOUS,
-    )
-
-
-def save_best(directory: Path, model: Model) -> None:
-    """Write ``best.pt``: the weights alone."""
-    save_tensors(directory / BEST, {"model": state_dicts.model_state_dict(model)})
-
-
-def holds(path: Path, weights: dict[str, Tensor]) -> bool:
-    """Whether these are the weights in ``path``, whatever else may be wrong with it."""
+def is_saved(path: Path, weights: dict[str, Tensor]) -> bool:
+    """True where these are the weights in ``path``, whatever else may be wrong with it."""
     if not path.is_file():
         return False
     try:
@@ -159,98 +216,7 @@ def holds(path: Path, weights: dict[str, Tensor]) -> bool:
     )
 
 
-def make_ready(directory: Path, model: Model, config: TrainingConfig, *, damaged: bool) -> None:
-    """Leave ``directory`` as if no run before had been killed, with room for all checkpoints.
-
-    Args:
-        directory: of the model.
-        model: what is trained there.
-        config: how.
-        damaged: the last checkpoint is, and the one before takes its place.
-
-    Raises:
-        UserError: there is no room; says what is needed and what is free.
-    """
-    remove_half_written(directory)
-    best = tensor_bytes(list(state_dicts.shards(model).values()))
-    last = best * (1 + len(optimiser_spec(config.optimiser).moments))
-    paths = [directory / name for name in (BEST, LAST, PREVIOUS)]
-    there = sum(path.stat().st_size for path in paths if path.is_file())
-    # While a checkpoint is written, all others are there.
-    require_room(directory / LAST, best + 3 * last - there)
-    if damaged:
-        replace_damaged(directory)
-
-
-@dataclass(frozen=True)
-class Restored:
-    """What `restore` found: where a training stands, and the file that says so."""
-
-    progress: Progress
-    path: Path
-
-
-def restore(
-    directory: Path,
-    model: Model,
-    optimisers: Optimisers,
-    identity: Identity,
-    device: torch.device,
-) -> Restored | None:
-    """Put back what `save` wrote last, or before that if the last is damaged; None: nothing there.
-
-    Raises:
-        UserError: the files are damaged, or belong to a training with other settings; there are
-            the best weights of a training that cannot be resumed, which a new one would destroy.
-    """
-    last, previous = directory / LAST, directory / PREVIOUS
-    arguments = directory, model, optimisers, identity, device
-    if not previous.is_file():
-        if last.is_file():
-            return Restored(put_back(last, *arguments), last)
-        if (directory / BEST).is_file():
-            raise UserError(
-                f"{directory}: holds a trained model ({BEST}) but no {LAST} to go on from; "
-                "train into another directory with --model, or remove it"
-            )
-        return None
-    try:
-        if not last.is_file():
-            raise DamagedFileError(f"{last}: no such file")
-        return Restored(put_back(last, *arguments), last)
-    except DamagedFileError as error:
-        warn(f"{error}; trying the checkpoint before that, {previous}")
-    return Restored(put_back(previous, *arguments), previous)
-
-
-def put_back(
-    path: Path,
-    directory: Path,
-    model: Model,
-    optimisers: Optimisers,
-    identity: Identity,
-    device: torch.device,
-) -> Progress:
-    """As `restore`, of one file.
-
-    Raises:
-        DamagedFileError: the file is damaged.
-        UserError: it belongs to a training with other settings.
-    """
-    content = load_tensors(path)
-    try:
-        identity.check(content["settings"], directory)
-        state_dicts.load_model_state_dict(model, content["model"])
-        state_dicts.load_optimiser_state_dicts(
-            optimisers.each, model, content["optimisers"], optimisers.check_state
-        )
-        torch.set_rng_state(content["random"]["cpu"])
-        if device.type == "cuda" and content["random"]["cuda"]:
-            torch.cuda.set_rng_state(content["random"]["cuda"][0], device)
-        return Progress.from_saved(content["progress"])
-    except (KeyError, TypeError, RuntimeError, ValueError, AttributeError) as error:
-        if is_out_of_memory(error):
-            raise
-        raise DamagedFileError(
-            f"{path}: damaged, or not a checkpoint of this version of s2s"
-        ) from None
+@torch.no_grad()
+def all_finite(model: Model) -> bool:
+    """True where there is neither infinity nor NaN among the weights."""
+    return all(math.isfinite(end) for each in model.parameters() for end in each.aminmax())

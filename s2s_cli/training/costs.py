@@ -18,12 +18,12 @@ from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.softmax import block_rows, negative_log_likelihood
 from s2s_cli.model.variant import AnySeq2Seq, make_model
 from s2s_cli.model.work import fastest, synchronise
-from s2s_cli.training import report
+from s2s_cli.training import memory
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.optimisers import Optimisers
 from s2s_cli.training.simulation import Cost
 from s2s_cli.training.tasks import TOLD, Costs, Load
-from s2s_cli.training.update import gradient, gradient_norm, step
+from s2s_cli.training.update import backward, gradient_norm, step
 
 # Where others work on the machine, too, a single run may be far off.
 RUNS = 3
@@ -133,7 +133,7 @@ class Meter:
             return norm
 
         cost = self.cost(run)
-        return Cost(cost.seconds / (report.BYTES * report.count(parameters)), cost.issue)
+        return Cost(cost.seconds / (memory.BYTES * memory.total_numel(parameters)), cost.issue)
 
     def copy(self, rows: int, width: int, other: torch.device) -> Cost:
         """A copy of [rows, width] numbers to ``other``."""
@@ -187,7 +187,7 @@ def measure(
     others = [device for device in placement.devices if device != meter.device]
     other = others[0] if others else meter.device
     places = range(len(placement.devices))
-    parameters = [report.BYTES * report.dense(model, placement, place) for place in places]
+    parameters = [memory.BYTES * memory.dense(model, placement, place) for place in places]
     return Costs(
         forward=forward,
         backward=backward,
@@ -207,8 +207,8 @@ def on_one_device(meter: Meter, model: Seq2Seq, loads: Sequence[Load], words: in
     ``words`` of the output layer.
     """
     outputs = meter.output_seconds(words, [load.target * load.pairs for load in loads])
-    dense = report.count(model.parameters()) - report.count(model.tables())
-    stepped = meter.stepping.share(report.BYTES * dense).seconds
+    dense = memory.total_numel(model.parameters()) - memory.total_numel(model.tables())
+    stepped = meter.stepping.share(memory.BYTES * dense).seconds
     share = meter.shape.target_vocabulary / words
     return [
         layers_of(meter, load) + share * output + stepped
@@ -242,7 +242,7 @@ def whole_updates(meter: Meter, loads: Sequence[Load]) -> list[float]:
 def update(model: AnySeq2Seq, optimisers: Optimisers, batch: Batch, *, bf16: bool) -> Tensor:
     """One update of the trainer's, with a step of no length."""
     model.zero_grad()
-    gradient(model, batch, batch.sentences, bf16=bf16)
+    backward(model, batch, batch.sentences, bf16=bf16)
     norm = gradient_norm(model.parameters())
     step(optimisers, 0.0, 1.0)
     return norm

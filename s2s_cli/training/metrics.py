@@ -1,24 +1,61 @@
-"""The metrics file, and the clock that measures words per second."""
+"""The metrics of training, their file, and the clock that measures words per second.
+
+A new metric is a field of a record, with its value where the loop makes the record; what a person
+reads of it is said in report.py.
+"""
 
 import json
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from s2s_cli.atomic_files import NamedWriter, named_errors, sync
 
 METRICS = "metrics.jsonl"
 
 
-class MetricsFile:
-    """One JSON object a line, cut back to the checkpoint on resume.
+@dataclass(frozen=True)
+class WindowMetrics:
+    """The updates since the last such record.
 
-    Lines with ``loss`` are training windows (natural log a target word, ``<EOS>`` counted), lines
-    with ``validation_perplexity`` are validations.
+    Attributes:
+        update: number of the last one.
+        epoch: epochs done, with fraction.
+        loss: mean natural log a target word, ``<EOS>`` counted, of those that were not skipped.
+        learning_rate: of the next update.
+        gradient_norm: the largest, before clipping.
+        skipped: updates skipped since the training began.
+        words_per_second: running words of both languages.
     """
+
+    update: int
+    epoch: float
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    skipped: int
+    words_per_second: float
+
+
+@dataclass(frozen=True)
+class ValidationMetrics:
+    """A validation after update ``update``, ``epoch`` epochs done."""
+
+    update: int
+    epoch: float
+    validation_perplexity: float
+
+
+Metrics = WindowMetrics | ValidationMetrics
+# Numbers that are written with fewer digits than they have.
+DIGITS = {"epoch": 4, "words_per_second": None}
+
+
+class MetricsFile:
+    """One JSON object a line, the fields of `Metrics`, cut back to the checkpoint on resume."""
 
     def __init__(self, directory: Path, keep_bytes: int) -> None:
         """Open the file and drop what lies beyond ``keep_bytes``: updates that will be redone."""
@@ -29,15 +66,19 @@ class MetricsFile:
             self._stream.truncate(min(keep_bytes, self._stream.seek(0, os.SEEK_END)))
         self._kept = self._stream.seek(0, os.SEEK_END)
 
-    def write(self, *, lasting: bool = True, **values: Any) -> None:
+    def write(self, metrics: Metrics, *, lasting: bool = True) -> None:
         """Add a line; one that is not ``lasting`` is dropped when the training goes on."""
+        values = {
+            name: round(value, DIGITS[name]) if name in DIGITS else value
+            for name, value in asdict(metrics).items()
+        }
         self._stream.write(json.dumps(values).encode() + b"\n")
         self._stream.flush()
         if lasting:
             self._kept = self._stream.tell()
 
     def sync(self) -> int:
-        """Have everything on the disk; the length in bytes of what lasts."""
+        """Have everything on the disk; return the length in bytes of what lasts."""
         sync(self._stream)
         return self._kept
 
@@ -49,9 +90,9 @@ class MetricsFile:
 
 
 class NoMetrics:
-    """What a replica other than the first has for a metrics file."""
+    """Stands for a metrics file in replicas other than the first."""
 
-    def write(self, *, lasting: bool = True, **values: Any) -> None:
+    def write(self, metrics: Metrics, *, lasting: bool = True) -> None:
         pass
 
     def sync(self) -> int:
@@ -72,24 +113,23 @@ class Clock:
     """
 
     def __init__(self) -> None:
-        self._start = time.monotonic()
-        self._pauses = 0.0
-        self.updates = 0
-        self.new_window()
+        self._start = self._window_start = time.monotonic()
+        self._pauses = self._window_pauses = 0.0
+        self.updates = self._words = 0
 
     def new_window(self) -> None:
-        """Speed is measured from here on."""
+        """Measure speed from here on."""
         self._window_start, self._window_pauses = time.monotonic(), 0.0
-        self._window_words = 0
+        self._words = 0
 
     def count(self, words: int) -> None:
-        """One update with so many running words is done."""
+        """Count an update of so many running words."""
         self.updates += 1
-        self._window_words += words
+        self._words += words
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Time inside the block is not training."""
+        """Do not count the time inside the block as training."""
         start = time.monotonic()
         yield
         self._pauses += time.monotonic() - start
@@ -104,10 +144,10 @@ class Clock:
         return self.elapsed() - self._pauses
 
     def words_per_second(self) -> float:
-        """Running words of both languages, in the present window."""
+        """Running words a second, in the present window."""
         seconds = time.monotonic() - self._window_start - self._window_pauses
-        return self._window_words / max(seconds, 1e-9)
+        return self._words / max(seconds, 1e-9)
 
-    def seconds_an_update(self) -> float:
-        """Mean over this run, everything counted: what is left takes this long an update."""
+    def seconds_per_update(self) -> float:
+        """Mean over this run, everything counted; an estimate for the updates to come."""
         return self.elapsed() / max(1, self.updates)

@@ -15,7 +15,7 @@ from s2s_cli.model.pipeline import NOT_SPREAD, STRETCH
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.variant import AnySeq2Seq, make_model
-from s2s_cli.training import report
+from s2s_cli.training import memory, report
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.costs import Meter, measure, most_words, on_one_device, whole_updates
 from s2s_cli.training.simulation import Schedule, on_one_place, simulate
@@ -71,12 +71,12 @@ def of_one_model(
     load, config = mean_load(corpus, meter.config.batch_size), meter.config
     placement = Placement.of(model.shape, devices)
     costs = measure(meter, placement, model, load)
-    low_bytes = report.bytes_of_products(config)
+    low_bytes = memory.bytes_of_products(config)
     tasks = update_tasks(placement, model.shape.hidden_size, load, costs, low_bytes=low_bytes)
     schedule = simulate(tasks)
     in_stretches = simulate(on_one_place(tasks)).makespan
     (whole,) = on_one_device(meter, model, [load], most_words(placement))
-    memory = report.gibibytes(report.memory_estimate(model, config, *corpus.train.longest()))
+    needed = report.gibibytes(memory.memory_estimate(model, config, *corpus.train.longest()))
     return "\n".join(
         [
             *places_table(corpus, model, config, placement, schedule),
@@ -85,7 +85,7 @@ def of_one_model(
             f"an update: {load_text(load)}, read in stretches of {STRETCH} words",
             f"predicted: {speed(load, schedule.makespan)}, the devices busy "
             f"{mean_busy(schedule, placement):.0%} of the time",
-            f"one device: {speed(load, whole)}, {memory}; predicted speed-up "
+            f"one device: {speed(load, whole)}, {needed}; predicted speed-up "
             f"{whole / schedule.makespan:.2f} (over one device that reads in stretches, too: "
             f"{in_stretches / schedule.makespan:.2f})",
             largest(corpus),
@@ -109,9 +109,9 @@ def of_whole_models(
     else:
         alone, *shared = whole_updates(meter, loads)
         layers, notes = "layers", [where]
-    memory = report.gibibytes(rank_memory(corpus, model, meter.config, share.pairs))
+    needed = report.gibibytes(rank_memory(corpus, model, meter.config, share.pairs))
     lines = [
-        *columns([("rank", "device", "memory"), *ranks_table(devices, memory)]),
+        *columns([("rank", "device", "memory"), *ranks_table(devices, needed)]),
         f"an update: {load_text(load)}, at most {share.pairs:,} pairs a device",
         f"one device: {speed(load, alone)}",
     ]
@@ -153,10 +153,10 @@ def places_table(
     lengths = corpus.train.longest()
     rows = [("place", "device", "memory", "busy", "what")]
     for place, device in enumerate(placement.devices):
-        memory = report.place_memory(model, config, placement, place, *lengths)
+        needed = memory.place_memory(model, config, placement, place, *lengths)
         busy = f"{schedule.busy(place):.0%}"
         what = placement.what(place)
-        rows.append((str(place), str(device), report.gibibytes(memory), busy, what))
+        rows.append((str(place), str(device), report.gibibytes(needed), busy, what))
     return columns(rows)
 
 
@@ -198,11 +198,11 @@ def measured(meter: Meter, costs: Costs, schedule: Schedule) -> str:
 
 def rank_memory(corpus: Corpus, model: AnySeq2Seq, config: TrainingConfig, pairs: int) -> int:
     """As of a training of its own with ``pairs`` a batch."""
-    return report.memory_estimate(model, replace(config, batch_size=pairs), *corpus.train.longest())
+    return memory.memory_estimate(model, replace(config, batch_size=pairs), *corpus.train.longest())
 
 
-def ranks_table(devices: tuple[torch.device, ...], memory: str) -> list[tuple[str, ...]]:
-    return [(str(rank), str(device), memory) for rank, device in enumerate(devices)]
+def ranks_table(devices: tuple[torch.device, ...], needed: str) -> list[tuple[str, ...]]:
+    return [(str(rank), str(device), needed) for rank, device in enumerate(devices)]
 
 
 def exchanged(model: AnySeq2Seq, share: Load, ranks: int) -> tuple[int, int]:
@@ -213,10 +213,10 @@ def exchanged(model: AnySeq2Seq, share: Load, ranks: int) -> tuple[int, int]:
         a row and its id for each word that the rank reads, to each of the others; fewer where
         words come twice.
     """
-    dense = report.count(model.parameters()) - report.count(model.tables())
+    dense = memory.total_numel(model.parameters()) - memory.total_numel(model.tables())
     read = share.pairs * (share.source + share.target)
-    row = report.BYTES * model.shape.embedding_size + 8
-    return 2 * (ranks - 1) * report.BYTES * dense // ranks, (ranks - 1) * read * row
+    row = memory.BYTES * model.shape.embedding_size + 8
+    return 2 * (ranks - 1) * memory.BYTES * dense // ranks, (ranks - 1) * read * row
 
 
 def load_text(load: Load) -> str:

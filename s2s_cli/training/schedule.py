@@ -1,29 +1,91 @@
-"""What falls where in a training: the learning rate (§3.4), and validations."""
+"""When what is due in a training: learning rates (§3.4), log lines, validations, checkpoints."""
 
 import math
+from dataclasses import dataclass
+
+from s2s_cli.training.config import TrainingConfig
+
+# Without --save-every. Validations are followed by a checkpoint, too.
+SAVE_EVERY = 1000
 
 
-def learning_rate(start: float, position: float, halve_after: float, halve_every: float) -> float:
-    """The rate at ``position`` epochs: fixed, then halved at once and again every so often.
+@dataclass(frozen=True)
+class Schedule:
+    """What is due after so many updates of a training, counted from its start.
+
+    Attributes:
+        config: intervals and learning rates.
+        updates_per_epoch: updates that read the whole corpus once.
+        has_validation: there is validation text.
+    """
+
+    config: TrainingConfig
+    updates_per_epoch: int
+    has_validation: bool = True
+
+    def epochs(self, updates: int) -> float:
+        """Epochs done, with fraction."""
+        return updates / self.updates_per_epoch
+
+    def total_updates(self) -> int:
+        """Updates from the first to the last of the training."""
+        total = round(self.config.epochs * self.updates_per_epoch)
+        return min(total, self.config.max_updates) if self.config.max_updates else total
+
+    def learning_rate(self, updates: int) -> float:
+        """The rate of the update that follows ``updates``."""
+        config = self.config
+        return learning_rate(
+            config.learning_rate, self.epochs(updates), config.halve_after, config.halve_every
+        )
+
+    def is_log_due(self, updates: int) -> bool:
+        return updates % self.config.log_every == 0
+
+    def is_validation_due(self, updates: int) -> bool:
+        """True every so many updates, or each half epoch; and at the end."""
+        at_end = updates == self.total_updates()
+        return self.has_validation and (at_end or self.is_lasting_validation(updates))
+
+    def is_lasting_validation(self, updates: int) -> bool:
+        """True for a validation of the training itself, not only of the end of this run.
+
+        The latter shows how good the last weights are. If the training then goes on to a later
+        end, it does so as if that validation had not been: patience and best weights would
+        otherwise depend on where a run was told to end.
+        """
+        return is_validation(updates, self.config.validate_every, self.updates_per_epoch)
+
+    def is_checkpoint_due(self, updates: int, *, is_first: bool) -> bool:
+        """True where a checkpoint is to be written; ``is_first``: there is none yet."""
+        if self.config.save_every:
+            # Best weights are never there without a checkpoint from which the training can go on.
+            needed = is_first and self.is_validation_due(updates)
+            return needed or updates % self.config.save_every == 0
+        return updates % SAVE_EVERY == 0 or self.is_validation_due(updates)
+
+
+def learning_rate(start: float, epochs: float, halve_after: float, halve_every: float) -> float:
+    """The rate after so many epochs: fixed, then halved at once and again every so often (§3.4).
 
     With the paper's values, 0.7 holds during the first five epochs, the update that opens the
     sixth uses 0.35, the second half of the sixth 0.175, and so on to 7.5 epochs.
 
     Args:
         start: rate before any halving.
-        position: epochs done, with fraction.
+        epochs: epochs done, with fraction.
         halve_after: epochs before the first halving.
         halve_every: epochs from one halving to the next; 0: the rate is never halved.
     """
-    if halve_every == 0 or position < halve_after:
+    if halve_every == 0 or epochs < halve_after:
         return start
     # A position such as 5.5 is a quotient of integers; it must not fall a rounding short of 5.5.
-    halvings = math.floor((position - halve_after) / halve_every + 1e-9) + 1
+    halvings = math.floor((epochs - halve_after) / halve_every + 1e-9) + 1
     return float(start * 0.5**halvings)
 
 
-def validation_falls(updates: int, every: int, updates_per_epoch: int) -> bool:
-    """Whether a validation follows this update: each of so many, or of every half epoch."""
+def is_validation(updates: int, every: int, updates_per_epoch: int) -> bool:
+    """True for each update of ``every``, or of every half epoch where that is 0."""
     if every:
         return updates % every == 0
     halves = [2 * each // updates_per_epoch for each in (updates - 1, updates)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from s2s_cli.model.pipeline import STRETCH
 from s2s_cli.model.placement import Placement
-from s2s_cli.training.report import BYTES
+from s2s_cli.training.memory import BYTES
 from s2s_cli.training.simulation import Cost, Task
 
 BETWEEN_LAYERS = "rows between layers"

@@ -1,4 +1,4 @@
-"""One update: gradient of the batch, clipping, step."""
+"""One update of the weights (§3.4): the gradient of a batch, its norm, clipping, the step."""
 
 from collections.abc import Iterable
 
@@ -6,23 +6,93 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from s2s_cli.data.batches import Batch
+from s2s_cli.console import warn
+from s2s_cli.data.batches import Batch, make_batch
+from s2s_cli.data.corpus import Split
+from s2s_cli.distributed.replica import Replica
 from s2s_cli.model.config import Shape
 from s2s_cli.model.pipeline import Model
-from s2s_cli.model.slices import on
 from s2s_cli.model.work import decoder_flops, encoder_flops, softmax_flops
+from s2s_cli.training.config import TrainingConfig
+from s2s_cli.training.losses import batch_loss
 from s2s_cli.training.optimisers import Optimisers
 
 
-def gradient(model: Model, batch: Batch, batch_size: float, *, bf16: bool) -> Tensor:
-    """Add to each parameter's gradient; the loss summed over the batch's words.
+class BatchGradient:
+    """Sets a model's gradient to that of sentence pairs; where memory runs out, in parts."""
+
+    def __init__(
+        self, model: Model, split: Split, device: torch.device, config: TrainingConfig
+    ) -> None:
+        """Be ready for batches of ``split``; the input of ``model`` goes to ``device``."""
+        self.model, self.split, self.device = model, split, device
+        self.bf16 = config.precision == "bf16"
+        self.warned = False
+
+    def __call__(self, sentences: Tensor, batch_size: float) -> Tensor:
+        """Set the gradient, whatever was there; return the loss summed over words.
+
+        Gradients of parts add up to that of the whole, to rounding.
+
+        Args:
+            sentences: numbers of the pairs.
+            batch_size: see `backward`.
+
+        Raises:
+            torch.OutOfMemoryError: a single pair is too large.
+        """
+        parts = 1
+        while True:
+            try:
+                return self.in_parts(sentences, parts, batch_size)
+            except torch.OutOfMemoryError:
+                if parts == len(sentences):
+                    raise
+            # Outside the handler: the error holds on to all that the attempt has allocated.
+            self.model.zero_grad()
+            torch.cuda.empty_cache()
+            self.warn_once()
+            parts = min(2 * parts, len(sentences))
+
+    def in_parts(self, sentences: Tensor, parts: int, batch_size: float) -> Tensor:
+        """Compute so many parts, one after another."""
+        self.model.train()
+        self.model.zero_grad()
+        losses = []
+        for part in range(parts):  # taken at intervals, so that they are alike in length
+            batch = make_batch(self.split, sentences[part::parts]).to(self.device)
+            losses.append(backward(self.model, batch, batch_size, bf16=self.bf16))
+        return torch.stack(losses).sum()
+
+    def warn_once(self) -> None:
+        if not self.warned:
+            warn(
+                "memory does not hold the largest batches: they are computed in parts, with the "
+                "same gradient"
+            )
+        self.warned = True
+
+    def rehearse(self, sentences: Tensor, optimisers: Optimisers, replica: Replica) -> None:
+        """Compute the gradient of the largest batch and forget it: out of memory is then now.
+
+        No number of the training changes, what chance decides included.
+        """
+        shard, _ = replica.shard_batch(sentences)
+        with torch.random.fork_rng({each for each in replica.devices if each.type == "cuda"}):
+            reserved = optimisers.reserved_moments()
+            self(shard, len(sentences))
+        self.model.zero_grad()
+        del reserved
+
+
+def backward(model: Model, batch: Batch, batch_size: float, *, bf16: bool) -> Tensor:
+    """Add to each parameter's gradient; return the loss summed over the batch's words.
 
     The gradient is the sum over the batch divided by ``batch_size``, not by the number of words
     (§3.4), also where a batch holds fewer sentences: every sentence of an epoch weighs the same.
     """
-    device_type = batch.words.device.type
-    with torch.autocast(device_type, torch.bfloat16, enabled=bf16):
-        loss: Tensor = model(batch.source, batch.target_input, batch.words)
+    with torch.autocast(batch.words.device.type, torch.bfloat16, enabled=bf16):
+        loss = batch_loss(model, batch)
     (loss / batch_size).backward()
     return loss.detach()
 
@@ -32,29 +102,31 @@ def gradient_norm(parameters: Iterable[Parameter]) -> Tensor:
     """L2 norm s of the gradient of all parameters together, a scalar (§3.4)."""
     values = [gradient_values(each) for each in parameters if each.grad is not None]
     norms = [torch.linalg.vector_norm(each) for each in values]
-    norm: Tensor = torch.linalg.vector_norm(torch.stack([on(norms[0].device, n) for n in norms]))
+    # On one device. A copy from another GPU is begun, not waited for.
+    norms = [each.to(norms[0].device, non_blocking=True) for each in norms]
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
     return norm
 
 
-@torch.no_grad()
-def step(optimisers: Optimisers, rate: float, factor: float) -> None:
-    """Step along ``factor`` times the gradient.
+def clip_coefficient(norm: float, largest: float) -> float:
+    """What to multiply the gradient g by: 5 / s where its norm s > 5, else 1 (§3.4)."""
+    return largest / norm if 0 < largest < norm else 1.0
 
-    For SGD the factor joins the learning rate, which saves a pass over the gradient.
+
+@torch.no_grad()
+def step(optimisers: Optimisers, rate: float, coefficient: float) -> None:
+    """Step along ``coefficient`` times the gradient.
+
+    For SGD the coefficient joins the learning rate, which saves a pass over the gradient.
     """
     linear = optimisers.spec.is_linear
     for optimiser in optimisers.each:
         for group in optimiser.param_groups:
-            group["lr"] = rate * factor if linear else rate
+            group["lr"] = rate * coefficient if linear else rate
             for parameter in group["params"]:
-                if not linear and factor != 1 and parameter.grad is not None:
-                    gradient_values(parameter).mul_(factor)
+                if not linear and coefficient != 1 and parameter.grad is not None:
+                    gradient_values(parameter).mul_(coefficient)
         optimiser.step()
-
-
-def clipping(norm: float, largest: float) -> float:
-    """What to multiply the gradient g by: 5 / s where its norm s > 5, else 1 (§3.4)."""
-    return largest / norm if 0 < largest < norm else 1.0
 
 
 def gradient_values(parameter: Parameter) -> Tensor:
@@ -68,7 +140,7 @@ def gradient_values(parameter: Parameter) -> Tensor:
     return values
 
 
-def operations(shape: Shape, source: int, target: int) -> int:
+def training_flops(shape: Shape, source: int, target: int) -> int:
     """Floating-point operations of the products that an update needs, two a multiply-add.
 
     Forward once, backward twice as many, for so many words, each counted at each of its
@@ -76,3 +148,11 @@ def operations(shape: Shape, source: int, target: int) -> int:
     """
     forward = encoder_flops(shape, source) + decoder_flops(shape, target)
     return 3 * (forward + softmax_flops(shape, target))
+
+
+def largest_batch(split: Split, plan: list[Tensor]) -> Tensor:
+    """The batch of ``plan`` with the most words; its sentence numbers."""
+    words = split.source.lengths() + split.target.lengths()
+    ends = torch.tensor([len(each) for each in plan]).cumsum(0)
+    upto = words[torch.cat(plan)].cumsum(0)[ends - 1]
+    return plan[int(upto.diff(prepend=upto.new_zeros(1)).argmax())]

@@ -127,11 +127,11 @@ def test_a_second_signal_ends_it_at_once(experiment: Path) -> None:
     """Here in a validation that never ends."""
     script = (
         "import sys, time\n"
-        "from s2s_cli.training import loop\n"
+        "from s2s_cli.training import trainer\n"
         "def hang(*arguments):\n"
         "    print('hangs', file=sys.stderr, flush=True)\n"
         "    time.sleep(1000)\n"
-        "loop.perplexity_of = hang\n"
+        "trainer.perplexity = hang\n"
         "from s2s_cli.__main__ import main\n"
         "main()\n"
     )

@@ -31,9 +31,10 @@ from s2s_cli.rescoring.nbest import SourcedList
 from s2s_cli.rescoring.weights import Weights
 from s2s_cli.rescoring.winners import RowReader
 from s2s_cli.text.facts import Facts
-from s2s_cli.training import checkpoint
-from s2s_cli.training.metrics import METRICS, MetricsFile
+from s2s_cli.training.checkpoint import Checkpoints
+from s2s_cli.training.metrics import METRICS, MetricsFile, ValidationMetrics
 from s2s_cli.training.optimisers import Optimisers
+from s2s_cli.training.progress import Identity
 
 CPU = torch.device("cpu")
 # The settings of the experiment's training, which `resumed` goes on with.
@@ -90,8 +91,8 @@ def resumed(directory: Path) -> Any:
     found = Description.read(directory / "model")
     network = spread(Seq2Seq(found.shape), (CPU,))
     optimisers = Optimisers.of("adam", network)
-    identity = checkpoint.Identity(json.loads((directory / SETTINGS).read_bytes()))
-    progress = checkpoint.restore(directory / "model", network, optimisers, identity, CPU)
+    identity = Identity(json.loads((directory / SETTINGS).read_bytes()))
+    progress = Checkpoints(directory / "model", network, optimisers, identity, CPU).restore()
     states = [
         [tensors(state) for state in each["state"].values()]
         for each in state_dicts.optimiser_state_dicts(optimisers.each, network)
@@ -120,10 +121,10 @@ def metrics(directory: Path) -> Any:
     path = directory / "model" / METRICS
     before = path.read_bytes()
     with MetricsFile(path.parent, len(before)) as stream:
-        stream.write(update=1)
+        stream.write(ValidationMetrics(1, 0.5, 9.0))
     after = path.read_bytes()
     path.write_bytes(before)
-    return after == before + b'{"update": 1}\n'
+    return after == before + b'{"update": 1, "epoch": 0.5, "validation_perplexity": 9.0}\n'
 
 
 def features(name: str) -> Callable[[Path], Any]:

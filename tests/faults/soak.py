@@ -39,7 +39,7 @@ import torch
 from s2s_cli.__main__ import main
 from s2s_cli.commands import app, train
 from s2s_cli.distributed import launch
-from s2s_cli.training import checkpoint
+from s2s_cli.training.checkpoint import Checkpoints
 
 HERE = Path(__file__).resolve().parent
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
@@ -88,7 +88,7 @@ class Calls:
     writing: int = 0
     depth: int = 0
     writers: frozenset[CodeType] = frozenset(
-        {checkpoint.save.__code__, checkpoint.save_best.__code__}
+        {Checkpoints.save.__code__, Checkpoints.save_best.__code__}
     )
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> None:

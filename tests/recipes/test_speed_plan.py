@@ -16,7 +16,7 @@ from s2s_cli.text.vocabulary import Vocabulary
 from s2s_cli.training import plan as ours
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.costs import Meter, measure
-from s2s_cli.training.report import memory_estimate, place_memory
+from s2s_cli.training.memory import memory_estimate, place_memory
 from s2s_cli.training.simulation import Cost
 from s2s_cli.training.tasks import Load, update_tasks
 

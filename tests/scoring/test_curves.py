@@ -7,23 +7,25 @@ import pytest
 
 from s2s_cli.errors import UserError
 from s2s_cli.scoring.curves import curves_table, read_curve, thinned
-from s2s_cli.training.metrics import METRICS, MetricsFile
+from s2s_cli.training.metrics import METRICS, MetricsFile, ValidationMetrics, WindowMetrics
 
 
 def write(directory: Path) -> Path:
     """Six windows, the learning rate halved after the fourth, and a validation that overflowed."""
     with MetricsFile(directory, 0) as metrics:
         for step in range(1, 7):
-            metrics.write(
+            window = WindowMetrics(
                 update=10 * step,
                 epoch=step / 2,
                 loss=math.log(64 / step),
                 learning_rate=0.7 if step < 4 else 0.35,
                 gradient_norm=1.0,
+                skipped=0,
                 words_per_second=99,
             )
-        metrics.write(update=40, epoch=2.0, validation_perplexity=12.5)
-        metrics.write(update=60, epoch=3.0, validation_perplexity=math.inf)
+            metrics.write(window)
+        metrics.write(ValidationMetrics(40, 2.0, 12.5))
+        metrics.write(ValidationMetrics(60, 3.0, math.inf))
     return directory / METRICS
 
 

@@ -10,7 +10,7 @@ import torch
 from s2s_cli.data.corpus import Corpus, Side, Split
 from s2s_cli.distributed.replica import Replica
 from s2s_cli.distributed.signals import Stopped
-from s2s_cli.model.config import ModelConfig
+from s2s_cli.model.config import ModelConfig, Shape
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.vocabulary import Vocabulary
 from s2s_cli.training.config import TrainingConfig
@@ -37,6 +37,11 @@ def small_corpus(monkeypatch: pytest.MonkeyPatch) -> Corpus:
     corpus = Corpus(facts, vocabulary, vocabulary, split(300, 1), split(40, 2), digest="d")
     monkeypatch.setattr(Corpus, "open", classmethod(lambda cls, directory: corpus))
     return corpus
+
+
+def sized(shape: ModelConfig, corpus: Corpus) -> Shape:
+    """With the sizes of the vocabularies."""
+    return Shape.of(shape, len(corpus.source_vocabulary), len(corpus.target_vocabulary))
 
 
 def run(directory: Path, **settings: Any) -> Stopped:

@@ -15,9 +15,8 @@ from s2s_cli.model.config import Shape
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.training import update
 from s2s_cli.training.config import TrainingConfig
-from s2s_cli.training.gradient import Gradient, largest, try_gradient
 from s2s_cli.training.optimisers import Optimisers
-from s2s_cli.training.update import step
+from s2s_cli.training.update import BatchGradient, largest_batch, step
 
 SHAPE = Shape(layers=2, hidden_size=6, embedding_size=5, source_vocabulary=20, target_vocabulary=20)
 PAIRS = split(60, 3)
@@ -40,16 +39,16 @@ def model() -> Iterator[Seq2Seq]:
 
 def memory_for(monkeypatch: pytest.MonkeyPatch, sentences: int) -> list[int]:
     """Have memory run out for more sentences than that, late: what is there by then is wrong."""
-    real, sizes = update.gradient, list[int]()
+    real, sizes = update.backward, list[int]()
 
-    def gradient(model: Any, batch: Batch, batch_size: float, *, bf16: bool) -> torch.Tensor:
+    def backward(model: Any, batch: Batch, batch_size: float, *, bf16: bool) -> torch.Tensor:
         sizes.append(batch.sentences)
         loss = real(model, batch, batch_size, bf16=bf16)
         if batch.sentences > sentences:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         return loss
 
-    monkeypatch.setattr(update, "gradient", gradient)
+    monkeypatch.setattr(update, "backward", backward)
     return sizes
 
 
@@ -62,7 +61,7 @@ def gradients(model: Seq2Seq) -> list[torch.Tensor]:
 def test_parts_have_the_gradient_of_the_whole(
     sentences: int, model: Seq2Seq, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gradient = Gradient(model, PAIRS, CPU, TrainingConfig())
+    gradient = BatchGradient(model, PAIRS, CPU, TrainingConfig())
     batch = torch.arange(9, 40)
     loss, expected = gradient(batch, 32), gradients(model)
     sizes = memory_for(monkeypatch, sentences)
@@ -109,18 +108,18 @@ def test_the_largest_batch_has_the_most_words(batch_size: int) -> None:
     pairs = split(300, 1)
     plan = plan_epoch(pairs, batch_size, 1, 0)
     most = max(sum(count_pair_words(pairs, each)) for each in plan)
-    assert sum(count_pair_words(pairs, largest(pairs, plan))) == most
+    assert sum(count_pair_words(pairs, largest_batch(pairs, plan))) == most
 
 
 def test_the_largest_batch_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    real = update.gradient
+    real = update.backward
 
-    def gradient(model: Any, batch: Batch, *rest: Any, **options: Any) -> torch.Tensor:
+    def backward(model: Any, batch: Batch, *rest: Any, **options: Any) -> torch.Tensor:
         seen.append(len(batch.source.data) + len(batch.words))
         return real(model, batch, *rest, **options)
 
-    monkeypatch.setattr(update, "gradient", gradient)
+    monkeypatch.setattr(update, "backward", backward)
     run(tmp_path / "model", max_updates=10)
     pairs = Corpus.open(Path()).train
     words = [sum(count_pair_words(pairs, each)) + len(each) for each in plan_in_order(pairs, 32)]
@@ -136,11 +135,11 @@ def test_trying_changes_nothing_and_takes_what_the_first_step_takes(
     optimiser: Any, model: Seq2Seq
 ) -> None:
     model.dropout.p = 0.3
-    gradient = Gradient(model, PAIRS, CPU, TrainingConfig())
+    gradient = BatchGradient(model, PAIRS, CPU, TrainingConfig())
     optimisers = Optimisers.of(optimiser, model)
     before = {name: each.clone() for name, each in model.state_dict().items()}
     random = torch.get_rng_state()
-    try_gradient(gradient, torch.arange(32), optimisers, Replica((CPU,)))
+    gradient.rehearse(torch.arange(32), optimisers, Replica((CPU,)))
     assert torch.equal(torch.get_rng_state(), random)
     assert_same(dict(model.state_dict()), before)
     assert all(each.grad is None for each in model.parameters())

@@ -13,9 +13,9 @@ from s2s_cli.errors import DamagedFileError
 from s2s_cli.model.config import Shape
 from s2s_cli.model.directory import LAST, PREVIOUS, Description
 from s2s_cli.model.seq2seq import Seq2Seq
-from s2s_cli.training import checkpoint
-from s2s_cli.training.checkpoint import Restored
+from s2s_cli.training.checkpoint import Checkpoints, Restored
 from s2s_cli.training.optimisers import Optimisers
+from s2s_cli.training.progress import Identity
 
 ADAM = {"optimiser": "adam", "learning_rate": 0.01, "epochs": 0.5, "save_every": 2}
 DENSE, TABLES = 0, 1  # the two optimisers
@@ -47,7 +47,7 @@ def restored(directory: Path) -> tuple[Restored | None, list[Content]]:
     network = Seq2Seq(Description.read(directory).shape)
     optimisers = Optimisers.of("adam", network)
     saved = torch.load(directory / PREVIOUS, weights_only=True)["settings"]
-    found = checkpoint.restore(directory, network, optimisers, checkpoint.Identity(saved), CPU)
+    found = Checkpoints(directory, network, optimisers, Identity(saved), CPU).restore()
     return found, [each.state_dict() for each in optimisers.each]
 
 

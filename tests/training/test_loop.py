@@ -19,9 +19,10 @@ from s2s_cli.locks import try_lock
 from s2s_cli.model.directory import load_model
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.vocabulary import EOS
-from s2s_cli.training import loop
+from s2s_cli.training import trainer
+from s2s_cli.training.losses import perplexity
+from s2s_cli.training.trainer import Trainer
 from s2s_cli.training.update import gradient_norm
-from s2s_cli.training.validation import perplexity_of
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +114,7 @@ def test_a_non_finite_gradient_changes_nothing_and_too_many_end_the_training(
 ) -> None:
     run(tmp_path / "model", epochs=1)
     before = final(tmp_path / "model")
-    monkeypatch.setattr(loop, "gradient_norm", lambda parameters: torch.tensor(math.nan))
+    monkeypatch.setattr(trainer, "gradient_norm", lambda parameters: torch.tensor(math.nan))
     with pytest.raises(UserError, match="5 updates in a row"):
         run(tmp_path / "model", epochs=3)
     assert_same(final(tmp_path / "model"), before)
@@ -178,19 +179,19 @@ def test_two_damaged_checkpoints_are_told_of(tmp_path: Path) -> None:
 def test_another_training_is_kept_out_while_one_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = loop.Trainer.update
+    real = Trainer.update
     refused: list[bool] = []
 
-    def update(self: loop.Trainer, batch: Any, *, asked: bool = False) -> None:
+    def update(self: Trainer, batch: Any, *, asked: bool = False) -> int:
         if not refused:
             refused.append(True)
             before = {path: path.read_bytes() for path in (tmp_path / "model").iterdir()}
             with pytest.raises(UserError, match="another process is at `s2s train` there"):
                 run(tmp_path / "model")
             assert {path: path.read_bytes() for path in (tmp_path / "model").iterdir()} == before
-        real(self, batch, asked=asked)
+        return real(self, batch, asked=asked)
 
-    monkeypatch.setattr(loop.Trainer, "update", update)
+    monkeypatch.setattr(Trainer, "update", update)
     assert run(tmp_path / "model", max_updates=2).finished
     assert refused
     assert run(tmp_path / "model", max_updates=3).finished
@@ -224,14 +225,14 @@ def test_a_model_without_its_checkpoint_is_not_trained_over(tmp_path: Path) -> N
 
 def test_the_best_weights_never_lie_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However rare checkpoints are, what a kill leaves behind can go on."""
-    real = loop.Trainer.update
+    real = Trainer.update
 
-    def update(self: loop.Trainer, batch: Any, *, asked: bool = False) -> None:
+    def update(self: Trainer, batch: Any, *, asked: bool = False) -> int:
         if self.progress.updates == 5:
             raise MemoryError("killed")
-        real(self, batch, asked=asked)
+        return real(self, batch, asked=asked)
 
-    monkeypatch.setattr(loop.Trainer, "update", update)
+    monkeypatch.setattr(Trainer, "update", update)
     with pytest.raises(MemoryError):
         run(tmp_path / "model", save_every=100, validate_every=2)
     monkeypatch.undo()
@@ -244,7 +245,7 @@ def test_a_stretch_of_skipped_updates_has_no_loss(
 ) -> None:
     norms = iter([True, True, False, True, True, True])
     monkeypatch.setattr(
-        loop,
+        trainer,
         "gradient_norm",
         lambda parameters: gradient_norm(parameters) if next(norms) else torch.tensor(math.inf),
     )
@@ -264,7 +265,7 @@ def test_skipped_updates_are_counted_across_runs(
     def norm(parameters: Any) -> torch.Tensor:
         return torch.tensor(math.inf) if next(calls) in (3, 4, 5, 6) else gradient_norm(parameters)
 
-    monkeypatch.setattr(loop, "gradient_norm", norm)
+    monkeypatch.setattr(trainer, "gradient_norm", norm)
     for updates in (4, 8):
         run(tmp_path / "model", max_updates=updates, validate_every=100)
     assert metrics(tmp_path / "model")[-2]["skipped"] == 4
@@ -275,7 +276,7 @@ def test_a_run_counts_on_what_the_last_one_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three and two are five in a row."""
-    monkeypatch.setattr(loop, "gradient_norm", lambda parameters: torch.tensor(math.nan))
+    monkeypatch.setattr(trainer, "gradient_norm", lambda parameters: torch.tensor(math.nan))
     run(tmp_path / "model", max_updates=3)
     before = (tmp_path / "model" / "last.pt").read_bytes()
     with pytest.raises(UserError, match="5 updates in a row"):
@@ -293,15 +294,16 @@ def test_weights_that_are_not_finite_are_never_saved(
     model = tmp_path / "model"
     run(model, max_updates=10, save_every=save_every)
     before = {name: (model / name).read_bytes() for name in ("last.pt", "best.pt")}
-    real = loop.Trainer.update
+    real = Trainer.update
 
-    def update(self: loop.Trainer, batch: Any, *, asked: bool = False) -> None:
-        real(self, batch, asked=asked)
+    def update(self: Trainer, batch: Any, *, asked: bool = False) -> int:
+        words = real(self, batch, asked=asked)
         if self.progress.updates == 11:
             with torch.no_grad():
                 self.model.source_embedding.weight[1, 2] = value
+        return words
 
-    monkeypatch.setattr(loop.Trainer, "update", update)
+    monkeypatch.setattr(Trainer, "update", update)
     with pytest.raises(UserError, match=r"not finite, and are not saved; use the last checkpoint"):
         run(model, max_updates=20, save_every=save_every)
     assert {name: (model / name).read_bytes() for name in before} == before
@@ -310,15 +312,15 @@ def test_weights_that_are_not_finite_are_never_saved(
 def test_a_model_that_gives_no_probability_has_a_perplexity_that_json_can_tell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def perplexity(model: Any, *rest: Any) -> float:
+    def without_probability(model: Any, *rest: Any) -> float:
         with torch.no_grad():
             bias = model.softmax.bias.clone()
             model.softmax.bias.fill_(math.nan)
-            found = perplexity_of(model, *rest)
+            found = perplexity(model, *rest)
             model.softmax.bias.copy_(bias)
         return found
 
-    monkeypatch.setattr(loop, "perplexity_of", perplexity)
+    monkeypatch.setattr(trainer, "perplexity", without_probability)
     run(tmp_path / "model", max_updates=5)
     line = (tmp_path / "model" / "metrics.jsonl").read_text().splitlines()[-1]
     found = json.loads(line, parse_constant=pytest.fail)["validation_perplexity"]

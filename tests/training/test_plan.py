@@ -18,7 +18,7 @@ from s2s_cli.model.variant import make_model
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.vocabulary import Vocabulary
 from s2s_cli.training import costs as costs_module
-from s2s_cli.training import report
+from s2s_cli.training import memory, report
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.costs import Meter, measure, on_one_device, whole_updates
 from s2s_cli.training.plan import exchanged, mean_load, plan
@@ -105,39 +105,39 @@ def test_the_places_memory_adds_up_to_one_device_s(count: int, optimiser: Any) -
     model, config = meta(PAPER), TrainingConfig(optimiser=optimiser, precision="bf16")
     placement = Placement.of(PAPER, (CPU,) * count)
     lengths = 50, 50
-    memory = [
-        report.place_memory(model, config, placement, place, *lengths) for place in range(count)
+    places = [
+        memory.place_memory(model, config, placement, place, *lengths) for place in range(count)
     ]
     slices = len(placement.slices) - 1
     rows = 51 * config.batch_size
-    twice = slices * 2 * rows * PAPER.hidden_size * report.BYTES
+    twice = slices * 2 * rows * PAPER.hidden_size * memory.BYTES
     probabilities = 2 * rows * PAPER.target_vocabulary if slices > 1 else 0
-    known = (count - 1) * report.RUNTIME_BYTES + twice + probabilities
-    whole = report.memory_estimate(model, config, *lengths)
-    assert sum(memory) - known == pytest.approx(whole, rel=0.01)
-    assert max(memory) < whole
+    known = (count - 1) * memory.RUNTIME_BYTES + twice + probabilities
+    whole = memory.memory_estimate(model, config, *lengths)
+    assert sum(places) - known == pytest.approx(whole, rel=0.01)
+    assert max(places) < whole
 
 
 def test_every_parameter_is_in_one_place() -> None:
     model = meta(PAPER)
     for count in (2, 3, 6, 8, 16):
         placement = Placement.of(PAPER, (CPU,) * count)
-        dense = [report.dense(model, placement, place) for place in range(count)]
+        dense = [memory.dense(model, placement, place) for place in range(count)]
         assert all(dense)
-        every = report.count(model.parameters())
-        assert sum(dense) + report.count(model.tables()) == every
+        every = memory.total_numel(model.parameters())
+        assert sum(dense) + memory.total_numel(model.tables()) == every
 
 
 def test_memory_of_one_device_is_what_it_was() -> None:
     """Weights, gradients, two moments; activations; blocks of logits: written out."""
     shape = Shape(30, 20, layers=3, hidden_size=12, embedding_size=10)
     model = meta(shape)
-    weights, tables = report.count(model.parameters()), 50 * 10
-    found = report.memory_estimate(model, TrainingConfig(optimiser="adam", batch_size=7), 5, 6)
+    weights, tables = memory.total_numel(model.parameters()), 50 * 10
+    found = memory.memory_estimate(model, TrainingConfig(optimiser="adam", batch_size=7), 5, 6)
     activations = 7 * (5 + 6 + 1) * (3 * 16 * 12 + 4 * 10)
     logits = 3 * (2**22 // 20) * 20
     numbers = 3 * weights + (weights - tables) + activations + logits
-    assert found == report.RUNTIME_BYTES + 4 * numbers
+    assert found == memory.RUNTIME_BYTES + 4 * numbers
 
 
 def test_memory_counts_both_readers_and_the_decoder_s_own_size() -> None:
@@ -152,7 +152,7 @@ def test_memory_counts_both_readers_and_the_decoder_s_own_size() -> None:
             model = make_model(shape)
         config = TrainingConfig(batch_size=7)
         sizes = [
-            report.memory_estimate(model, config, 5 + more * source, 6 + more * target)
+            memory.memory_estimate(model, config, 5 + more * source, 6 + more * target)
             for more in (0, 1)
         ]
         return (sizes[1] - sizes[0]) // (4 * 7)
@@ -223,9 +223,9 @@ def test_variants_are_planned_from_whole_updates(corpus: Corpus, count: int, lay
         model = make_model(Shape.of(variant, 30, 21))
     told = plan(corpus, variant, config, devices(count), layout)
     needed = replace(config, batch_size=2 // count)
-    memory = report.gibibytes(report.memory_estimate(model, needed, 9, 14))
-    assert [memory in line for line in told.splitlines()[1 : count + 1]] == [True] * count
-    dense = 4 * (report.count(model.parameters()) - report.count(model.tables()))
+    told_memory = report.gibibytes(memory.memory_estimate(model, needed, 9, 14))
+    assert [told_memory in line for line in told.splitlines()[1 : count + 1]] == [True] * count
+    dense = 4 * (memory.total_numel(model.parameters()) - memory.total_numel(model.tables()))
     assert (f"{dense:,} bytes of the gradients of layers" in told) == (count == 2)
 
 
@@ -251,7 +251,7 @@ def test_what_ranks_send() -> None:
     """A ring sends each part N - 1 times to sum it and N - 1 times to hand it round."""
     model, ranks = meta(Shape(30, 20, 1, 12, 10)), 4
     dense, rows = exchanged(model, Load(pairs=5, source=3, target=4), ranks)
-    parts = report.count([*model.encoder.parameters(), *model.decoder.parameters()]) + 20 * 13
+    parts = memory.total_numel([*model.encoder.parameters(), *model.decoder.parameters()]) + 20 * 13
     assert dense == 4 * 2 * (ranks - 1) * parts // ranks
     assert rows == (ranks - 1) * 5 * (3 + 4) * (10 * 4 + 8)
 

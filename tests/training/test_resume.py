@@ -17,8 +17,8 @@ from small import assert_same, final, metrics, run, small_corpus
 
 from s2s_cli.data.corpus import Corpus
 from s2s_cli.distributed.signals import Stopped, StopSignals
-from s2s_cli.training import loop
 from s2s_cli.training.metrics import Clock
+from s2s_cli.training.trainer import Trainer
 
 Settings = dict[str, Any]
 Log = list[str]
@@ -38,12 +38,12 @@ PATIENT: Settings = {
 LEARNING: Settings = {"optimiser": "adam", "learning_rate": 0.02}
 TRAININGS = {"sgd": SGD, "adam": ADAM, "bf16": BF16, "patience": PATIENT}
 
-UPDATE = "s2s_cli.training.loop.Trainer.update"
-VALIDATION = "s2s_cli.training.loop.perplexity_of"
+UPDATE = "s2s_cli.training.trainer.Trainer.update"
+VALIDATION = "s2s_cli.training.trainer.perplexity"
 WRITING = "torch.save"
 WRITTEN = "s2s_cli.training.checkpoint.save_tensors"
-KEEPING = "s2s_cli.training.best.keep"
-TAKING_BACK = "s2s_cli.training.best.move"
+KEEPING = "s2s_cli.training.checkpoint.keep_as"
+TAKING_BACK = "s2s_cli.training.checkpoint.move"
 # Which call of what is struck, before or after it.
 MOMENTS = {
     "mid-epoch": (UPDATE, 3, "after"),
@@ -111,7 +111,7 @@ def struck(target: str, call: int, when: str, strike: Callable[[], None]) -> Ite
     """Strike at one call of a function; yields how often it was called."""
     calls = [0]
     with pytest.MonkeyPatch.context() as patched:
-        real: Any = loop.Trainer.update if target == UPDATE else None
+        real: Any = Trainer.update if target == UPDATE else None
         if real is None:
             module, _, name = target.rpartition(".")
             real = getattr(__import__(module, fromlist=[name]), name)

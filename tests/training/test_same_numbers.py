@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from small import sized
 from torch import Tensor
 from torch.distributed import FileStore  # type: ignore[attr-defined]
 from torch.multiprocessing.spawn import start_processes
@@ -18,8 +19,8 @@ from s2s_cli.distributed.signals import StopSignals
 from s2s_cli.distributed.state_dicts import model_state_dict
 from s2s_cli.model.config import ModelConfig
 from s2s_cli.training.config import TrainingConfig
-from s2s_cli.training.loop import Trainer
-from s2s_cli.training.metrics import Clock
+from s2s_cli.training.loop import Run
+from s2s_cli.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 SHAPE = ModelConfig(layers=3, hidden_size=6, embedding_size=5)
@@ -41,13 +42,12 @@ def trained(
     data: Path, directory: Path, config: TrainingConfig, replica: Replica, updates: int
 ) -> tuple[Trainer, Trace]:
     """A training after so many updates, and each update's loss and gradient norm in turn."""
-    trainer = Trainer(Corpus.open(data), directory, SHAPE, config, replica)
-    trainer.start()
-    trainer.clock = Clock()
+    corpus = Corpus.open(data)
+    trainer = Trainer(corpus, directory, sized(SHAPE, corpus), config, replica)
     trace: Trace = []
     pairs = trainer.corpus.train
     while trainer.progress.updates < updates:
-        epoch, done = divmod(trainer.progress.updates, trainer.updates_per_epoch)
+        epoch, done = divmod(trainer.progress.updates, trainer.schedule.updates_per_epoch)
         trainer.progress.window_loss = trainer.progress.window_norm = 0.0
         trainer.update(plan_epoch(pairs, config.batch_size, config.seed, epoch)[done])
         trace += [trainer.progress.window_loss, trainer.progress.window_norm]
@@ -137,10 +137,11 @@ def test_a_training_goes_on_in_another_layout(
     def run(directory: Path, places: int, updates: int) -> Trainer:
         config = dataclasses.replace(CONFIG, optimiser=optimiser, max_updates=updates)
         replica = Replica((CPU,) * places)
-        trainer = Trainer(Corpus.open(tiny_experiment / "data"), directory, SHAPE, config, replica)
-        resumed = trainer.start()
+        corpus = Corpus.open(tiny_experiment / "data")
+        trainer = Trainer(corpus, directory, sized(SHAPE, corpus), config, replica)
+        resumed = trainer.restored is not None
         assert resumed == (directory / "last.pt").is_file()
-        trainer.run(StopSignals())
+        Run(trainer, StopSignals()).run()
         return trainer
 
     straight = run(tmp_path / "straight", 1, UPDATES)

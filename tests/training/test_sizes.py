@@ -16,9 +16,9 @@ from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.softmax import block_rows
 from s2s_cli.text.vocabulary import EOS
 from s2s_cli.training.config import TrainingConfig
+from s2s_cli.training.memory import BYTES, memory_estimate
 from s2s_cli.training.optimisers import Optimisers
-from s2s_cli.training.report import BYTES, memory_estimate
-from s2s_cli.training.update import clipping, gradient, gradient_norm, step
+from s2s_cli.training.update import backward, clip_coefficient, gradient_norm, step
 
 Kind = Literal["sgd", "adam"]
 
@@ -110,8 +110,8 @@ def trained(shape: Shape, kind: Kind) -> tuple[Seq2Seq, Optimisers]:
 
 def update(model: Seq2Seq, optimisers: Optimisers, *, bf16: bool) -> None:
     model.zero_grad()
-    gradient(model, batch(), SENTENCES, bf16=bf16)
-    step(optimisers, 0.7, clipping(float(gradient_norm(model.parameters())), 1e-3))
+    backward(model, batch(), SENTENCES, bf16=bf16)
+    step(optimisers, 0.7, clip_coefficient(float(gradient_norm(model.parameters())), 1e-3))
 
 
 def numbers(model: Seq2Seq, optimisers: Optimisers) -> int:

@@ -16,11 +16,11 @@ from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.vocabulary import EOS
 from s2s_cli.training.optimisers import Optimisers
 from s2s_cli.training.update import (
-    clipping,
-    gradient,
+    backward,
+    clip_coefficient,
     gradient_norm,
-    operations,
     step,
+    training_flops,
 )
 
 Ids = list[list[int]]
@@ -89,11 +89,11 @@ def test_a_step_is_the_paper_s(divisor: int, largest: float) -> None:
     model = tiny()
     norm, expected = by_hand(copy.deepcopy(model), divisor, largest, 0.7)
     optimisers = Optimisers.of("sgd", model)
-    loss = gradient(model, BATCH, divisor, bf16=False)
+    loss = backward(model, BATCH, divisor, bf16=False)
     assert float(loss) == pytest.approx(float(plain_loss(model).detach()), rel=1e-12)
     found = float(gradient_norm(model.parameters()))
     assert found == pytest.approx(norm, rel=1e-12)
-    step(optimisers, 0.7, clipping(found, largest))
+    step(optimisers, 0.7, clip_coefficient(found, largest))
     for parameter, after in zip(model.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.detach(), after, rtol=1e-12, atol=1e-15)
 
@@ -130,7 +130,7 @@ def test_embeddings_of_absent_words_rest(kind: Literal["sgd", "adam"]) -> None:
 
 def update(model: Seq2Seq, optimisers: Optimisers, batch: Batch) -> None:
     model.zero_grad()
-    gradient(model, batch, 3, bf16=False)
+    backward(model, batch, 3, bf16=False)
     step(optimisers, 0.1, 0.5)
 
 
@@ -145,7 +145,7 @@ def rows_of(table: Tensor, optimisers: Optimisers) -> list[Tensor]:
 
 
 def test_no_clipping_at_zero() -> None:
-    assert clipping(1e9, 0.0) == 1.0
+    assert clip_coefficient(1e9, 0.0) == 1.0
 
 
 def test_where_all_words_are_in_the_batch_adam_is_dense_adam() -> None:
@@ -158,8 +158,8 @@ def test_where_all_words_are_in_the_batch_adam_is_dense_adam() -> None:
     adam = torch.optim.Adam([{"params": each} for each in groups], lr=0.1)
     for update, largest in enumerate((0.3, 0.01, 0.0, 0.02), 1):
         model.zero_grad()
-        gradient(model, batch_of(ALL_SOURCES, ALL_TARGETS), 3, bf16=False)
-        step(optimisers, 0.1, clipping(float(gradient_norm(model.parameters())), largest))
+        backward(model, batch_of(ALL_SOURCES, ALL_TARGETS), 3, bf16=False)
+        step(optimisers, 0.1, clip_coefficient(float(gradient_norm(model.parameters())), largest))
         adam.zero_grad()
         (plain_loss(dense, ALL_SOURCES, ALL_TARGETS) / 3).backward()
         if largest:
@@ -183,5 +183,5 @@ def test_operations_are_counted_word_by_word() -> None:
     # Encoder and decoder, two layers: 4 gates of 4 cells read x of 3, then of 4, and h of 4.
     lstm, softmax = 2 * 4 * 4 * (3 + 4 + 4 + 4), 2 * 4 * 5
     words = sum(map(len, SOURCES)) + len(BATCH.words)
-    counted = operations(tiny().shape, len(BATCH.source.data), len(BATCH.words))
+    counted = training_flops(tiny().shape, len(BATCH.source.data), len(BATCH.words))
     assert counted == 3 * (words * lstm + len(BATCH.words) * softmax)

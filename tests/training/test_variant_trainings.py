@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import small
 import torch
-from small import CPU, SHAPE, assert_same, final, metrics, small_corpus
+from small import CPU, SHAPE, assert_same, final, metrics, sized, small_corpus
 from variants import OPTIONS
 
 from s2s_cli.data.corpus import Corpus
@@ -15,8 +15,9 @@ from s2s_cli.distributed.state_dicts import model_state_dict
 from s2s_cli.errors import UserError
 from s2s_cli.model.config import ModelConfig, Shape
 from s2s_cli.training.config import TrainingConfig
-from s2s_cli.training.loop import Trainer, train
+from s2s_cli.training.loop import train
 from s2s_cli.training.plan import plan
+from s2s_cli.training.trainer import Trainer
 
 LEARNING: dict[str, Any] = {"optimiser": "adam", "learning_rate": 0.01, "dropout": 0.2}
 
@@ -58,8 +59,9 @@ def test_it_learns(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_copies_share_a_batch(corpus: Corpus, tmp_path: Path) -> None:
     """The gradients of two halves add up to that of the whole: what `--layout data` relies on."""
     config = TrainingConfig(batch_size=32)
-    trainer = Trainer(corpus, tmp_path, config_of("feeding-all"), config, Replica((CPU,)))
-    trainer.start()
+    trainer = Trainer(
+        corpus, tmp_path, sized(config_of("feeding-all"), corpus), config, Replica((CPU,))
+    )
     sentences = torch.arange(31)
 
     def gradient(numbers: torch.Tensor) -> list[torch.Tensor]:
@@ -94,8 +96,9 @@ def test_it_is_not_spread_over_devices(corpus: Corpus, tmp_path: Path) -> None:
 
 
 def test_every_weight_is_saved(tmp_path: Path, corpus: Corpus) -> None:
-    trainer = Trainer(corpus, tmp_path, config_of("general"), TrainingConfig(), Replica((CPU,)))
-    trainer.start()
+    trainer = Trainer(
+        corpus, tmp_path, sized(config_of("general"), corpus), TrainingConfig(), Replica((CPU,))
+    )
     named = dict(trainer.model.named_parameters())
     assert list(model_state_dict(trainer.model)) == list(named)
     assert {"attention.query.weight", "encoder_backward.weight_hh_l1", "bridge.linear.bias"} <= set(

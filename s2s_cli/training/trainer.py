@@ -1,0 +1,216 @@
+"""One training and its update, to be read beside §3.4 of the paper."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from s2s_cli.console import warn
+from s2s_cli.data.batches import count_pair_words, plan_in_order
+from s2s_cli.data.corpus import Corpus
+from s2s_cli.distributed.replica import Replica
+from s2s_cli.errors import UserError
+from s2s_cli.model.config import Shape
+from s2s_cli.model.directory import PREVIOUS, Description
+from s2s_cli.model.pipeline import Model, spread
+from s2s_cli.model.variant import make_model
+from s2s_cli.training.checkpoint import Checkpoints
+from s2s_cli.training.config import TrainingConfig
+from s2s_cli.training.losses import perplexity
+from s2s_cli.training.metrics import MetricsFile, NoMetrics
+from s2s_cli.training.optimisers import Optimisers
+from s2s_cli.training.progress import Identity, Progress
+from s2s_cli.training.schedule import Schedule
+from s2s_cli.training.update import (
+    BatchGradient,
+    clip_coefficient,
+    gradient_norm,
+    largest_batch,
+    step,
+    training_flops,
+)
+
+SKIPPED_IN_A_ROW = 5
+
+
+def initial_model(shape: Shape, config: TrainingConfig, devices: tuple[torch.device, ...]) -> Model:
+    """A model with weights drawn from [-0.08, 0.08] (§3.4), on its devices."""
+    generator = torch.Generator().manual_seed(config.seed)
+    model = make_model(shape, dropout=config.dropout)
+    model.initialise(config.initial_range, generator)
+    torch.manual_seed(config.seed)
+    return spread(model, devices)
+
+
+class Trainer:
+    """One training: its model, its data and where it stands.
+
+    Attributes:
+        flops: arithmetic of the updates of this run, of all replicas; counted for ``--measure``.
+        ending: a replica has been asked to end the run, and all know it.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        directory: Path,
+        shape: Shape,
+        config: TrainingConfig,
+        replica: Replica,
+    ) -> None:
+        """Have initial weights, or those of the last checkpoint."""
+        self.corpus, self.directory, self.shape = corpus, directory, shape
+        self.config, self.replica = config, replica
+        plan = plan_in_order(corpus.train, config.batch_size)
+        self.largest = largest_batch(corpus.train, plan)
+        self.schedule = Schedule(config, len(plan), has_validation=corpus.valid is not None)
+        device = replica.devices[0]
+        self.model = initial_model(shape, config, replica.devices)
+        self.optimisers = Optimisers.of(config.optimiser, self.model)
+        self.gradient = BatchGradient(self.model, corpus.train, device, config)
+        identity = Identity.of(config, shape, corpus.digest)
+        self.checkpoints = Checkpoints(directory, self.model, self.optimisers, identity, device)
+        self.restored = self.checkpoints.restore()
+        self.progress = self.restored.progress if self.restored else Progress()
+        self.refuse_other_checkpoints()
+        self.saved: Progress | None = None
+        self.flops = 0
+        self.ending = False
+
+    def refuse_other_checkpoints(self) -> None:
+        """Raise a `UserError` where the replicas have restored different ones."""
+        updates = self.progress.updates
+        if self.replica.reduce_max(updates) != -self.replica.reduce_max(-updates):
+            raise UserError(
+                f"{self.directory}: not all processes find the same checkpoint there; "
+                "put it on a disk that all machines share"
+            )
+
+    def update(self, sentences: Tensor, *, asked: bool = False) -> int:
+        """Make one step of gradient descent (§3.4).
+
+        Args:
+            sentences: numbers of the pairs of the batch.
+            asked: this replica has been asked to end the run; all replicas learn it here.
+
+        Returns:
+            Words of both languages in the batch.
+        """
+        config, progress, replica = self.config, self.progress, self.replica
+        if config.dropout and not replica.is_single_device:
+            replica.seed(config.seed, progress.updates)
+        # The rate: 0.7, after five epochs halved every half epoch (§3.4).
+        rate = self.schedule.learning_rate(progress.updates)
+        # The gradient: summed over the words of the batch, divided by its 128 sentences (§3.4).
+        shard, counts = replica.shard_batch(sentences)
+        loss = self.gradient(shard, config.batch_size if counts else math.inf)
+        replica.reduce_gradients(self.model.parameters())
+        # Its norm s: where s > 5, the gradient is multiplied by 5 / s (§3.4).
+        norm = gradient_norm(self.model.parameters()).to(loss.device)
+        # Fetched together: where nothing is exchanged, the update's only wait for a GPU.
+        sums = replica.reduce_sum(torch.stack([loss * counts, loss.new_tensor(float(asked))]))
+        total, asking, s = torch.cat([sums, norm[None]]).tolist()
+        self.ending = asking > 0
+        progress.updates += 1
+        source_words, target_words = count_pair_words(self.corpus.train, sentences)
+        predicted = target_words + len(sentences)  # EOS is predicted, too
+        if config.measure:
+            self.flops += training_flops(self.shape, source_words, predicted)
+        if math.isfinite(s) and math.isfinite(total):
+            step(self.optimisers, rate, clip_coefficient(s, config.clip_norm))
+            progress.skipped_in_a_row = 0
+            progress.window_loss += total
+            progress.window_words += predicted
+            progress.window_norm = max(progress.window_norm, s)
+        else:
+            self.skip()
+        return source_words + target_words
+
+    def skip(self) -> None:
+        """Leave the weights as they are: one NaN in a gradient would spread to every weight."""
+        progress = self.progress
+        progress.skipped_in_a_row += 1
+        progress.skipped += 1
+        warn(f"update {progress.updates:,} skipped: its gradient is not finite")
+        if progress.skipped_in_a_row >= SKIPPED_IN_A_ROW:
+            raise UserError(
+                f"{progress.skipped_in_a_row} updates in a row had no finite gradient; "
+                + self.checkpoints.advice()
+            )
+
+    def finished(self) -> str | None:
+        """The reason why there is nothing left to train, or None."""
+        progress, patience = self.progress, self.config.patience
+        if progress.updates >= self.schedule.total_updates():
+            epochs = self.schedule.epochs(progress.updates)
+            return f"{progress.updates:,} updates, {epochs:.2f} epochs"
+        if patience and progress.stale_validations >= patience:
+            return (
+                f"no better validation perplexity than {progress.best_perplexity:.2f} "
+                f"since update {progress.best_update:,}"
+            )
+        return None
+
+    def validation_perplexity(self) -> float:
+        """Perplexity a target word, ``<EOS>`` counted, computed in fp32."""
+        assert self.corpus.valid is not None
+        return perplexity(self.model, self.corpus.valid, self.config.batch_size, self.replica)
+
+    def note_validation(self, found: float) -> bool:
+        """Note a perplexity on the validation text; return whether it is the best so far."""
+        progress = self.progress
+        better = found < progress.best_perplexity
+        if not self.schedule.is_lasting_validation(progress.updates):
+            progress.end_perplexity = found
+        elif better:
+            progress.best_perplexity, progress.best_update = found, progress.updates
+            progress.stale_validations = 0
+        else:
+            progress.stale_validations += 1
+        return better
+
+    def describe(self) -> None:
+        """Write what the model is; the weights follow at the first checkpoint."""
+        if not self.replica.is_main:
+            return
+        damaged = self.restored is not None and self.restored.path.name == PREVIOUS
+        self.checkpoints.make_ready(damaged=damaged)
+        corpus = self.corpus
+        vocabularies = corpus.source_vocabulary, corpus.target_vocabulary
+        description = Description(self.shape, corpus.facts, *vocabularies, corpus.piece_models)
+        description.write(self.directory)
+
+    def discard_end_validation(self) -> None:
+        """Have the best weights be those of the training so far, whatever came in between."""
+        if self.replica.is_main:
+            self.checkpoints.restore_best()
+        self.progress.end_perplexity = math.inf
+        self.keep_best()
+
+    def keep_best(self) -> None:
+        """Write the best weights if the checkpoint has them and a kill came before they were."""
+        progress = self.progress
+        at_last = 0 < progress.updates == progress.best_update
+        at_end = progress.end_perplexity < progress.best_perplexity
+        missing = (at_last or at_end) and self.replica.is_main
+        if missing and not self.checkpoints.is_best_current():
+            self.save_best()
+
+    def save_best(self) -> None:
+        """Write the weights as the best so far."""
+        updates = self.progress.updates
+        self.checkpoints.refuse_non_finite(updates)
+        if self.replica.is_main:
+            self.checkpoints.save_best(lasting=self.schedule.is_lasting_validation(updates))
+
+    def save(self, metrics: MetricsFile | NoMetrics) -> None:
+        """Write the checkpoint from which the same command resumes, and ``metrics`` up to here."""
+        self.checkpoints.refuse_non_finite(self.progress.updates)
+        if not self.replica.is_main:
+            return
+        self.progress.metrics_bytes = metrics.sync()
+        if self.progress != self.saved:  # the last two are to be of different updates
+            self.saved = replace(self.progress)
+            self.checkpoints.save(self.saved)
