@@ -12,7 +12,7 @@ from s2s_cli.commands.scored import ScoredList, scored_list, with_progress
 from s2s_cli.console import progress, say
 from s2s_cli.errors import UsageError
 from s2s_cli.files import STDIO, name_of, replacing
-from s2s_cli.rescoring.config import TuningConfig
+from s2s_cli.rescoring.config import MertConfig
 
 if TYPE_CHECKING:
     from s2s_cli.rescoring.winners import Choice
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @command
 def rescore_command(
-    tuning: TuningConfig,
+    tuning: MertConfig,
     nbest: Annotated[Path, typer.Argument(help="Moses n-best list, .gz or not; -: stdin.")] = Path(
         "nbest.txt"
     ),
@@ -94,9 +94,9 @@ def rescore_command(
         seconds = time.monotonic() - begin
     if measure and not scored.kept:
         say(
-            f"{scored.seen.hypotheses} hypotheses in {seconds:.1f} s, "
-            f"{scored.seen.hypotheses / max(seconds, 1e-9):,.0f} hypotheses/s, "
-            + replicas.share_of_peak(scored.seen.flops, seconds)
+            f"{scored.counts.hypotheses} hypotheses in {seconds:.1f} s, "
+            f"{scored.counts.hypotheses / max(seconds, 1e-9):,.0f} hypotheses/s, "
+            + replicas.share_of_peak(scored.counts.flops, seconds)
         )
 
 
@@ -121,7 +121,7 @@ def check_weights(add_feature: bool, weights: Path | None, tune: bool) -> None:
 
 def write_list(scored: ScoredList, stream: BinaryIO) -> None:
     """The list with one more feature, every other field as it was."""
-    from s2s_cli.rescoring.winners import warn_about
+    from s2s_cli.rescoring.winners import warn_of_list
 
     shown = not stream.isatty()
     with progress("rescoring", len(scored.sources), "segments", shown=shown) as advance:
@@ -129,7 +129,7 @@ def write_list(scored: ScoredList, stream: BinaryIO) -> None:
             for entry, score in zip(entries, scores, strict=True):
                 line = entry.line if scored.kept else entry.with_feature(scored.name, [score])
                 stream.write(line.encode() + b"\n")
-    warn_about(scored.path, scored.seen, [])
+    warn_of_list(scored.path, scored.counts, [])
 
 
 def chosen(scored: ScoredList, choice: "Choice") -> list[list[str] | None]:
@@ -150,10 +150,10 @@ def write_lines(
     scored: ScoredList, best: list[list[str] | None], detokenise: bool, stream: BinaryIO
 ) -> None:
     """One line a source: the winner's words, or its text."""
-    from s2s_cli.rescoring.winners import warn_about
+    from s2s_cli.rescoring.winners import warn_of_list
 
     for words in best:
         line = "" if words is None else scored.joined(words, detokenise)
         stream.write(line.encode() + b"\n")
     missing = [index + scored.first_id for index, words in enumerate(best) if words is None]
-    warn_about(scored.path, scored.seen, missing)
+    warn_of_list(scored.path, scored.counts, missing)

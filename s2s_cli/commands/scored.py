@@ -12,7 +12,7 @@ from s2s_cli.files import name_of, read_lines
 
 if TYPE_CHECKING:
     from s2s_cli.inference.replicas import Replicas
-    from s2s_cli.rescoring.nbest import Scored, Seen
+    from s2s_cli.rescoring.rescorer import ListCounts, ScoredSegment
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class ScoredList:
         sources: the lines that were translated.
         segments: index of the source, entries and scores; to be gone through once.
         replicas: the models, which are loaded where the list has no scores.
-        seen: what the models have seen so far.
+        counts: of what the models have scored so far.
         kept: whether the list has the scores.
     """
 
@@ -34,9 +34,9 @@ class ScoredList:
     name: str
     first_id: int
     sources: list[str]
-    segments: "Iterator[Scored]"
+    segments: "Iterator[ScoredSegment]"
     replicas: "Replicas"
-    seen: "Seen"
+    counts: "ListCounts"
     kept: bool
 
     def joined(self, words: list[str], detokenise: bool) -> str:
@@ -48,8 +48,8 @@ class ScoredList:
 
 
 def with_progress(
-    segments: "Iterable[Scored]", advance: Callable[[int], None]
-) -> "Iterator[Scored]":
+    segments: "Iterable[ScoredSegment]", advance: Callable[[int], None]
+) -> "Iterator[ScoredSegment]":
     """``segments`` with a step of progress for each, also where it comes in several runs."""
     last = None
     for each in segments:
@@ -64,7 +64,7 @@ def scored_list(
     nbest: Path, source: Path, name: str, first_id: int, replicas: "Replicas"
 ) -> Iterator[ScoredList]:
     """The list with the scores that it has as the feature ``name``, or with those of the models."""
-    from s2s_cli.rescoring.nbest import Rescorer, Seen, SourcedList, kept_scores
+    from s2s_cli.rescoring.rescorer import ListCounts, Rescorer, SourcedList, stored_scores
     from s2s_cli.text.features import has_feature
 
     sources = list(read_lines(source))
@@ -75,9 +75,9 @@ def scored_list(
     if first and has_feature(first[0][1][0], name):
         where = name_of(nbest)
         say(f"{where}: has the feature {name} already; no model is loaded, nothing is computed")
-        kept = kept_scores(segments, name, nbest)
-        yield ScoredList(*facts, kept, replicas, Seen(), kept=True)
+        kept = stored_scores(segments, name, nbest)
+        yield ScoredList(*facts, kept, replicas, ListCounts(), kept=True)
         return
     with replicas.workers() as workers:
         rescorer = Rescorer(replicas, workers, sources)
-        yield ScoredList(*facts, rescorer.scored(segments), replicas, rescorer.seen, kept=False)
+        yield ScoredList(*facts, rescorer.scored(segments), replicas, rescorer.counts, kept=False)

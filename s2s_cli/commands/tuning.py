@@ -7,7 +7,7 @@ from s2s_cli.commands.scored import with_progress
 from s2s_cli.console import progress, say
 from s2s_cli.errors import UserError
 from s2s_cli.files import name_of, read_lines
-from s2s_cli.rescoring.config import TuningConfig
+from s2s_cli.rescoring.config import MertConfig
 from s2s_cli.scoring.metrics import Score, corpus_score
 from s2s_cli.scoring.statistics import References
 from s2s_cli.scoring.texts import AS_GIVEN, Form
@@ -15,7 +15,7 @@ from s2s_cli.text.features import TOTAL
 
 if TYPE_CHECKING:
     from s2s_cli.commands.scored import ScoredList
-    from s2s_cli.rescoring.development import Development
+    from s2s_cli.rescoring.mert_development import DevelopmentList
     from s2s_cli.rescoring.weights import Weights
     from s2s_cli.rescoring.winners import RowReader
 
@@ -25,14 +25,14 @@ def tuned_winners(
     reader: "RowReader",
     references: list[Path],
     path: Path,
-    config: TuningConfig,
+    config: MertConfig,
 ) -> list[list[str] | None]:
     """Tune, write the weights to ``path``, tell BLEU before and after; the words of the winners."""
-    from s2s_cli.rescoring.development import Development
+    from s2s_cli.rescoring.mert_development import DevelopmentList
 
     lines = [reference_words(scored, each) for each in references]
     counted = [References(each) for each in zip(*lines, strict=True)]
-    development = Development(
+    development = DevelopmentList(
         len(counted), lambda index, text: counted[index].statistics(text), reader
     )
     with progress("reading", len(scored.sources), "segments") as advance:
@@ -84,10 +84,10 @@ def tell(scores: dict[str, Score], *, has_totals: bool) -> None:
 
 def with_facts(
     weights: "Weights",
-    development: "Development",
+    development: "DevelopmentList",
     scores: dict[str, Score],
     references: list[Path],
-    config: TuningConfig,
+    config: MertConfig,
 ) -> "Weights":
     """``weights`` with what they were tuned on and what they reach there."""
     from s2s_cli.rescoring.weights import Weights

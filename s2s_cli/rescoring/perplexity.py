@@ -10,7 +10,7 @@ from s2s_cli.files import read_lines
 from s2s_cli.inference.scorer import Scorer
 from s2s_cli.inference.sentences import Sentences
 from s2s_cli.model.directory import Description
-from s2s_cli.rescoring.prefix_tree import List, score_lists
+from s2s_cli.rescoring.prefix_tree import HypothesisList, score_lists
 
 
 @dataclass
@@ -49,7 +49,7 @@ def reference_perplexity(
         )
     found = Perplexity(split=description.facts.subwords.kind != "none")
 
-    def lists() -> Iterator[List]:
+    def lists() -> Iterator[HypothesisList]:
         for one, other in zip(sources, references, strict=True):
             ids = sentences.source_ids(one)
             words = sentences.target_words(other)

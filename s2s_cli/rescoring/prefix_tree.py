@@ -18,10 +18,10 @@ MOST_HYPOTHESES = 4096
 SLACK = 1.125  # no piece of a few that are left over
 
 # A source and its hypotheses, as ids.
-List = tuple[Sequence[int], Sequence[Sequence[int]]]
+HypothesisList = tuple[Sequence[int], Sequence[Sequence[int]]]
 
 
-def score_lists(scorer: Scorer, lists: Iterable[List]) -> Iterator[list[float]]:
+def score_lists(scorer: Scorer, lists: Iterable[HypothesisList]) -> Iterator[list[float]]:
     """The log probabilities of each list's hypotheses given its source, list by list.
 
     Lists are scored together, and long ones in pieces, so that memory is bounded whatever their
@@ -31,7 +31,7 @@ def score_lists(scorer: Scorer, lists: Iterable[List]) -> Iterator[list[float]]:
         scorer: model or ensemble.
         lists: may be endless; read a little ahead.
     """
-    group: list[List] = []
+    group: list[HypothesisList] = []
     size = 0
     for each in lists:
         group.append(each)
@@ -42,7 +42,7 @@ def score_lists(scorer: Scorer, lists: Iterable[List]) -> Iterator[list[float]]:
     yield from score_group(scorer, group)
 
 
-def score_group(scorer: Scorer, group: Sequence[List]) -> Iterator[list[float]]:
+def score_group(scorer: Scorer, group: Sequence[HypothesisList]) -> Iterator[list[float]]:
     """Score a few lists, in even pieces where they are too many hypotheses together."""
     flat = sorted(
         (index, tuple(hypothesis), place)
@@ -81,7 +81,7 @@ class Level:
 
 
 @torch.inference_mode()
-def log_probabilities(scorer: Scorer, lists: Sequence[List]) -> Tensor:
+def log_probabilities(scorer: Scorer, lists: Sequence[HypothesisList]) -> Tensor:
     """Log probability of every hypothesis given its source, `EOS` included.
 
     Args:
@@ -123,16 +123,22 @@ def build_levels(lists: Sequence[Sequence[Sequence[int]]]) -> list[Level]:
         for hypothesis in hypotheses:
             prefix = index
             for depth, token in enumerate(hypothesis, 1):
-                prefix = child(levels, children, (depth, prefix, token))
+                prefix = find_or_add(levels, children, (depth, prefix, token))
             levels[len(hypothesis)].ends.append((number, prefix))
             number += 1
     return levels
 
 
-def child(
+def find_or_add(
     levels: list[Level], children: dict[tuple[int, int, int], int], key: tuple[int, int, int]
 ) -> int:
-    """The prefix that adds a token to another one: found, or made."""
+    """Find the prefix that adds a token to another one, or add it to its level.
+
+    Args:
+        levels: of all trees.
+        children: index in its level of each prefix of the present tree.
+        key: length of the prefix, index of its parent and last token.
+    """
     found = children.get(key)
     if found is not None:
         return found

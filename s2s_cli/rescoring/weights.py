@@ -1,4 +1,4 @@
-"""Weights of an n-best list's features: the file they are kept in, and ranking by them."""
+"""Weights of an n-best list's features: their file, and sums by them."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from s2s_cli.toml import parse_toml, toml_section
 
 @dataclass(frozen=True)
 class Weights:
-    """What each value of each feature counts.
+    """A weight for each value of each feature.
 
     Attributes:
         values: by name of the feature.
@@ -85,12 +85,6 @@ class Weights:
             for name, size in layout.items()
             for weight in self.values.get(name, [0.0] * size)
         ]
-
-
-def best_row(rows: Sequence[Sequence[float]], weights: Sequence[float]) -> int:
-    """Which of ``rows`` has the highest weighted sum; of equal ones the first."""
-    scores = weighted_sums(rows, weights)
-    return max(range(len(rows)), key=scores.__getitem__)
 
 
 def weighted_sums(rows: Sequence[Sequence[float]], weights: Sequence[float]) -> list[float]:

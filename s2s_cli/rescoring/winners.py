@@ -8,7 +8,7 @@ from typing import Protocol
 from s2s_cli.console import warn
 from s2s_cli.errors import UserError
 from s2s_cli.files import name_of
-from s2s_cli.rescoring.nbest import Scored, Seen
+from s2s_cli.rescoring.rescorer import ListCounts, ScoredSegment
 from s2s_cli.rescoring.weights import Weights, weighted_sums
 from s2s_cli.text.features import FeatureReader, describe_layout
 from s2s_cli.text.nbest import Entry
@@ -21,7 +21,7 @@ class Choice(Protocol):
     """A way to choose among the entries of a segment."""
 
     def values(self, entries: Sequence[Entry], scores: Sequence[float]) -> list[float]:
-        """What each of ``entries`` is worth, given the model's scores; the highest wins."""
+        """A value for each of ``entries``, given the model's ``scores``; the highest wins."""
 
 
 class Average:
@@ -31,7 +31,7 @@ class Average:
     highest log probability.
 
     Attributes:
-        has_totals: None while nothing was seen.
+        has_totals: None while no entry was looked at.
     """
 
     def __init__(self, weight: float, path: Path) -> None:
@@ -58,14 +58,14 @@ class Average:
 
 
 class RowReader:
-    """Reads the entries of a scored list as rows of values, the model's score among them.
+    """A reader of the entries of a scored list as rows of values, the model's score among them.
 
     Attributes:
         layout: names and numbers of values; known from the first entry on.
     """
 
     def __init__(self, path: Path, name: str) -> None:
-        """``name`` is the feature that holds the score; it is added where the list has it not."""
+        """Take the feature ``name`` for the score; it is added where the list does not have it."""
         self.path, self.name = path, name
         self.layout: dict[str, int] = {}
         self._reader: FeatureReader | None = None
@@ -108,32 +108,32 @@ class Weighted:
         return weighted_sums(rows, self._row)
 
 
-def winners(segments: Iterable[Scored], sources: int, choice: Choice) -> list[Entry | None]:
+def winners(segments: Iterable[ScoredSegment], sources: int, choice: Choice) -> list[Entry | None]:
     """The best entry for each source; None where the list has no segment for it."""
     best: list[Entry | None] = [None] * sources
     highest = [-math.inf] * sources
     for index, entries, scores in segments:
         values = choice.values(entries, scores)
-        place = first_best(values)
+        place = argmax(values)
         # A long segment comes in several runs; of equal ones the first wins.
         if best[index] is None or values[place] > highest[index]:
             best[index], highest[index] = entries[place], values[place]
     return best
 
 
-def first_best(values: Sequence[float]) -> int:
-    """Where the highest of ``values`` is; of equal ones the first."""
+def argmax(values: Sequence[float]) -> int:
+    """The index of the highest of ``values``; of equal ones the first."""
     return max(range(len(values)), key=values.__getitem__)
 
 
-def warn_about(path: Path, seen: Seen, missing: Sequence[int]) -> None:
-    """Say what may not be as the user expects."""
+def warn_of_list(path: Path, counts: ListCounts, missing: Sequence[int]) -> None:
+    """Warn of a list that may not be as the user expects."""
     name = name_of(path)
     if missing:
         shown = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
         warn(f"{name}: no hypotheses for {len(missing)} of the sources (ids {shown}): blank lines")
-    if seen.unknown > UNKNOWN_SHARE * seen.words:
+    if counts.unknown > UNKNOWN_SHARE * counts.words:
         warn(
-            f"{name}: {seen.unknown / seen.words:.0%} of its words are unknown to the model; "
+            f"{name}: {counts.unknown / counts.words:.0%} of its words are unknown to the model; "
             "is the list tokenised as the model's training text was?"
         )

@@ -21,8 +21,8 @@ from s2s_cli.decoding.stream import Decoder, Piece
 from s2s_cli.inference import replicas
 from s2s_cli.inference.sentences import Sentences
 from s2s_cli.inference.variants import Single
-from s2s_cli.rescoring import nbest as nbest_module
 from s2s_cli.rescoring import prefix_tree as rescoring
+from s2s_cli.rescoring import rescorer as rescorer_module
 from s2s_cli.text.nbest import format_entry, format_number, parse_entry
 
 LIST = Path("list")
@@ -226,7 +226,7 @@ def test_each_hypothesis_is_scored_as_if_alone_and_the_best_win(
     with (
         TemporaryDirectory() as name,
         patch.multiple(rescoring, MOST_HYPOTHESES=most),
-        patch.multiple(nbest_module, MOST_HYPOTHESES=most, LONGEST_RUN=run_length),
+        patch.multiple(rescorer_module, MOST_HYPOTHESES=most, LONGEST_RUN=run_length),
     ):
         source = write(Path(name), "in", sources, PLAIN)
         nbest = write(Path(name), "list", text, dress)

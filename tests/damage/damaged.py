@@ -27,7 +27,7 @@ from s2s_cli.files import read_lines
 from s2s_cli.model.directory import LAST, PREVIOUS, Description, load_model, load_tensors
 from s2s_cli.model.pipeline import spread
 from s2s_cli.model.seq2seq import Seq2Seq
-from s2s_cli.rescoring.nbest import SourcedList
+from s2s_cli.rescoring.rescorer import SourcedList
 from s2s_cli.rescoring.weights import Weights
 from s2s_cli.rescoring.winners import RowReader
 from s2s_cli.text.facts import Facts

@@ -170,7 +170,7 @@ def test_a_few_above_the_limit_are_no_piece_of_their_own(monkeypatch: pytest.Mon
     sizes: list[int] = []
     whole = rescoring.log_probabilities
 
-    def noted(scorer: LstmScorer, lists: Sequence[rescoring.List]) -> Tensor:
+    def noted(scorer: LstmScorer, lists: Sequence[rescoring.HypothesisList]) -> Tensor:
         sizes.append(sum(len(hypotheses) for _, hypotheses in lists))
         return whole(scorer, lists)
 

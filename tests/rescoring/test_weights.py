@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from s2s_cli.errors import UserError
-from s2s_cli.rescoring.weights import Weights, best_row
+from s2s_cli.rescoring.weights import Weights, weighted_sums
+from s2s_cli.rescoring.winners import argmax
 
 LAYOUT = {"total": 1, "TM 0": 2, "s2s": 1}
 
@@ -49,5 +50,5 @@ def test_weights_that_cannot_be_meant(text: str, told: str, tmp_path: Path) -> N
 
 
 def test_of_equal_rows_the_first_wins() -> None:
-    assert best_row([[1, 2], [2, 1], [0, 3]], [1, 1]) == 0
-    assert best_row([[1, 2], [2, 1], [0, 3]], [0, 1]) == 2
+    assert argmax(weighted_sums([[1, 2], [2, 1], [0, 3]], [1, 1])) == 0
+    assert argmax(weighted_sums([[1, 2], [2, 1], [0, 3]], [0, 1])) == 2

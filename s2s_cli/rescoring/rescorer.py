@@ -1,4 +1,4 @@
-"""Scores of the entries of an n-best list, from a model or as the list has kept them."""
+"""Scores of the entries of an n-best list, from a model or as they stand in the list."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +11,7 @@ from s2s_cli.files import name_of
 from s2s_cli.inference.replicas import Replicas
 from s2s_cli.parallel import Workers
 from s2s_cli.partition import shares
-from s2s_cli.rescoring.prefix_tree import MOST_HYPOTHESES, List, score_group
+from s2s_cli.rescoring.prefix_tree import MOST_HYPOTHESES, HypothesisList, score_group
 from s2s_cli.text.features import feature_value
 from s2s_cli.text.nbest import Entry, hypothesis_words, read_segments
 from s2s_cli.text.vocabulary import UNK
@@ -21,23 +21,23 @@ LONGEST_RUN = 4 * MOST_HYPOTHESES
 
 # Index of its source and entries of a segment; with a score for each entry.
 Segment = tuple[int, list[Entry]]
-Scored = tuple[int, list[Entry], list[float]]
+ScoredSegment = tuple[int, list[Entry], list[float]]
 # A source and hypotheses for it, as text: a segment, or a part of one that is long.
 Part = tuple[str, list[str]]
 # Entries of a segment, the index of its source, and the order in which they are scored.
-Waiting = tuple[int, list[Entry], list[int]]
+PendingSegment = tuple[int, list[Entry], list[int]]
 
 
 @dataclass
-class Seen:
-    """What a list, or a piece of it, turned out to hold, and the arithmetic that it took."""
+class ListCounts:
+    """Counts of hypotheses and words that were scored, and of the arithmetic that it took."""
 
     hypotheses: int = 0
     words: int = 0
     unknown: int = 0
     flops: int = 0
 
-    def add(self, other: "Seen") -> None:
+    def add(self, other: "ListCounts") -> None:
         self.hypotheses += other.hypotheses
         self.words += other.words
         self.unknown += other.unknown
@@ -74,38 +74,38 @@ class SourcedList:
 
 
 class Rescorer:
-    """Scores the segments of an n-best list against their sources."""
+    """A scorer of the segments of an n-best list, given their sources."""
 
     def __init__(self, replicas: Replicas, workers: Workers, sources: Sequence[str]) -> None:
         self.replicas, self.workers, self.sources = replicas, workers, sources
-        self.seen = Seen()
+        self.counts = ListCounts()
 
-    def scored(self, segments: Iterable[Segment]) -> Iterator[Scored]:
+    def scored(self, segments: Iterable[Segment]) -> Iterator[ScoredSegment]:
         """``segments`` with the log probability of each entry."""
-        waiting: deque[Waiting] = deque()
+        pending: deque[PendingSegment] = deque()
         found: list[float] = []
-        pieces = gathered(self.parts(segments, waiting), self.workers.count)
-        for log_probs, seen in self.workers.in_order(partial(score_parts, self.replicas), pieces):
-            self.seen.add(seen)
+        pieces = worker_batches(self.parts(segments, pending), self.workers.count)
+        for log_probs, counts in self.workers.in_order(partial(score_parts, self.replicas), pieces):
+            self.counts.add(counts)
             found += log_probs
-            while waiting and len(found) >= len(waiting[0][1]):
-                index, entries, order = waiting.popleft()
+            while pending and len(found) >= len(pending[0][1]):
+                index, entries, order = pending.popleft()
                 scores = dict(zip(order, found, strict=False))
                 del found[: len(entries)]
                 yield index, entries, [scores[place] for place in range(len(entries))]
 
-    def parts(self, segments: Iterable[Segment], waiting: deque[Waiting]) -> Iterator[Part]:
-        """What is to be scored; each segment goes to ``waiting`` before its first part comes."""
+    def parts(self, segments: Iterable[Segment], pending: deque[PendingSegment]) -> Iterator[Part]:
+        """Cut ``segments`` into parts; each goes to ``pending`` before its first part comes."""
         for index, entries in segments:
             # In sorted order, hypotheses that share a prefix stay together when a list is cut.
             order = sorted(range(len(entries)), key=lambda place: entries[place].hypothesis)
-            waiting.append((index, entries, order))
+            pending.append((index, entries, order))
             for start in range(0, len(order), MOST_HYPOTHESES):
                 places = order[start : start + MOST_HYPOTHESES]
                 yield self.sources[index], [entries[place].hypothesis for place in places]
 
 
-def kept_scores(segments: Iterable[Segment], name: str, path: Path) -> Iterator[Scored]:
+def stored_scores(segments: Iterable[Segment], name: str, path: Path) -> Iterator[ScoredSegment]:
     """``segments`` with the score that the list itself has of each entry, as the feature ``name``.
 
     Raises:
@@ -115,34 +115,34 @@ def kept_scores(segments: Iterable[Segment], name: str, path: Path) -> Iterator[
         yield index, entries, [feature_value(entry, name, path) for entry in entries]
 
 
-def gathered(parts: Iterable[Part], workers: int) -> Iterator[list[Part]]:
-    """``parts`` in pieces for the workers: as much as fits into memory, shared evenly."""
+def worker_batches(parts: Iterable[Part], workers: int) -> Iterator[list[Part]]:
+    """Put ``parts`` together for the workers: as much as fits into memory, shared evenly."""
     chunk: list[Part] = []
     size = 0
     for part in parts:
         chunk.append(part)
         size += len(part[1])
         if size >= workers * MOST_HYPOTHESES:
-            yield from shared(chunk, workers)
+            yield from split_evenly(chunk, workers)
             chunk, size = [], 0
-    yield from shared(chunk, workers)
+    yield from split_evenly(chunk, workers)
 
 
-def shared(chunk: list[Part], workers: int) -> Iterator[list[Part]]:
+def split_evenly(chunk: list[Part], workers: int) -> Iterator[list[Part]]:
     return shares(chunk, [len(hypotheses) for _, hypotheses in chunk], workers)
 
 
-def score_parts(replicas: Replicas, parts: list[Part]) -> tuple[list[float], Seen]:
+def score_parts(replicas: Replicas, parts: list[Part]) -> tuple[list[float], ListCounts]:
     """Log probability of each hypothesis, part by part, by the replica of this process."""
     scorer, sentences = replicas.here()
-    seen, flops = Seen(), scorer.flops
-    group: list[List] = []
+    counts, flops = ListCounts(), scorer.flops
+    group: list[HypothesisList] = []
     for source, hypotheses in parts:
         ids = [sentences.target_ids(hypothesis_words(text)) for text in hypotheses]
-        seen.hypotheses += len(ids)
-        seen.words += sum(map(len, ids))
-        seen.unknown += sum(each.count(UNK) for each in ids)
+        counts.hypotheses += len(ids)
+        counts.words += sum(map(len, ids))
+        counts.unknown += sum(each.count(UNK) for each in ids)
         group.append((sentences.source_ids(source), ids))
     log_probs = [log_prob for scores in score_group(scorer, group) for log_prob in scores]
-    seen.flops = scorer.flops - flops
-    return log_probs, seen
+    counts.flops = scorer.flops - flops
+    return log_probs, counts

@@ -1,4 +1,4 @@
-"""A development list: what tuning needs to know of each hypothesis."""
+"""The development list of minimum error rate training: values and statistics of hypotheses."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
@@ -7,11 +7,11 @@ from operator import itemgetter
 import torch
 from torch import Tensor
 
-from s2s_cli.rescoring.config import TuningConfig
-from s2s_cli.rescoring.nbest import Scored
-from s2s_cli.rescoring.tuning import Candidates, tune
-from s2s_cli.rescoring.weights import Weights, best_row
-from s2s_cli.rescoring.winners import Average, RowReader, first_best
+from s2s_cli.rescoring.config import MertConfig
+from s2s_cli.rescoring.mert import Candidates, maximise_bleu
+from s2s_cli.rescoring.rescorer import ScoredSegment
+from s2s_cli.rescoring.weights import Weights, weighted_sums
+from s2s_cli.rescoring.winners import Average, RowReader, argmax
 from s2s_cli.text.features import TOTAL, FeatureLayout
 from s2s_cli.text.nbest import Entry
 
@@ -19,7 +19,7 @@ from s2s_cli.text.nbest import Entry
 Counting = Callable[[int, str], Sequence[int]]
 
 
-class Development:
+class DevelopmentList:
     """The distinct hypotheses of a list, and its winners without weights.
 
     Attributes:
@@ -28,7 +28,7 @@ class Development:
     """
 
     def __init__(self, sources: int, counting: Counting, reader: RowReader) -> None:
-        """``counting`` gives the statistics of a hypothesis."""
+        """Take statistics of a hypothesis from ``counting``."""
         self.counting, self.reader = counting, reader
         self.entries = 0
         self.listed, self.averaged = [""] * sources, [""] * sources
@@ -37,26 +37,26 @@ class Development:
         self.rows: list[Tensor | None] = [None] * sources
         self.counts = [counts_tensor([counting(index, "")]) for index in range(sources)]
 
-    def fill(self, segments: Iterable[Scored]) -> None:
-        """Take in a scored list.
+    def fill(self, segments: Iterable[ScoredSegment]) -> None:
+        """Add a scored list.
 
         Raises:
             UserError: as `RowReader.rows` and `Average.values`.
         """
         average = Average(0.5, self.reader.path)
         own = Average(0.0, self.reader.path)
-        for index, entries, scores in whole(segments):
+        for index, entries, scores in merge_runs(segments):
             self.entries += len(entries)
-            first = first_best(own.values(entries, scores)) if entries[0].total is not None else 0
-            self.listed[index] = plain(entries[first])
-            self.averaged[index] = plain(entries[first_best(average.values(entries, scores))])
+            first = argmax(own.values(entries, scores)) if entries[0].total is not None else 0
+            self.listed[index] = joined_words(entries[first])
+            self.averaged[index] = joined_words(entries[argmax(average.values(entries, scores))])
             self.take(index, entries, self.reader.rows(entries, scores))
 
     def take(self, index: int, entries: Sequence[Entry], rows: Sequence[Sequence[float]]) -> None:
         # Of entries with the same values the first wins everywhere.
         distinct: dict[tuple[float, ...], str] = {}
         for entry, row in zip(entries, rows, strict=True):
-            distinct.setdefault(tuple(row), plain(entry))
+            distinct.setdefault(tuple(row), joined_words(entry))
         texts = list(distinct.values())
         counted = {text: self.counting(index, text) for text in set(texts)}
         self.texts[index] = texts
@@ -67,14 +67,14 @@ class Development:
     def layout(self) -> FeatureLayout:
         return self.reader.layout
 
-    def tuned(self, config: TuningConfig) -> Weights:
+    def tuned(self, config: MertConfig) -> Weights:
         """Weights with the highest BLEU, found from the total, the even average and at random."""
         size = sum(self.layout.values())
         nothing = torch.zeros(1, size, dtype=torch.float64)
         rows = [nothing if each is None else each for each in self.rows]
         even = self.start(0.5, 0.5) if TOTAL in self.layout else self.start(0, 1)
         starts = [self.start(1, 0), even] if TOTAL in self.layout else [even]
-        weights, _ = tune(Candidates.of(rows, self.counts), starts, config)
+        weights, _ = maximise_bleu(Candidates.of(rows, self.counts), starts, config)
         return Weights.of_row(self.layout, weights.tolist())
 
     def start(self, total: float, score: float) -> Tensor:
@@ -88,20 +88,20 @@ class Development:
     def winners(self, weights: Sequence[float]) -> list[str]:
         """Text of the winner for each source by ``weights``, one for each value of a row."""
         return [
-            texts[0] if rows is None else texts[best_row(rows.tolist(), weights)]
+            texts[0] if rows is None else texts[argmax(weighted_sums(rows.tolist(), weights))]
             for texts, rows in zip(self.texts, self.rows, strict=True)
         ]
 
 
-def whole(segments: Iterable[Scored]) -> Iterator[Scored]:
-    """``segments`` with the runs of a long one together."""
+def merge_runs(segments: Iterable[ScoredSegment]) -> Iterator[ScoredSegment]:
+    """Put the runs of a long segment together."""
     for index, runs in groupby(segments, key=itemgetter(0)):
         together = list(runs)
         entries = [entry for _, each, _ in together for entry in each]
         yield index, entries, [score for _, _, each in together for score in each]
 
 
-def plain(entry: Entry) -> str:
+def joined_words(entry: Entry) -> str:
     return " ".join(entry.words)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
 
-from s2s_cli.rescoring.nbest import LONGEST_RUN, SourcedList
+from s2s_cli.rescoring.rescorer import LONGEST_RUN, SourcedList
 from s2s_cli.rescoring.winners import Average, winners
 from s2s_cli.text.nbest import parse_entry
 

@@ -1,4 +1,4 @@
-"""The upper envelope of lines: which hypothesis wins where along a line of weights (Och 2003)."""
+"""The upper envelope of lines: the hypotheses that win along a line of weights (Och 2003)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from torch import Tensor
 # Slopes that differ by less are those of parallel lines, which rounding made seem to cross.
 PARALLEL = 1e-9
 # Segments looked at together: their lines stay in the processor's cache.
-CHUNK = 128
+SEGMENTS_TOGETHER = 128
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ def upper_envelope(offsets: Tensor, slopes: Tensor) -> Envelope:
         slopes: [S, N].
     """
     firsts, pieces = [], []
-    for start in range(0, len(offsets), CHUNK):
-        parts = slice(start, start + CHUNK)
+    for start in range(0, len(offsets), SEGMENTS_TOGETHER):
+        parts = slice(start, start + SEGMENTS_TOGETHER)
         first = leftmost(offsets[parts], slopes[parts])
         firsts.append(first)
         for at, rows, before, after in crossings(offsets[parts], slopes[parts], first):
@@ -54,7 +54,7 @@ def upper_envelope(offsets: Tensor, slopes: Tensor) -> Envelope:
 
 
 def leftmost(offsets: Tensor, slopes: Tensor) -> Tensor:
-    """Of each segment the line that is highest at minus infinity, [S]."""
+    """The line of each segment that is highest at minus infinity, [S]."""
     smallest = slopes.amin(1, keepdim=True)
     return offsets.masked_fill(slopes > smallest + PARALLEL, -torch.inf).argmax(1)
 
@@ -62,7 +62,11 @@ def leftmost(offsets: Tensor, slopes: Tensor) -> Tensor:
 def crossings(
     offsets: Tensor, slopes: Tensor, winners: Tensor
 ) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """Where, in which segments, from which winner to which: one change a segment at a time."""
+    """Follow the changes of winners, one a segment at a time.
+
+    Yields:
+        Where the winners change, in which segments, from which hypotheses and to which, [k] each.
+    """
     rows = torch.arange(len(offsets))
     reached = offsets.new_full((len(offsets),), -torch.inf)
     while len(rows):

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from s2s_cli.rescoring import envelope
-from s2s_cli.rescoring.config import TuningConfig
-from s2s_cli.rescoring.envelope import upper_envelope
-from s2s_cli.rescoring.tuning import Candidates, bleu, line_search, tune
+from s2s_cli.rescoring import mert_envelope
+from s2s_cli.rescoring.config import MertConfig
+from s2s_cli.rescoring.mert import Candidates, bleu, line_search, maximise_bleu
+from s2s_cli.rescoring.mert_envelope import upper_envelope
 from s2s_cli.scoring.statistics import References, corpus_bleu
 
 WORDS = ["a", "b", "c", "d", "e", "f", "g", "h"]
@@ -39,7 +39,7 @@ def candidates(seed: int, segments: int = 6, features: int = 3) -> Candidates:
     return Candidates.of(values, counts)
 
 
-def winner_at(found: envelope.Envelope, segment: int, x: float) -> int:
+def winner_at(found: mert_envelope.Envelope, segment: int, x: float) -> int:
     """Which line the envelope says is highest at ``x``."""
     winner = int(found.first[segment])
     of_segment = [n for n in range(len(found.at)) if found.segments[n] == segment]
@@ -56,7 +56,7 @@ def winner_at(found: envelope.Envelope, segment: int, x: float) -> int:
 def test_the_envelope_has_the_highest_line_everywhere(
     chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(envelope, "CHUNK", chunk)
+    monkeypatch.setattr(mert_envelope, "SEGMENTS_TOGETHER", chunk)
     offsets, slopes = draw(1, 5, 30), draw(2, 5, 30)
     slopes[1] = slopes[1].round()  # parallel lines
     slopes[2] = 0  # no crossing at all
@@ -93,7 +93,7 @@ def test_the_line_search_stays_where_it_is_as_good_elsewhere() -> None:
 def test_tuning_is_as_good_as_a_grid_over_two_weights() -> None:
     made = candidates(11, segments=5, features=2)
     start = torch.tensor([1.0, 0.0], dtype=torch.float64)
-    weights, value = tune(made, [start], TuningConfig(restarts=4, seed=3))
+    weights, value = maximise_bleu(made, [start], MertConfig(restarts=4, seed=3))
     assert float(weights.abs().sum()) == pytest.approx(1)
     assert made.bleu(made.along(weights * made.spreads)) == pytest.approx(value, abs=1e-9)
     angles = torch.linspace(0, 2 * torch.pi, 3600, dtype=torch.float64)
@@ -105,7 +105,9 @@ def test_tuning_is_as_good_as_a_grid_over_two_weights() -> None:
 def test_the_same_seed_gives_the_same_weights() -> None:
     made = candidates(5)
     start = torch.ones(3, dtype=torch.float64)
-    first, second = (tune(made, [start], TuningConfig(restarts=2, seed=7))[0] for _ in range(2))
+    first, second = (
+        maximise_bleu(made, [start], MertConfig(restarts=2, seed=7))[0] for _ in range(2)
+    )
     assert torch.equal(first, second)
 
 

@@ -1,4 +1,4 @@
-"""Weights of an n-best list's features that maximise corpus BLEU: minimum error rate training.
+"""Minimum error rate training (MERT): weights of a list's features that maximise corpus BLEU.
 
 Och, *Minimum Error Rate Training in Statistical Machine Translation* (2003). Along a line of
 weights every hypothesis' score is a line, so the winners of a list change at the corners of its
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from s2s_cli.rescoring.config import TuningConfig
-from s2s_cli.rescoring.envelope import upper_envelope
+from s2s_cli.rescoring.config import MertConfig
+from s2s_cli.rescoring.mert_envelope import upper_envelope
 
 COUNTS = 10  # length, reference length, matches and n-grams of orders 1 to 4
 # Narrower stretches of a line are not told from rounding.
 NARROWEST = 1e-6
-# A climb ends with the round that gains less BLEU.
+# The ascent ends with the round that gains less BLEU.
 SMALLEST_GAIN = 0.005
 RANDOM_DIRECTIONS = 8  # in each round, besides the features' own
 
@@ -40,7 +40,7 @@ class Candidates:
 
     @classmethod
     def of(cls, values: Sequence[Tensor], counts: Sequence[Tensor]) -> "Candidates":
-        """From segments of one hypothesis or more.
+        """Gather segments of one hypothesis or more.
 
         Args:
             values: for each segment [n, F].
@@ -89,7 +89,7 @@ def bleu(counts: Tensor) -> Tensor:
 
 
 def line_search(candidates: Candidates, offsets: Tensor, slopes: Tensor) -> tuple[float, float]:
-    """The step at which the winners by ``offsets + step · slopes`` have the highest BLEU, and that.
+    """Find the step at which winners by ``offsets + step · slopes`` have the highest BLEU.
 
     Exact: BLEU is looked at in every stretch between two changes of a winner. Of stretches that
     are as good, the one nearest to 0.
@@ -98,6 +98,9 @@ def line_search(candidates: Candidates, offsets: Tensor, slopes: Tensor) -> tupl
         candidates: the development list.
         offsets: score of each hypothesis, [S, N].
         slopes: what a step of 1 adds to it, [S, N].
+
+    Returns:
+        The step, and BLEU there.
     """
     lines = upper_envelope(offsets, slopes)
     at, order = lines.at.sort()
@@ -117,27 +120,27 @@ def line_search(candidates: Candidates, offsets: Tensor, slopes: Tensor) -> tupl
     return float(middles[nearest]), float(best)
 
 
-def tune(
-    candidates: Candidates, starts: Sequence[Tensor], config: TuningConfig
+def maximise_bleu(
+    candidates: Candidates, starts: Sequence[Tensor], config: MertConfig
 ) -> tuple[Tensor, float]:
-    """Weights [F] of the original features for which the winners have the highest BLEU, and that.
+    """Find weights [F] of the original features for which winners have the highest BLEU, and that.
 
-    Climbs from each of ``starts`` [F] and from random ones; the best climb counts. The same
+    Goes up from each of ``starts`` [F] and from random ones; the best ascent counts. The same
     arguments give the same weights.
     """
     generator = torch.Generator().manual_seed(config.seed)
     best, height = starts[0], -1.0
-    for start in all_starts(candidates, starts, config.restarts, generator):
-        weights, value = climb(candidates, start, generator)
+    for start in starting_points(candidates, starts, config.restarts, generator):
+        weights, value = coordinate_ascent(candidates, start, generator)
         if value > height:
             best, height = weights / candidates.spreads, value
     return best / best.abs().sum(), height
 
 
-def all_starts(
+def starting_points(
     candidates: Candidates, starts: Sequence[Tensor], restarts: int, generator: torch.Generator
 ) -> Iterator[Tensor]:
-    """Weights of the values in units of their spread."""
+    """All weights to start from, of the values in units of their spread."""
     for start in starts:
         yield start * candidates.spreads
     for _ in range(restarts):
@@ -148,11 +151,15 @@ def random_direction(candidates: Candidates, generator: torch.Generator) -> Tens
     return torch.randn(len(candidates.values), generator=generator, dtype=torch.float64)
 
 
-def climb(
+def coordinate_ascent(
     candidates: Candidates, weights: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, float]:
-    """Line searches along all features and some random directions while BLEU rises."""
-    weights = scaled(weights)
+    """Search along all features and some random directions while BLEU rises.
+
+    Returns:
+        The weights [F] of the values in units of their spread, and BLEU there.
+    """
+    weights = largest_to_one(weights)
     offsets = candidates.along(weights)
     best = candidates.bleu(offsets)
     while True:
@@ -161,7 +168,7 @@ def climb(
             step, value = line_search(candidates, offsets, candidates.along(direction))
             if value <= best:
                 continue
-            moved = scaled(weights + step * direction)
+            moved = largest_to_one(weights + step * direction)
             scores = candidates.along(moved)
             # Measured where it arrives: what rounding made of a tie does not count.
             arrived = candidates.bleu(scores)
@@ -177,10 +184,10 @@ def directions(candidates: Candidates, generator: torch.Generator) -> Iterator[T
     own = torch.eye(features, dtype=torch.float64)
     yield from own[torch.randperm(features, generator=generator)]
     for _ in range(RANDOM_DIRECTIONS):
-        yield scaled(random_direction(candidates, generator))
+        yield largest_to_one(random_direction(candidates, generator))
 
 
-def scaled(weights: Tensor) -> Tensor:
-    """``weights`` with 1 as the largest, which ranks alike and keeps steps of one size."""
+def largest_to_one(weights: Tensor) -> Tensor:
+    """Scale the largest of ``weights`` to 1, which ranks alike and keeps steps of one size."""
     largest = weights.abs().max()
     return weights / largest if largest > 0 else weights
