@@ -25,7 +25,7 @@ LEVELS = {
 }
 GROUND_NAMES = {
     *("__init__", "__version__", "errors", "files", "atomic_files", "locks", "console", "parallel"),
-    *("settings", "partition", "json_fields", "toml"),
+    *("settings", "json_fields", "toml"),
 }
 LONGEST_FILE = 400
 

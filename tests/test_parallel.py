@@ -14,25 +14,37 @@ from pathlib import Path
 import pytest
 
 from s2s_cli.errors import UserError
-from s2s_cli.parallel import worker_number, worker_processes
+from s2s_cli.parallel import worker_processes
 
 
-def nothing() -> None:
+def nothing(worker: int) -> None:
     pass
 
 
-def slow_first(number: int) -> int:
+def negative(own: object, number: int) -> int:
+    return -number
+
+
+def slow_first(own: object, number: int) -> int:
     time.sleep(0.2 if number == 0 else 0)
     return number * number
 
 
-def refuse_three(number: int) -> int:
+def refuse_three(own: object, number: int) -> int:
     if number == 3:
         raise UserError("line 3 is bad", exit_code=7)
     return number
 
 
-def die(number: int) -> int:
+def same(own: object, task: object) -> object:
+    return task
+
+
+def sleep(own: object, seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def die(own: object, number: int) -> int:
     os._exit(number)
 
 
@@ -81,8 +93,8 @@ SLEEPER = """
 import time
 from s2s_cli.parallel import worker_processes
 if __name__ == "__main__":
-    with worker_processes(2, list, "--workers") as processes:
-        for _ in processes.in_order(abs, range(10**9)):
+    with worker_processes(2, abs, "--workers") as processes:
+        for _ in processes.in_order(max, range(10**9)):
             print("started", flush=True)
             time.sleep(60)
 """
@@ -101,7 +113,7 @@ def test_workers_end_when_the_parent_is_killed(tmp_path: Path) -> None:
     process.communicate(timeout=60)
 
 
-def leave_a_mark(directory: Path) -> None:
+def leave_a_mark(directory: Path, worker: int) -> None:
     (directory / str(os.getpid())).touch()
 
 
@@ -114,13 +126,17 @@ def test_workers_start_before_there_is_a_task(tmp_path: Path) -> None:
     assert str(os.getpid()) not in {path.name for path in tmp_path.iterdir()}
 
 
-def fail() -> None:
+def fail(worker: int) -> None:
     raise ValueError
 
 
-def test_a_start_that_fails_is_left_to_the_tasks() -> None:
-    with worker_processes(2, fail, "--workers") as processes:
-        assert list(processes.in_order(abs, [-1, -2])) == [1, 2]
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_start_that_fails_is_an_error_of_the_tasks(workers: int) -> None:
+    with (
+        worker_processes(workers, fail, "--workers") as processes,
+        pytest.raises(ValueError),
+    ):
+        next(processes.in_order(negative, [1, 2]))
 
 
 def test_waiting_for_the_start_tells_that_it_failed() -> None:
@@ -128,21 +144,34 @@ def test_waiting_for_the_start_tells_that_it_failed() -> None:
         with worker_processes(count, fail, "--workers") as processes, pytest.raises(ValueError):
             processes.wait()
     with (
-        worker_processes(2, partial(die, 3), "--gpus") as processes,
+        worker_processes(2, partial(die, None), "--gpus") as processes,
         pytest.raises(UserError, match="try fewer --gpus"),
     ):
         processes.wait()
 
 
-def leave_own_number(directory: Path) -> None:
-    (directory / str(worker_number())).touch()
+def count_starts(directory: Path, worker: int) -> tuple[int, int]:
+    """The worker's number, and its process."""
+    (directory / f"{worker} {os.getpid()}").touch()
+    return worker, os.getpid()
 
 
-def test_each_worker_starts_once_and_knows_its_number(tmp_path: Path) -> None:
-    with worker_processes(3, partial(leave_own_number, tmp_path), "--workers") as processes:
-        assert processes.count == 3
+def own_of(own: tuple[int, int], task: float) -> tuple[int, int]:
+    time.sleep(task)
+    assert own[1] == os.getpid()
+    return own
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_each_worker_starts_once_and_its_tasks_get_its_object(workers: int, tmp_path: Path) -> None:
+    with worker_processes(workers, partial(count_starts, tmp_path), "--workers") as processes:
+        assert processes.count == workers
         processes.wait()
-        assert {path.name for path in tmp_path.iterdir()} == {"0", "1", "2"}
+        started = {path.name for path in tmp_path.iterdir()}
+        assert {name.split(" ")[0] for name in started} == set(map(str, range(workers)))
+        got = set(processes.in_order(own_of, [0.05] * 30))
+        assert {f"{worker} {process}" for worker, process in got} <= started
+        assert len(tuple(tmp_path.iterdir())) == workers
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -155,7 +184,7 @@ def test_a_result_does_not_wait_for_the_next_task(workers: int) -> None:
         yield -2
 
     with worker_processes(workers, nothing, "--workers") as processes:
-        results = processes.in_order(abs, conversation())
+        results = processes.in_order(negative, conversation())
         assert next(results) == 1
         answered.set()
         assert list(results) == [2]
@@ -168,7 +197,7 @@ def test_an_error_of_the_tasks_comes_after_the_results_before_it(workers: int) -
         raise UserError("line 2 is bad")
 
     with worker_processes(workers, nothing, "--workers") as processes:
-        results = processes.in_order(abs, broken())
+        results = processes.in_order(negative, broken())
         assert next(results) == 1
         with pytest.raises(UserError, match="line 2"):
             next(results)
@@ -177,8 +206,8 @@ def test_an_error_of_the_tasks_comes_after_the_results_before_it(workers: int) -
 def test_what_a_worker_cannot_be_sent_is_an_error() -> None:
     with worker_processes(2, nothing, "--workers") as processes:
         with pytest.raises(TypeError, match="pickle"):
-            list(processes.in_order(id, [threading.Lock()]))
-        assert list(processes.in_order(abs, [-1, -2])) == [1, 2]
+            list(processes.in_order(same, [threading.Lock()]))
+        assert list(processes.in_order(negative, [-1, -2])) == [1, 2]
 
 
 def test_an_error_says_where_in_the_worker_it_came_from() -> None:
@@ -190,6 +219,6 @@ def test_an_error_says_where_in_the_worker_it_came_from() -> None:
 
 def test_workers_are_gone_when_the_block_ends_whatever_they_are_at() -> None:
     with worker_processes(2, nothing, "--workers") as processes:
-        results = processes.in_order(time.sleep, [0, 10**6, 10**6, 10**6])
+        results = processes.in_order(sleep, [0, 10**6, 10**6, 10**6])
         next(results)
     assert not multiprocessing.active_children()

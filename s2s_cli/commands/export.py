@@ -6,15 +6,14 @@ from typing import Annotated
 import typer
 
 from s2s_cli.commands.command import command
+from s2s_cli.commands.options import Model
 from s2s_cli.console import say
 from s2s_cli.errors import UsageError
 
 
 @command
 def export_command(
-    model: Annotated[
-        Path, typer.Option(help="Model directory, or a file of weights in one.")
-    ] = Path("model"),
+    model: Model = Path("model"),
     onnx: Annotated[
         Path | None, typer.Option(help="Directory for the model as ONNX, the only format.")
     ] = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from s2s_cli.commands.command import command
-from s2s_cli.commands.decode import Device, Gpus, Measure, Models, Precision, Threads, Tokenised
+from s2s_cli.commands.options import Device, Gpus, Measure, Models, Precision, Threads, Tokenised
 from s2s_cli.commands.scored import ScoredList, scored_list, with_progress
 from s2s_cli.console import progress, say
 from s2s_cli.errors import UsageError

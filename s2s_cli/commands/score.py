@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, assert_never, get_args
 import typer
 
 from s2s_cli.commands.command import command
-from s2s_cli.commands.decode import Device, Precision
+from s2s_cli.commands.options import Device, Precision
 from s2s_cli.console import warn
 from s2s_cli.errors import UsageError
 from s2s_cli.files import STDIO, name_of, read_lines

@@ -12,6 +12,7 @@ from s2s_cli.files import name_of, read_lines
 
 if TYPE_CHECKING:
     from s2s_cli.inference.replicas import Replicas
+    from s2s_cli.inference.sentences import Sentences
     from s2s_cli.rescoring.rescorer import ListCounts, ScoredSegment
 
 
@@ -26,6 +27,7 @@ class ScoredList:
         sources: the lines that were translated.
         segments: index of the source, entries and scores; to be gone through once.
         replicas: the models, which are loaded where the list has no scores.
+        codec: how the models read and write text; None while it is not known.
         counts: of what the models have scored so far.
         kept: whether the list has the scores.
     """
@@ -36,6 +38,7 @@ class ScoredList:
     sources: list[str]
     segments: "Iterator[ScoredSegment]"
     replicas: "Replicas"
+    codec: "Sentences | None"
     counts: "ListCounts"
     kept: bool
 
@@ -43,8 +46,8 @@ class ScoredList:
         """The words of a hypothesis as a line."""
         if not detokenise:
             return " ".join(words)
-        sentences = self.replicas.described() if self.kept else self.replicas.sentences()
-        return sentences.running_text(sentences.joined(words))
+        codec = self.codec or self.replicas.codec
+        return codec.running_text(codec.joined(words))
 
 
 def with_progress(
@@ -76,8 +79,10 @@ def scored_list(
         where = name_of(nbest)
         say(f"{where}: has the feature {name} already; no model is loaded, nothing is computed")
         kept = stored_scores(segments, name, nbest)
-        yield ScoredList(*facts, kept, replicas, ListCounts(), kept=True)
+        yield ScoredList(*facts, kept, replicas, None, ListCounts(), kept=True)
         return
     with replicas.workers() as workers:
-        rescorer = Rescorer(replicas, workers, sources)
-        yield ScoredList(*facts, rescorer.scored(segments), replicas, rescorer.counts, kept=False)
+        codec = workers.local().codec if workers.count == 1 else None
+        rescorer = Rescorer(workers, sources)
+        scored = rescorer.scored(segments)
+        yield ScoredList(*facts, scored, replicas, codec, rescorer.counts, kept=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from s2s_cli.commands.command import command
+from s2s_cli.commands.options import TokenisedTexts, tokenised_help
 from s2s_cli.commands.score import warn_of_tokenised_text
 from s2s_cli.console import say, warn
 from s2s_cli.errors import UsageError
@@ -43,7 +44,7 @@ Source = Annotated[Path, typer.Option(help="The text that was translated.")]
 class TextFormConfig:
     """How the words of the texts come about, where no model says so."""
 
-    tokenised: bool = setting(False, "The texts are tokenised: words stand between spaces.")
+    tokenised: bool = setting(False, tokenised_help("The texts are"))
     source_language: str = setting("en", "Language of the source, for the tokeniser.")
     language: str = setting("fr", "Language of the translations, likewise.")
 
@@ -91,9 +92,7 @@ def rarity_command(
     data: Annotated[
         Path | None, typer.Option(help="Directory of `s2s vocab`, instead of a model.")
     ] = None,
-    tokenised: Annotated[
-        bool, typer.Option(help="The texts are tokenised: words stand between spaces.")
-    ] = False,
+    tokenised: TokenisedTexts = False,
     config: BinConfig,
 ) -> None:
     """BLEU by how rare the words of the source sentence are, a line for each system.

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from s2s_cli.commands.command import command
+from s2s_cli.commands.options import Model, TokenisedPhrases, TokenisedText
 from s2s_cli.commands.show import Output, tell_written
 from s2s_cli.console import warn
 from s2s_cli.errors import UserError
@@ -28,13 +29,9 @@ def states_command(
         Path, typer.Argument(help="Phrases, one a line; blank lines part groups (-: stdin).")
     ],
     *,
-    model: Annotated[
-        Path, typer.Option(help="Model directory, or a file of weights in one.")
-    ] = Path("model"),
+    model: Model = Path("model"),
     output: Output = Path("states.svg"),
-    tokenised: Annotated[
-        bool, typer.Option(help="The phrases are tokenised: words stand between spaces.")
-    ] = False,
+    tokenised: TokenisedPhrases = False,
 ) -> None:
     """Where the encoder puts phrases: their states in two dimensions, a colour for each group.
 
@@ -92,9 +89,7 @@ def attention_command(
     output: Output = Path("attention.svg"),
     line: Annotated[int, typer.Option(min=1, help="Which line of the text, from 1.")] = 1,
     beam: Annotated[int, typer.Option(min=1, help="Hypotheses kept at each step.")] = 12,
-    tokenised: Annotated[
-        bool, typer.Option(help="The text is tokenised: words stand between spaces.")
-    ] = False,
+    tokenised: TokenisedText = False,
 ) -> None:
     """Which source words attention looked at for each word of a translation, as a heat map.
 

@@ -69,7 +69,7 @@ def reference_words(scored: "ScoredList", path: Path) -> list[str]:
         )
     if scored.replicas.tokenised:
         return lines
-    sentences = scored.replicas.described()
+    sentences = scored.replicas.codec
     return [" ".join(sentences.target_words(line)) for line in lines]
 
 

@@ -1,24 +1,27 @@
-"""What attention looked at: how much each source word counted for each target word.
+"""Attention weights of hypotheses: which source word counted most for each target word.
 
 Hypotheses that search has chosen are decoded once more, so that search keeps no weights.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from s2s_cli.decoding.beam import search
+from s2s_cli.decoding.beam import AlignedHypothesis, Hypothesis, search
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.errors import UserError
 from s2s_cli.inference.ensemble import Ensemble, load_scorer
+from s2s_cli.inference.replicas import LoadedModel
 from s2s_cli.inference.scorer import Scorer, time_steps
 from s2s_cli.inference.sentences import Sentences
 from s2s_cli.inference.variants import VariantScorer
 from s2s_cli.model.directory import Description
-from s2s_cli.text.vocabulary import EOS
+from s2s_cli.text.dictionary import Dictionary
+from s2s_cli.text.vocabulary import EOS, UNK
 
 # Hypotheses decoded together, and weights that are in memory at a time, of one model.
 MOST_ROWS = 1024
@@ -27,7 +30,7 @@ EOS_SURFACE = "<EOS>"
 
 
 def require_attention(models: Iterable[Path], needed_by: str) -> None:
-    """See that one of ``models`` has attention, by their descriptions alone.
+    """Check that one of ``models`` has attention, by their descriptions alone.
 
     Raises:
         UserError: none has; not a model directory.
@@ -40,8 +43,77 @@ def require_attention(models: Iterable[Path], needed_by: str) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Aligner:
+    """What attention is used for.
+
+    Attributes:
+        replace_unk: each `UNK` becomes the source word that counted most there.
+        dictionary: source words, and the target words that replace `UNK` instead of them.
+        alignments: links of all hypotheses are wanted.
+    """
+
+    replace_unk: bool = False
+    dictionary: Dictionary = field(default_factory=dict)
+    alignments: bool = False
+
+    def align(
+        self,
+        model: LoadedModel,
+        lines: Sequence[Sequence[str]],
+        found: Sequence[Sequence[Hypothesis]],
+    ) -> list[list[AlignedHypothesis]]:
+        """Align the hypotheses ``found`` of each of ``lines``, which are words as the model reads.
+
+        Hypotheses that attention has no use for have no pairs.
+        """
+        wanted = [
+            (model.codec.ids(words), each.tokens)
+            for words, hypotheses in zip(lines, found, strict=True)
+            for each in hypotheses
+            if self.needs_links(each)
+        ]
+        linked = iter(links(model.scorer, [ids for ids, _ in wanted], [each for _, each in wanted]))
+        return [
+            [
+                self.with_links(
+                    model.codec, words, each, next(linked) if self.needs_links(each) else []
+                )
+                for each in hypotheses
+            ]
+            for words, hypotheses in zip(lines, found, strict=True)
+        ]
+
+    def needs_links(self, hypothesis: Hypothesis) -> bool:
+        return self.alignments or (self.replace_unk and UNK in hypothesis.tokens)
+
+    def with_links(
+        self, codec: Sentences, source: Sequence[str], hypothesis: Hypothesis, links: list[int]
+    ) -> AlignedHypothesis:
+        """Replace `UNK`; each word of a replacement has the link of what it replaces."""
+        pieces = codec.pieces(hypothesis.tokens)
+        if self.replace_unk and links:
+            replaced = [
+                (each, link)
+                for token, piece, link in zip(hypothesis.tokens, pieces, links, strict=True)
+                for each in (self.replacement(codec, source, link) if token == UNK else [piece])
+            ]
+            pieces, links = [piece for piece, _ in replaced], [link for _, link in replaced]
+        return AlignedHypothesis(hypothesis, pieces, codec.pairs(source, pieces, links))
+
+    def replacement(self, codec: Sentences, source: Sequence[str], place: int) -> list[str]:
+        """Target words, or pieces, for a source word that the model could not translate.
+
+        A piece of a longer word stands for itself.
+        """
+        word = codec.source_pieces.whole(source, place)
+        if word in self.dictionary:
+            return codec.target_pieces.unsplit(self.dictionary[word])
+        return [codec.source_pieces.alone(source[place])]
+
+
 def attentive(scorer: Scorer) -> list[VariantScorer]:
-    """The members of ``scorer`` that have attention."""
+    """List the members of ``scorer`` that have attention."""
     members = scorer.scorers if isinstance(scorer, Ensemble) else [scorer]
     return [each for each in members if isinstance(each, VariantScorer) and each.looking]
 
@@ -49,7 +121,7 @@ def attentive(scorer: Scorer) -> list[VariantScorer]:
 def alignments(
     scorer: Scorer, sources: Sequence[Sequence[int]], hypotheses: Sequence[Sequence[int]]
 ) -> list[Tensor]:
-    """How much each word of a source counted for each word of its hypothesis.
+    """Compute the attention weight of each word of a source for each word of its hypothesis.
 
     Args:
         scorer: model or ensemble; of the latter, the mean of the members that have attention.
@@ -77,7 +149,7 @@ def weights_of(
     sources: Sequence[Sequence[int]],
     hypotheses: Sequence[Sequence[int]],
 ) -> list[Tensor]:
-    """As `alignments`, of one model; the longest hypotheses first, so that none is padded."""
+    """Compute `alignments` of one model; the longest hypotheses first, so that none is padded."""
     distinct = {tuple(source): row for row, source in enumerate(dict.fromkeys(map(tuple, sources)))}
     order = sorted(range(len(sources)), key=lambda index: -len(hypotheses[index]))
     rows = torch.tensor([distinct[tuple(sources[index])] for index in order], device=scorer.device)
@@ -98,7 +170,7 @@ def weights_of(
 def translation_with_weights(
     models: Sequence[Path], line: str, beam: int, *, tokenised: bool
 ) -> tuple[list[str], list[str], list[list[float]]]:
-    """Translate ``line`` on the CPU, and see what was looked at.
+    """Translate ``line`` on the CPU, with the attention weights.
 
     Args:
         models: a model, or the members of an ensemble (`load_scorer`).
@@ -128,9 +200,9 @@ def translation_with_weights(
 def links(
     scorer: Scorer, sources: Sequence[Sequence[int]], hypotheses: Sequence[Sequence[int]]
 ) -> list[list[int]]:
-    """For each word of each hypothesis the place of the source word that counted most.
+    """Find for each word of each hypothesis the place of the source word that counted most.
 
-    Of equal ones the first. Arguments are those of `alignments`, any number of hypotheses.
+    Of equal ones it is the first. Arguments are those of `alignments`, any number of hypotheses.
     """
     result: list[list[int]] = [[] for _ in hypotheses]
     for group in groups(sources, hypotheses):
@@ -143,7 +215,7 @@ def links(
 def groups(
     sources: Sequence[Sequence[int]], hypotheses: Sequence[Sequence[int]]
 ) -> Iterator[list[int]]:
-    """Indices of hypotheses whose weights fit into memory together, like lengths together."""
+    """Group indices of hypotheses whose weights fit into memory together, by similar length."""
     order = sorted(
         range(len(sources)), key=lambda index: (-len(sources[index]), -len(hypotheses[index]))
     )

@@ -33,6 +33,21 @@ class Hypothesis:
     at_limit: bool
 
 
+@dataclass(frozen=True)
+class AlignedHypothesis:
+    """A hypothesis in words, and which source words they translate.
+
+    Attributes:
+        hypothesis: as search found it.
+        pieces: target words, or pieces of words.
+        pairs: places of source and target words; none unless attention was used.
+    """
+
+    hypothesis: Hypothesis
+    pieces: list[str]
+    pairs: Sequence[tuple[int, int]] = ()
+
+
 @torch.inference_mode()
 def search(
     scorer: Scorer, sources: Sequence[Sequence[int]], config: BeamConfig
@@ -62,11 +77,11 @@ class Beams:
     """The rows of all sentences that are still being searched, those of a sentence together.
 
     Attributes:
-        longest: [sentences] words that each may have; ``nearest_limit``: the fewest of these.
-        divisor: [sentences] what log probabilities are divided by at the greatest length.
-        bar: [sentences] the score that a hypothesis has to beat to be among those wanted.
-        state: of the scorer; row i belongs to sentence ``owner[i]``.
-        owner: [rows] sentence, never falling.
+        max_words: [sentences] words that each may have; ``nearest_limit``: the fewest of these.
+        final_penalty: [sentences] the length penalty at the greatest length.
+        threshold: [sentences] the score that a hypothesis has to beat to be among those wanted.
+        state: of the scorer; row i belongs to sentence ``batch_index[i]``.
+        batch_index: [rows] sentence of the batch, never falling.
         tokens: [rows, length] ids so far, `EOS` first.
         log_probs: [rows, 1 + members] of the scorer and of each member, in float64, so that sums
             do not depend on what else is summed.
@@ -76,15 +91,16 @@ class Beams:
         self, scorer: Scorer, sources: Sequence[Sequence[int]], config: BeamConfig
     ) -> None:
         self.scorer, self.config, self.device = scorer, config, scorer.device
-        self.finished = [Finished(config, config.longest(len(source))) for source in sources]
-        longest = [each.longest for each in self.finished]
-        self.longest = torch.tensor(longest, dtype=torch.long, device=self.device)
-        self.nearest_limit = min(longest, default=0)
-        self.divisor = self.numbers([config.divisor(words + 1) for words in longest])
-        self.bar = self.numbers([each.bar() for each in self.finished])
+        limits = [config.max_length or default_max_words(len(source)) for source in sources]
+        self.finished = [Finished(config, limit) for limit in limits]
+        self.max_words = torch.tensor(limits, dtype=torch.long, device=self.device)
+        self.nearest_limit = min(limits, default=0)
+        penalties = [length_penalty(limit + 1, config.normalise) for limit in limits]
+        self.final_penalty = self.numbers(penalties)
+        self.threshold = self.numbers([each.threshold() for each in self.finished])
         rows = len(sources)
         self.state: Any = scorer.start(sources)
-        self.owner = torch.arange(rows, device=self.device)
+        self.batch_index = torch.arange(rows, device=self.device)
         self.tokens = torch.full((rows, 1), EOS, device=self.device)
         self.log_probs = self.numbers([0.0] * rows)[:, None].repeat(1, 1 + scorer.members)
 
@@ -92,7 +108,7 @@ class Beams:
         return torch.tensor(values, dtype=torch.float64, device=self.device)
 
     def alive(self) -> bool:
-        return len(self.owner) > 0
+        return len(self.batch_index) > 0
 
     def step(self) -> None:
         """Extend every hypothesis by one token."""
@@ -101,12 +117,12 @@ class Beams:
         totals = self.log_probs[:, None] + log_probs
         parents, columns = self.select(totals[:, :, 0])
         self.log_probs = totals[parents, columns]
-        self.owner = self.owner[parents]
+        self.batch_index = self.batch_index[parents]
         self.tokens = torch.cat([self.tokens[parents], tokens[parents, columns, None]], 1)
-        going_on = self.collect()
-        self.owner, self.tokens = self.owner[going_on], self.tokens[going_on]
-        self.log_probs = self.log_probs[going_on]
-        self.state = self.scorer.select(self.state, parents[going_on])
+        alive = self.collect()
+        self.batch_index, self.tokens = self.batch_index[alive], self.tokens[alive]
+        self.log_probs = self.log_probs[alive]
+        self.state = self.scorer.select(self.state, parents[alive])
 
     def extensions(self) -> tuple[Tensor, Tensor]:
         """The best next tokens of every hypothesis, as many as could all enter the beam.
@@ -138,7 +154,7 @@ class Beams:
             ranking[:, UNK] = RULED_OUT
         words = self.tokens.shape[1] - 1
         if words >= self.nearest_limit:
-            full = self.longest[self.owner[block]] <= words
+            full = self.max_words[self.batch_index[block]] <= words
             end = ranking[:, EOS].clone()
             ranking.masked_fill_(full[:, None], RULED_OUT)
             ranking[:, EOS] = end
@@ -154,9 +170,10 @@ class Beams:
         """
         width = totals.shape[1]
         # One line a sentence: the extensions of its first row, then of its second, and so on.
-        _, sentence, counts = self.owner.unique_consecutive(return_inverse=True, return_counts=True)
+        index = self.batch_index
+        _, sentence, counts = index.unique_consecutive(return_inverse=True, return_counts=True)
         first_row = counts.cumsum(0) - counts
-        slot = torch.arange(len(self.owner), device=self.device) - first_row[sentence]
+        slot = torch.arange(len(index), device=self.device) - first_row[sentence]
         line = totals.new_full((len(counts), int(counts.max()), width), float("-inf"))
         line[sentence, slot] = totals
         best, place = line.flatten(1).sort(dim=1, descending=True, stable=True)
@@ -166,31 +183,42 @@ class Beams:
         return parents, (place % width)[kept]
 
     def collect(self) -> Tensor:
-        """Store what is complete, end what cannot win; the rows that go on."""
+        """Store complete hypotheses, end sentences that are done; return the rows that go on."""
         ended = self.tokens[:, -1] == EOS
         self.store(ended.nonzero().squeeze(1))
         # Log probabilities only fall as a hypothesis grows; normalised, a negative one is divided
         # by at most what belongs to the greatest length.
-        bound = self.log_probs[:, 0] / self.divisor[self.owner]
-        can_win = ~ended & (bound > self.bar[self.owner])
-        searching = torch.zeros(len(self.bar), dtype=torch.bool, device=self.device)
-        searching[self.owner[can_win]] = True
-        return (~ended & searching[self.owner]).nonzero().squeeze(1)
+        bound = self.log_probs[:, 0] / self.final_penalty[self.batch_index]
+        can_win = ~ended & (bound > self.threshold[self.batch_index])
+        searching = torch.zeros(len(self.threshold), dtype=torch.bool, device=self.device)
+        searching[self.batch_index[can_win]] = True
+        return (~ended & searching[self.batch_index]).nonzero().squeeze(1)
 
     def store(self, rows: Tensor) -> None:
         """Hand over the hypotheses of ``rows``, which have ended, in the order of rows."""
-        owners = self.owner[rows]
-        arrivals = owners.tolist(), self.tokens[rows, 1:-1].tolist(), self.log_probs[rows].tolist()
-        for sentence, tokens, log_probs in zip(*arrivals, strict=True):
-            self.finished[sentence].add(tokens, log_probs)
-        self.bar[owners] = self.numbers([self.finished[each].bar() for each in arrivals[0]])
+        indices = self.batch_index[rows]
+        sentences = indices.tolist()
+        tokens, log_probs = self.tokens[rows, 1:-1].tolist(), self.log_probs[rows].tolist()
+        for sentence, *hypothesis in zip(sentences, tokens, log_probs, strict=True):
+            self.finished[sentence].add(*hypothesis)
+        self.threshold[indices] = self.numbers([self.finished[i].threshold() for i in sentences])
+
+
+def default_max_words(source_length: int) -> int:
+    """Words that a translation may have; depends on its own source alone."""
+    return 2 * source_length + 10
+
+
+def length_penalty(words: int, power: float) -> float:
+    """The number that log probabilities are divided by for ranking; ``words`` counts `EOS`."""
+    return float(words**power)
 
 
 class Finished:
     """The hypotheses of one sentence that have left the beam, as many as were asked for."""
 
-    def __init__(self, config: BeamConfig, longest: int) -> None:
-        self.config, self.longest = config, longest
+    def __init__(self, config: BeamConfig, max_words: int) -> None:
+        self.config, self.max_words = config, max_words
         self.wanted = max(1, config.nbest)
         self._complete: list[tuple[float, int, Hypothesis]] = []  # a heap, worst first
         self._arrivals = 0
@@ -201,16 +229,16 @@ class Finished:
             tokens,
             log_prob,
             members,
-            score=log_prob / self.config.divisor(len(tokens) + 1),
-            at_limit=len(tokens) == self.longest,
+            score=log_prob / length_penalty(len(tokens) + 1, self.config.normalise),
+            at_limit=len(tokens) == self.max_words,
         )
         self._arrivals += 1  # of equal scores, the first to arrive is the better one
         heapq.heappush(self._complete, (hypothesis.score, -self._arrivals, hypothesis))
         if len(self._complete) > self.wanted:
             heapq.heappop(self._complete)
 
-    def bar(self) -> float:
-        """What a score has to exceed to enter."""
+    def threshold(self) -> float:
+        """The score that a hypothesis has to exceed to enter."""
         return self._complete[0][0] if len(self._complete) == self.wanted else float("-inf")
 
     def best(self) -> list[Hypothesis]:

@@ -29,13 +29,16 @@ class BeamConfig:
     )
     forbid_unk: bool = setting(False, "Never write UNK.")
 
-    def longest(self, source_length: int) -> int:
-        """Words that a translation may have; depends on its own source alone."""
-        return self.max_length or 2 * source_length + 10
+    def check(self) -> None:
+        """Refuse settings that exclude each other.
 
-    def divisor(self, words: int) -> float:
-        """What log probabilities are divided by for ranking; ``words`` counts `EOS`."""
-        return float(words**self.normalise)
+        Raises:
+            UsageError: more hypotheses are asked for than are kept.
+        """
+        if self.nbest > self.beam:
+            raise UsageError(
+                f"--nbest {self.nbest} needs a beam at least as large; add --beam {self.nbest}"
+            )
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,10 @@ class AlignmentConfig:
     )
 
     def check(self, search: BeamConfig) -> None:
-        """Refuse what does not go together.
+        """Refuse settings that exclude each other.
 
         Raises:
-            UserError: with exit code 2.
+            UsageError: names the option to add or to leave out.
         """
         if self.replace_unk and search.forbid_unk:
             raise UsageError(

@@ -1,63 +1,33 @@
 """Decoding a stream: every line in is a line out, in order, in bounded memory."""
 
+import queue
+import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from pathlib import Path
 
-from s2s_cli.decoding.beam import Hypothesis, search
+from s2s_cli.console import progress
 from s2s_cli.decoding.config import BeamConfig
-from s2s_cli.decoding.wording import Worded, Wording
+from s2s_cli.decoding.translate import ROWS_OF_BATCH, Counts, LineChunk, Translator
+from s2s_cli.files import STDIO, read_lines, replacing
 from s2s_cli.inference.replicas import Replicas
-from s2s_cli.inference.scorer import Scorer
-from s2s_cli.inference.sentences import Sentences
-from s2s_cli.partition import shares
-from s2s_cli.text.nbest import format_entry
+from s2s_cli.inference.sentences import LONGEST_LINE
+from s2s_cli.parallel import partition
 
 # Lines read ahead: enough to find sentences of like length for every batch.
 LOOKAHEAD_BATCHES = 16
 MOST_LOOKAHEAD = 2048
-# Hypotheses searched together: enough for full blocks of rows, few enough for small states.
-ROWS = 1024
-PLAIN = Wording()
+# Through a pipe, what has arrived is worked on after so many seconds even if more may come.
+PATIENCE_SECONDS = 0.5
 
-
-@dataclass(frozen=True)
-class Piece:
-    """Lines of a stream that stand together; the first is its line ``first``, from 0."""
-
-    first: int
-    lines: list[str]
+# Lines that were read, and last None, or the error that ended them.
+LineQueue = queue.Queue[str | BaseException | None]
 
 
 @dataclass
-class Counts:
-    """What happened to a stream, or to a piece of it."""
-
-    lines: int = 0
-    blank: int = 0
-    cut: int = 0
-    at_limit: int = 0
-    source_words: int = 0
-    target_words: int = 0
-    flops: int = 0
-
-    def add(self, other: "Counts") -> None:
-        for each in fields(self):
-            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
-
-
-@dataclass(frozen=True)
-class Translated:
-    """What became of a piece: lines of bytes, and when it was worked on (`time.monotonic`)."""
-
-    text: bytes
-    counts: Counts
-    begin: float
-    end: float
-
-
-@dataclass
-class Busy:
+class BusyTime:
     """The time in which any of several workers was at work."""
 
     seconds: float = 0.0
@@ -69,9 +39,42 @@ class Busy:
         self.until = max(self.until, end)
 
 
+def decode_stream(
+    replicas: Replicas, translator: Translator, input: Path, output: Path
+) -> tuple[Counts, float]:
+    """Translate ``input`` line by line, line by line to ``output``.
+
+    Lines that a person types are translated one by one; those of a file or pipe in chunks, each
+    shared by the replicas.
+
+    Returns:
+        Statistics, and the seconds in which replicas were at work.
+
+    Raises:
+        UserError: a model cannot be loaded, a line cannot be read.
+    """
+    interactive = input == STDIO and sys.stdin.isatty()
+    counts, busy = Counts(), BusyTime()
+    with (
+        replicas.workers() as workers,
+        replacing(output) as stream,
+        progress("decoding", None, "lines", shown=not (interactive or stream.isatty())) as advance,
+    ):
+        ahead = workers.count * lookahead(translator.batch_size)
+        lines = read_lines(input, cut_at=LONGEST_LINE)
+        chunks = share_lines(batch_lines(lines, ahead, interactive=interactive), workers.count)
+        for result in workers.in_order(translator.translate, chunks):
+            stream.write(result.text)
+            stream.flush()
+            counts.add(result.counts)
+            busy.add(result.begin, result.end)
+            advance(result.counts.lines)
+    return counts, busy.seconds
+
+
 def default_batch_size(config: BeamConfig) -> int:
     """Sentences decoded together: as many as fill the processor."""
-    return max(1, ROWS // config.beam)
+    return max(1, ROWS_OF_BATCH // config.beam)
 
 
 def lookahead(batch_size: int) -> int:
@@ -79,106 +82,61 @@ def lookahead(batch_size: int) -> int:
     return max(batch_size, min(LOOKAHEAD_BATCHES * batch_size, MOST_LOOKAHEAD))
 
 
-def pieces(chunks: Iterable[list[str]], workers: int) -> Iterator[Piece]:
-    """Each of ``chunks`` in as many pieces of about equal length as there are workers."""
+def share_lines(batches: Iterable[list[str]], workers: int) -> Iterator[LineChunk]:
+    """Cut each of ``batches`` into as many chunks of about equal length as there are workers."""
     first = 0
-    for chunk in chunks:
-        for lines in shares(chunk, [1 + len(line) for line in chunk], workers):
-            yield Piece(first, lines)
+    for batch in batches:
+        for lines in partition(batch, [1 + len(line) for line in batch], workers):
+            yield LineChunk(first, lines)
             first += len(lines)
 
 
-def decode_piece(
-    replicas: Replicas, config: BeamConfig, batch_size: int, piece: Piece, wording: Wording = PLAIN
-) -> Translated:
-    """Translate ``piece`` with the replica of this process."""
-    return Decoder(*replicas.here(), config, batch_size, wording).decode(piece)
+def batch_lines(lines: Iterable[str], size: int, *, interactive: bool) -> Iterator[list[str]]:
+    """Group ``lines`` as they arrive into lists of up to ``size``.
+
+    A list is handed on when it is full, when the lines end, or when its first line has waited
+    `PATIENCE_SECONDS`; ``interactive``: at once. Reading goes on meanwhile, at most ``size``
+    lines ahead.
+
+    Raises:
+        Whatever iterating over ``lines`` raises, after the lines before it were handed on.
+    """
+    arrived: LineQueue = queue.Queue(maxsize=size)
+    threading.Thread(target=_queue_lines, args=(lines, arrived), daemon=True).start()
+    patience = 0.0 if interactive else PATIENCE_SECONDS
+    end = False
+    while not end:
+        batch, last = _next_batch(arrived, size, patience)
+        if batch:
+            yield batch
+        if isinstance(last, BaseException):
+            raise last
+        end = last is None
 
 
-class Decoder:
-    """A model or ensemble that turns lines into lines."""
-
-    def __init__(
-        self,
-        scorer: Scorer,
-        sentences: Sentences,
-        config: BeamConfig,
-        batch_size: int,
-        wording: Wording = PLAIN,
-    ) -> None:
-        """Decode up to ``batch_size`` sentences together."""
-        self.scorer, self.sentences, self.config = scorer, sentences, config
-        self.batch_size, self.wording = batch_size, wording
-
-    def decode(self, piece: Piece) -> Translated:
-        """For each line of ``piece`` the translation, or its n-best list; blank lines stay blank.
-
-        A blank line, and a line for which the model has nothing, is never left out; an n-best
-        list has an entry with an empty hypothesis for it.
-        """
-        begin = time.monotonic()
-        flops, cut = self.scorer.flops, self.sentences.cut
-        lines = [self.sentences.source_words(line) for line in piece.lines]
-        sources = [self.sentences.ids(words) for words in lines]
-        found = self.search(sources)
-        assert len(found) == len(piece.lines)
-        worded = self.wording.worded(self.scorer, self.sentences, lines, found)
-        text = "".join(
-            line + "\n"
-            for number, hypotheses in enumerate(worded, piece.first)
-            for line in self.output(number, hypotheses)
-        ).encode()
-        counts = count(sources, found)
-        counts.cut, counts.flops = self.sentences.cut - cut, self.scorer.flops - flops
-        return Translated(text, counts, begin, time.monotonic())
-
-    def search(self, sources: list[list[int]]) -> list[list[Hypothesis]]:
-        """Hypotheses of each source; sentences of like length share a batch, the longest first."""
-        order = sorted(
-            (index for index, source in enumerate(sources) if source),
-            key=lambda index: -len(sources[index]),
-        )
-        found: list[list[Hypothesis]] = [[] for _ in sources]
-        for start in range(0, len(order), self.batch_size):
-            batch = order[start : start + self.batch_size]
-            results = search(self.scorer, [sources[index] for index in batch], self.config)
-            for index, hypotheses in zip(batch, results, strict=True):
-                found[index] = hypotheses
-        return found
-
-    def output(self, number: int, hypotheses: list[Worded]) -> Iterator[str]:
-        """The lines of sentence ``number``."""
-        if self.config.nbest:
-            yield from self.nbest_list(number, hypotheses)
-        else:
-            yield self.best_line(hypotheses)
-
-    def best_line(self, hypotheses: list[Worded]) -> str:
-        if not hypotheses:
-            return ""
-        return self.sentences.text(self.sentences.words(hypotheses[0].pieces))
-
-    def nbest_list(self, number: int, hypotheses: list[Worded]) -> Iterator[str]:
-        """Entries of sentence ``number``: words, log probability of each member, total."""
-        aligned = self.wording.alignments
-        if not hypotheses:  # with the features of all others, so that `rescore` can weigh them
-            nothing = [(f"S2S{member}", [0.0]) for member in range(self.scorer.members)]
-            yield format_entry(number, "", nothing, 0.0, [] if aligned else None)
-        for each in hypotheses:
-            features = [
-                (f"S2S{member}", [log_prob])
-                for member, log_prob in enumerate(each.hypothesis.member_log_probs)
-            ]
-            pairs = each.pairs if aligned else None
-            text = " ".join(self.sentences.listed(each.pieces))
-            yield format_entry(number, text, features, each.hypothesis.score, pairs)
+def _queue_lines(lines: Iterable[str], arrived: LineQueue) -> None:
+    """Put every line, then None, or the error that ended them."""
+    try:
+        for line in lines:
+            arrived.put(line)
+        arrived.put(None)
+    except BaseException as error:  # raised again where the lines are used
+        arrived.put(error)
 
 
-def count(sources: list[list[int]], found: list[list[Hypothesis]]) -> Counts:
-    counts = Counts(lines=len(sources), source_words=sum(map(len, sources)))
-    for source, hypotheses in zip(sources, found, strict=True):
-        counts.blank += not source
-        if hypotheses:
-            counts.target_words += len(hypotheses[0].tokens)
-            counts.at_limit += hypotheses[0].at_limit
-    return counts
+def _next_batch(
+    arrived: LineQueue, size: int, patience: float
+) -> tuple[list[str], str | BaseException | None]:
+    """Take one batch, and what came last: a line, the end (None) or an error."""
+    last = arrived.get()
+    batch: list[str] = []
+    deadline = time.monotonic() + patience
+    while isinstance(last, str):
+        batch.append(last)
+        if len(batch) == size:
+            break
+        try:
+            last = arrived.get(timeout=max(deadline - time.monotonic(), 1e-3))
+        except queue.Empty:
+            break
+    return batch, last

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -14,12 +14,20 @@ from s2s_cli.inference.sentences import Sentences
 from s2s_cli.model.device import set_threads
 from s2s_cli.model.directory import Description
 from s2s_cli.model.work import Precision, share_of_peak
-from s2s_cli.parallel import Workers, available_cores, worker_number, worker_processes
+from s2s_cli.parallel import Workers, available_cores, worker_processes
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model or ensemble as a worker has it: a scorer, and how text is read and written."""
+
+    scorer: Scorer
+    codec: Sentences
 
 
 @dataclass(frozen=True)
 class Replicas:
-    """What every worker loads, and where.
+    """The model that every worker loads, and where.
 
     Attributes:
         models: a model, or the members of an ensemble (`load_scorer`).
@@ -36,8 +44,8 @@ class Replicas:
     threads: int
 
     @contextmanager
-    def workers(self) -> Iterator[Workers]:
-        """A process for each device, its replica loaded; for one device, this process.
+    def workers(self) -> Iterator[Workers[LoadedModel]]:
+        """Start a process for each device, its replica loaded; for one device, use this process.
 
         Raises:
             UserError: as `load_scorer`.
@@ -46,22 +54,18 @@ class Replicas:
             workers.wait()
             yield workers
 
-    def load(self) -> None:
-        """Load the replica of this process."""
-        self.here()
+    def load(self, number: int) -> LoadedModel:
+        """Load the replica of worker ``number``."""
+        device = self.devices[number]
+        set_threads(self.threads_each)
+        if device.index is not None and device.type == "cuda":
+            torch.cuda.set_device(device)  # nothing of this process goes to the first GPU
+        scorer, description = load_scorer(self.models, device, self.precision)
+        return LoadedModel(scorer, Sentences(description, tokenised=self.tokenised))
 
-    def here(self) -> tuple[Scorer, Sentences]:
-        """The replica of this process, loaded when it is first asked for."""
-        return loaded(self)
-
-    def sentences(self) -> Sentences:
-        """How text is read and written, also where no replica is."""
-        if len(self.devices) == 1:
-            return self.here()[1]
-        return self.described()
-
-    def described(self) -> Sentences:
-        """How text is read and written, with no replica loaded."""
+    @cached_property
+    def codec(self) -> Sentences:
+        """How text is read and written, known without a loaded replica."""
         first = self.models[0]
         description = Description.read(first.parent if first.is_file() else first)
         return Sentences(description, tokenised=self.tokenised)
@@ -75,16 +79,6 @@ class Replicas:
         return max(1, available_cores() // workers)
 
     def share_of_peak(self, flops: int, seconds: float) -> str:
-        """Which share of the devices' arithmetic ``flops`` in so many seconds are."""
+        """Describe which share of the devices' arithmetic ``flops`` in so many seconds are."""
         set_threads(self.threads * len(self.devices))
         return share_of_peak(flops, seconds, self.devices, self.precision)
-
-
-@lru_cache(maxsize=1)
-def loaded(replicas: Replicas) -> tuple[Scorer, Sentences]:
-    device = replicas.devices[worker_number()]
-    set_threads(replicas.threads_each)
-    if device.index is not None and device.type == "cuda":
-        torch.cuda.set_device(device)  # nothing of this process goes to the first GPU
-    scorer, description = load_scorer(replicas.models, device, replicas.precision)
-    return scorer, Sentences(description, tokenised=replicas.tokenised)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import compress
 from typing import Literal
 
@@ -10,7 +9,7 @@ from s2s_cli.files import BOM
 from s2s_cli.preparation.chunks import Chunk
 from s2s_cli.preparation.config import PrepConfig
 from s2s_cli.text.cleaning import FILE_START_MARK, LINE_END_RETURN
-from s2s_cli.text.tokenise import Tokeniser, TokeniserKind, make_tokeniser
+from s2s_cli.text.tokenise import Tokeniser, make_tokeniser
 
 DropReason = Literal["empty", "too long", "length ratio"]
 
@@ -28,19 +27,20 @@ class PreparedChunk:
     odd: list[Counter[str]] = field(default_factory=list)
 
 
-def make_tokenisers(config: PrepConfig) -> None:
-    """Load what takes a worker long before its first chunk is there."""
-    for language in config.languages:
-        cached_tokeniser(config.tokeniser, language).tokenise_block("a\n")
+def make_tokenisers(config: PrepConfig, worker: int) -> list[Tokeniser]:
+    """Make the tokenisers of a worker, and use each once: their first words take long."""
+    tokenisers = [make_tokeniser(config.tokeniser, language) for language in config.languages]
+    for each in tokenisers:
+        each.tokenise_block("a\n")
+    return tokenisers
 
 
-def prepare_chunk(config: PrepConfig, chunk: Chunk) -> PreparedChunk:
+def prepare_chunk(config: PrepConfig, tokenisers: list[Tokeniser], chunk: Chunk) -> PreparedChunk:
     """Tokenise each pair and keep it or say why not; runs in a worker."""
     prepared = PreparedChunk(chunk.source.split, chunk.pairs)
     raw = chunk.read()
     sides: list[list[str]] = []
-    for side, text in enumerate(chunk.decode(raw)):
-        tokeniser = cached_tokeniser(config.tokeniser, config.languages[side])
+    for side, (tokeniser, text) in enumerate(zip(tokenisers, chunk.decode(raw), strict=True)):
         block, odd = tokeniser.tokenise_block(text)
         sides.append(block.split("\n")[:-1])
         prepared.odd.append(odd + count_odd_edges(raw[side], chunk.first))
@@ -55,12 +55,6 @@ def prepare_chunk(config: PrepConfig, chunk: Chunk) -> PreparedChunk:
         prepared.words[side] = sum(compress(lengths[side], kept))
         prepared.text.append("\n".join([*compress(lines, kept), ""]).encode())
     return prepared
-
-
-@cache
-def cached_tokeniser(kind: TokeniserKind, language: str) -> Tokeniser:
-    """Make one tokeniser for all the chunks of a process: that takes longer than using it."""
-    return make_tokeniser(kind, language)
 
 
 def count_odd_edges(raw: bytes, first: int) -> Counter[str]:

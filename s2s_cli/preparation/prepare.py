@@ -20,7 +20,7 @@ from s2s_cli.preparation.segmentation import SubwordSettings, TemporaryText, seg
 from s2s_cli.text.facts import FACTS_FILE, Facts
 from s2s_cli.text.layout import AT_WORK, MANIFEST, SPLITS, pieces_file, text_file
 from s2s_cli.text.subwords import Subwords, subword_origin
-from s2s_cli.text.tokenise import make_tokeniser
+from s2s_cli.text.tokenise import Tokeniser, make_tokeniser
 
 # Less text is done before a second process has started.
 BYTES_PER_WORKER = 4 << 20
@@ -101,7 +101,7 @@ def write_pairs(
     report: PrepReport,
     outputs: AtomicFiles,
     waiting: TemporaryText,
-    workers: Workers,
+    workers: Workers[list[Tokeniser]],
 ) -> None:
     """Run every chunk through `prepare_chunk` and write what comes back, in order.
 

@@ -3,14 +3,12 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from s2s_cli.errors import UserError
 from s2s_cli.files import name_of
-from s2s_cli.inference.replicas import Replicas
-from s2s_cli.parallel import Workers
-from s2s_cli.partition import shares
+from s2s_cli.inference.replicas import LoadedModel
+from s2s_cli.parallel import Workers, partition
 from s2s_cli.rescoring.prefix_tree import MOST_HYPOTHESES, HypothesisList, score_group
 from s2s_cli.text.features import feature_value
 from s2s_cli.text.nbest import Entry, hypothesis_words, read_segments
@@ -76,8 +74,8 @@ class SourcedList:
 class Rescorer:
     """A scorer of the segments of an n-best list, given their sources."""
 
-    def __init__(self, replicas: Replicas, workers: Workers, sources: Sequence[str]) -> None:
-        self.replicas, self.workers, self.sources = replicas, workers, sources
+    def __init__(self, workers: Workers[LoadedModel], sources: Sequence[str]) -> None:
+        self.workers, self.sources = workers, sources
         self.counts = ListCounts()
 
     def scored(self, segments: Iterable[Segment]) -> Iterator[ScoredSegment]:
@@ -85,7 +83,7 @@ class Rescorer:
         pending: deque[PendingSegment] = deque()
         found: list[float] = []
         pieces = worker_batches(self.parts(segments, pending), self.workers.count)
-        for log_probs, counts in self.workers.in_order(partial(score_parts, self.replicas), pieces):
+        for log_probs, counts in self.workers.in_order(score_parts, pieces):
             self.counts.add(counts)
             found += log_probs
             while pending and len(found) >= len(pending[0][1]):
@@ -129,12 +127,12 @@ def worker_batches(parts: Iterable[Part], workers: int) -> Iterator[list[Part]]:
 
 
 def split_evenly(chunk: list[Part], workers: int) -> Iterator[list[Part]]:
-    return shares(chunk, [len(hypotheses) for _, hypotheses in chunk], workers)
+    return partition(chunk, [len(hypotheses) for _, hypotheses in chunk], workers)
 
 
-def score_parts(replicas: Replicas, parts: list[Part]) -> tuple[list[float], ListCounts]:
-    """Log probability of each hypothesis, part by part, by the replica of this process."""
-    scorer, sentences = replicas.here()
+def score_parts(model: LoadedModel, parts: list[Part]) -> tuple[list[float], ListCounts]:
+    """Compute the log probability of each hypothesis, part by part; runs in a worker."""
+    scorer, sentences = model.scorer, model.codec
     counts, flops = ListCounts(), scorer.flops
     group: list[HypothesisList] = []
     for source, hypotheses in parts:

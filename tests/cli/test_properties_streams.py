@@ -17,10 +17,8 @@ from strategies import Dress, as_read, dresses, enormous, examples, lines
 
 from s2s_cli.decoding.beam import Hypothesis
 from s2s_cli.decoding.config import BeamConfig
-from s2s_cli.decoding.stream import Decoder, Piece
-from s2s_cli.inference import replicas
-from s2s_cli.inference.sentences import Sentences
-from s2s_cli.inference.variants import Single
+from s2s_cli.decoding.translate import LineChunk, Translator
+from s2s_cli.inference.replicas import LoadedModel, Replicas
 from s2s_cli.rescoring import prefix_tree as rescoring
 from s2s_cli.rescoring import rescorer as rescorer_module
 from s2s_cli.text.nbest import format_entry, format_number, parse_entry
@@ -44,24 +42,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def all_models_stay_loaded() -> Iterator[None]:
-    with patch.object(replicas, "loaded", cache(replicas.loaded.__wrapped__)):
+    with patch.object(Replicas, "load", cache(Replicas.load)):
         yield
 
 
 @cache
-def model_of(directory: Path, tokenised: bool) -> tuple[Single, Sentences]:
+def model_of(directory: Path, tokenised: bool) -> LoadedModel:
     return loaded(directory, tokenised=tokenised)
-
-
-@cache
-def decoder(directory: Path, tokenised: bool, config: BeamConfig) -> Decoder:
-    return Decoder(*model_of(directory, tokenised), config, 1)
 
 
 @cache
 def alone(directory: Path, tokenised: bool, config: BeamConfig, line: str) -> str:
     """What ``line`` becomes where there is no other."""
-    return decoder(directory, tokenised, config).decode(Piece(0, [line])).text.decode()
+    model = model_of(directory, tokenised)
+    return Translator(config, 1).translate(model, LineChunk(0, [line])).text.decode()
 
 
 def write(directory: Path, name: str, text: list[str], dress: Dress) -> Path:
@@ -120,8 +114,8 @@ def test_an_enormous_line_is_cut_and_disturbs_no_other(
 ) -> None:
     config = BeamConfig(beam=2, max_length=5)
     text = [*others, line, *others]
-    scorer, sentences = model_of(folder / which, False)
-    translated = Decoder(scorer, sentences, config, size).decode(Piece(0, text))
+    model = model_of(folder / which, False)
+    translated = Translator(config, size).translate(model, LineChunk(0, text))
     expected = [alone(folder / which, False, config, each) for each in text]
     assert translated.text.decode() == "".join(expected)
     assert translated.counts.lines == len(text)
@@ -154,11 +148,8 @@ def test_a_list_of_decode_is_rescored_to_the_same_scores(
         listed, added, best = map(read, files)
     given_lines = as_read(text, PLAIN)
     assert len(best) == len(given_lines)
-    found = [
-        decoder(folder / which, tokenised, config).search([ids])[0]
-        for line in given_lines
-        for ids in [loaded_sentences(folder / which, tokenised, line)]
-    ]
+    model, translator = model_of(folder / which, tokenised), Translator(config, 1)
+    found = [translator.search(model, [model.codec.source_ids(line)])[0] for line in given_lines]
     expected = [
         (number, each)
         for number, hypotheses in enumerate(found)
@@ -176,13 +167,7 @@ def test_a_list_of_decode_is_rescored_to_the_same_scores(
         assert after == " ||| ".join([*fields[:2], f"{fields[2]} s2s= {score}", fields[3]])
         assert fields[2:] == [f"S2S0= {score}", score]
     for line, hypotheses in zip(best, found, strict=True):
-        sentences = decoder(folder / which, tokenised, config).sentences
-        assert line == (" ".join(sentences.pieces(hypotheses[0].tokens)) if hypotheses else "")
-
-
-def loaded_sentences(directory: Path, tokenised: bool, line: str) -> list[int]:
-    config = BeamConfig(beam=4, nbest=1, max_length=5)
-    return decoder(directory, tokenised, config).sentences.source_ids(line)
+        assert line == (" ".join(model.codec.pieces(hypotheses[0].tokens)) if hypotheses else "")
 
 
 hypotheses = st.lists(
@@ -260,9 +245,9 @@ def test_each_hypothesis_is_scored_as_if_alone_and_the_best_win(
 
 @cache
 def score_alone(directory: Path, source: str, made: tuple[str, ...]) -> float:
-    scorer, sentences = model_of(directory, False)
-    lists_of_one = [(sentences.source_ids(source), [sentences.target_ids(made)])]
-    return float(rescoring.log_probabilities(scorer, lists_of_one)[0, 0])
+    model = model_of(directory, False)
+    lists_of_one = [(model.codec.source_ids(source), [model.codec.target_ids(made)])]
+    return float(rescoring.log_probabilities(model.scorer, lists_of_one)[0, 0])
 
 
 @examples(15)

@@ -16,18 +16,10 @@ from odd_models import loaded, s2s_here
 from strategies import examples, lines
 
 from s2s_cli.decoding.config import BeamConfig
-from s2s_cli.decoding.stream import Decoder, Piece
-from s2s_cli.inference import replicas
-from s2s_cli.inference.sentences import Sentences
-from s2s_cli.inference.variants import Single
+from s2s_cli.decoding.translate import LineChunk, Translator
+from s2s_cli.inference.replicas import LoadedModel
 
 ODD = ["one two", "▁", "@@ ▁ a▁b", "UNK <unk> UNK", "", "日本 three", "   ", "&#9601; five"]
-
-
-@pytest.fixture(autouse=True)
-def no_model_stays_loaded() -> None:
-    """All of them are called the same."""
-    replicas.loaded.cache_clear()
 
 
 def write_corpus(directory: Path, spell: Callable[[str], str] = str) -> None:
@@ -49,7 +41,7 @@ def done(*arguments: object) -> tuple[str, str]:
 
 
 @cache
-def model_of(directory: Path) -> tuple[Single, Sentences]:
+def model_of(directory: Path) -> LoadedModel:
     return loaded(directory, tokenised=False)
 
 
@@ -135,8 +127,8 @@ def test_all_commands_read_and_write_words(
 @given(text=st.lists(lines, max_size=5), nbest=st.sampled_from([0, 2]))
 def test_any_lines_are_as_many_lines(learned: Path, text: list[str], nbest: int) -> None:
     config = BeamConfig(beam=2, nbest=nbest)
-    decoder = Decoder(*model_of(learned / "model"), config, batch_size=3)
-    written = decoder.decode(Piece(0, text)).text.decode().split("\n")[:-1]
+    translator, model = Translator(config, batch_size=3), model_of(learned / "model")
+    written = translator.translate(model, LineChunk(0, text)).text.decode().split("\n")[:-1]
     if nbest:
         assert list(dict.fromkeys(int(line.split(" ")[0]) for line in written)) == [
             *range(len(text))

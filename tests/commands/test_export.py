@@ -68,7 +68,7 @@ def test_the_exported_pieces_split_words_as_decode_does() -> None:
     model = Path(__file__).parents[1] / "golden/model-2-bpe"
     assert s2s_here("export", "--model", model, "--onnx", "exported").code == 0
     splitter = SentencePieceProcessor(model_file="exported/subwords.en.model")
-    _, sentences = loaded(model, tokenised=True)
+    sentences = loaded(model, tokenised=True).codec
     for line in [*(model / "lines.en").read_text("utf-8").split("\n"), "one▁two ☃☃ on"]:
         words = line.replace("▁", "&#9601;").split(" ")
         pieces = [piece for word in words for piece in splitter.encode(word, out_type=str)]

@@ -10,11 +10,11 @@ from torch import Tensor
 from variants import loss, shape
 
 from s2s_cli.decoding import alignment
-from s2s_cli.decoding.alignment import alignments, groups, links
+from s2s_cli.decoding.alignment import Aligner, alignments, groups, links
 from s2s_cli.decoding.beam import Hypothesis
-from s2s_cli.decoding.wording import Wording
 from s2s_cli.errors import UserError
 from s2s_cli.inference.ensemble import Ensemble
+from s2s_cli.inference.replicas import LoadedModel
 from s2s_cli.inference.sentences import Sentences
 from s2s_cli.inference.variants import scorer_of
 from s2s_cli.model.config import Shape
@@ -117,7 +117,7 @@ def test_links_are_the_largest_weights_however_few_fit_into_memory(
 
 
 def rigged(monkeypatch: pytest.MonkeyPatch, found: list[list[int]]) -> None:
-    monkeypatch.setattr("s2s_cli.decoding.wording.links", lambda *_: found)
+    monkeypatch.setattr("s2s_cli.decoding.alignment.links", lambda *_: found)
 
 
 def hypothesis(*tokens: int) -> Hypothesis:
@@ -131,21 +131,22 @@ def test_unknown_words_become_the_words_that_were_looked_at(
     vocabularies = Vocabulary(["the"], [1]), Vocabulary(["le", "UNK"], [1, 1])
     sentences = Sentences(Description(Shape(3, 4, 1, 1, 1), facts, *vocabularies), tokenised=True)
     lines = [sentences.source_words(line) for line in ("the Zoë  naps", "", "the")]
+    loaded = LoadedModel(scorer_of(model("dot")), sentences)
     found = [[hypothesis(UNK, 3, UNK), hypothesis(2)], [], [hypothesis(UNK)]]
     dictionary = {"naps": ["fait", "la", "sieste"], "the": ["never"]}
 
-    def words(wording: Wording) -> list[list[tuple[str, list[tuple[int, int]]]]]:
-        worded = wording.worded(scorer_of(model("dot")), sentences, lines, found)
-        return [[(" ".join(each.pieces), each.pairs) for each in line] for line in worded]
+    def words(aligner: Aligner) -> list[list[tuple[str, list[tuple[int, int]]]]]:
+        aligned = aligner.align(loaded, lines, found)
+        return [[(" ".join(each.pieces), [*each.pairs]) for each in line] for line in aligned]
 
     rigged(monkeypatch, [[1, 0, 2], [0]])
-    assert words(Wording(replace_unk=True)) == [
+    assert words(Aligner(replace_unk=True)) == [
         [("Zoë UNK naps", [(1, 0), (0, 1), (2, 2)]), ("le", [])],
         [],
         [("the", [(0, 0)])],
     ]
     rigged(monkeypatch, [[1, 0, 2], [2], [0]])
-    assert words(Wording(True, dictionary, True)) == [
+    assert words(Aligner(True, dictionary, True)) == [
         [
             ("Zoë UNK fait la sieste", [(1, 0), (0, 1), (2, 2), (2, 3), (2, 4)]),
             ("le", [(2, 0)]),
@@ -153,9 +154,9 @@ def test_unknown_words_become_the_words_that_were_looked_at(
         [],
         [("never", [(0, 0)])],
     ]
-    assert words(Wording(alignments=True))[0][0] == ("UNK_ UNK UNK_", [(1, 0), (0, 1), (2, 2)])
+    assert words(Aligner(alignments=True))[0][0] == ("UNK_ UNK UNK_", [(1, 0), (0, 1), (2, 2)])
     rigged(monkeypatch, [])
-    assert words(Wording())[0] == [("UNK_ UNK UNK_", []), ("le", [])]
+    assert words(Aligner())[0] == [("UNK_ UNK UNK_", []), ("le", [])]
 
 
 def in_pieces(kind: SubwordKind, counts: Counter[str], size: int, target: list[str]) -> Sentences:
@@ -186,11 +187,10 @@ def test_pieces_of_longer_words_are_not_looked_up(
     sentences = in_pieces(kind, Counter({"low": 9, "one": 9}), 16, ["un", "UNK"])
     line = sentences.source_words(source)
     rigged(monkeypatch, [[0, len(line) - 1]])
-    wording = Wording(True, {"one": ["une", "fois"], "low": ["bas"]})
-    (worded,) = wording.worded(
-        scorer_of(model("dot")), sentences, [line], [[hypothesis(UNK, UNK)]]
-    )[0]
-    assert sentences.words(worded.pieces) == expected.split(" ")
+    aligner = Aligner(True, {"one": ["une", "fois"], "low": ["bas"]})
+    loaded = LoadedModel(scorer_of(model("dot")), sentences)
+    (aligned,) = aligner.align(loaded, [line], [[hypothesis(UNK, UNK)]])[0]
+    assert sentences.words(aligned.pieces) == expected.split(" ")
 
 
 def test_no_words_have_no_alignment() -> None:

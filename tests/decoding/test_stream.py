@@ -1,11 +1,12 @@
-"""A stream in pieces: each line has its number, no worker is left idle, no second counts twice."""
+"""A stream in chunks: each line has its number, no worker is left idle, no second counts twice."""
 
 import random
 
 import pytest
 
 from s2s_cli.decoding.config import BeamConfig
-from s2s_cli.decoding.stream import Busy, Counts, default_batch_size, lookahead, pieces
+from s2s_cli.decoding.stream import BusyTime, default_batch_size, lookahead, share_lines
+from s2s_cli.decoding.translate import Counts
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
@@ -14,7 +15,7 @@ def test_pieces_are_the_stream_and_every_worker_has_one(workers: int) -> None:
     lines = ["x" * draw.randrange(100) for _ in range(3000)]
     ahead = workers * lookahead(default_batch_size(BeamConfig()))
     chunks = [lines[start : start + ahead] for start in range(0, len(lines), ahead)]
-    got = list(pieces(chunks, workers))
+    got = list(share_lines(chunks, workers))
     assert [line for piece in got for line in piece.lines] == lines
     assert len(got) == len(chunks) * workers
     for piece in got:
@@ -26,14 +27,14 @@ def test_pieces_are_the_stream_and_every_worker_has_one(workers: int) -> None:
 
 def test_one_worker_takes_a_chunk_as_it_came() -> None:
     chunks = [["one", "two"], ["three"]]
-    assert [piece.lines for piece in pieces(chunks, 1)] == chunks
+    assert [piece.lines for piece in share_lines(chunks, 1)] == chunks
 
 
 def test_time_counts_once_however_many_work() -> None:
     draw = random.Random(2)
     begins = sorted(draw.randrange(1000) for _ in range(100))
     spans = [(begin, begin + draw.randrange(1, 20)) for begin in begins]
-    busy = Busy()
+    busy = BusyTime()
     for begin, end in spans:
         busy.add(begin, end)
     assert busy.seconds == sum(any(begin <= t < end for begin, end in spans) for t in range(1100))

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from s2s_cli.decoding.config import BeamConfig
-from s2s_cli.decoding.stream import Counts, Piece, decode_piece, pieces
+from s2s_cli.decoding.stream import share_lines
+from s2s_cli.decoding.translate import Counts, LineChunk, Translator
 from s2s_cli.inference import replicas as module
 from s2s_cli.inference.replicas import Replicas
 
@@ -27,14 +28,16 @@ def test_pieces_add_up_to_the_whole_in_counts_and_in_arithmetic(tiny_experiment:
     replicas = Replicas((tiny_experiment / "model",), (CPU,), "fp32", False, 1)
     lines = ["one two three", "", "four", "five " * 1100, "six seven", "eight", "nine ten one two"]
     config = BeamConfig(beam=3, nbest=2, max_length=4)
-    whole = decode_piece(replicas, config, 4, Piece(0, lines))
+    model, translator = replicas.load(0), Translator(config, 4, measure=True)
+    whole = translator.translate(model, LineChunk(0, lines))
     assert (whole.counts.lines, whole.counts.blank, whole.counts.cut) == (7, 1, 1)
     assert whole.counts.flops > 0
     total = Counts()
     text = b""
-    for piece in pieces([lines[:5], lines[5:]], 2):
-        translated = decode_piece(replicas, config, 4, piece)
+    for chunk in share_lines([lines[:5], lines[5:]], 2):
+        translated = translator.translate(model, chunk)
         total.add(translated.counts)
         text += translated.text
     assert text == whole.text
     assert total == whole.counts
+    assert Translator(config, 4).translate(model, LineChunk(0, lines)).counts.flops == 0

@@ -1,0 +1,158 @@
+"""Translating a chunk of lines: words to ids, beam search in batches, hypotheses to lines."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from s2s_cli.decoding.beam import AlignedHypothesis, Hypothesis, search
+from s2s_cli.decoding.config import BeamConfig
+from s2s_cli.inference.replicas import LoadedModel
+from s2s_cli.inference.sentences import Sentences
+from s2s_cli.text.nbest import format_entry
+
+if TYPE_CHECKING:
+    from s2s_cli.decoding.alignment import Aligner
+
+# Hypotheses searched together: enough for full blocks of rows, few enough for small states.
+ROWS_OF_BATCH = 1024
+
+
+@dataclass(frozen=True)
+class LineChunk:
+    """Consecutive lines of a stream; the first is its line ``first``, from 0."""
+
+    first: int
+    lines: list[str]
+
+
+@dataclass
+class Counts:
+    """Statistics of a stream, or of a chunk of it; ``flops`` where they are measured."""
+
+    lines: int = 0
+    blank: int = 0
+    cut: int = 0
+    at_limit: int = 0
+    source_words: int = 0
+    target_words: int = 0
+    flops: int = 0
+
+    def add(self, other: "Counts") -> None:
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+
+
+@dataclass(frozen=True)
+class ChunkResult:
+    """The translation of a chunk: lines of bytes, and when it was made (`time.monotonic`)."""
+
+    text: bytes
+    counts: Counts
+    begin: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Translator:
+    """How lines are translated, with any model.
+
+    Attributes:
+        config: of beam search.
+        batch_size: sentences decoded together.
+        aligner: what attention is used for; None if for nothing.
+        measure: count floating-point operations.
+    """
+
+    config: BeamConfig
+    batch_size: int
+    aligner: "Aligner | None" = None
+    measure: bool = False
+
+    def translate(self, model: LoadedModel, chunk: LineChunk) -> ChunkResult:
+        """Translate each line, or list its n-best hypotheses; blank lines stay blank.
+
+        A blank line, and a line for which the model has nothing, is never left out; an n-best
+        list has an entry with an empty hypothesis for it.
+        """
+        begin, scorer, codec = time.monotonic(), model.scorer, model.codec
+        flops, cut = scorer.flops if self.measure else 0, codec.cut
+        lines = [codec.source_words(line) for line in chunk.lines]
+        sources = [codec.ids(words) for words in lines]
+        found = self.search(model, sources)
+        assert len(found) == len(chunk.lines)
+        numbered = enumerate(self.aligned(model, lines, found), chunk.first)
+        text = "".join(
+            line + "\n"
+            for number, hypotheses in numbered
+            for line in self.output(model, number, hypotheses)
+        )
+        counts = count_results(sources, found)
+        counts.cut = codec.cut - cut
+        counts.flops = scorer.flops - flops if self.measure else 0
+        return ChunkResult(text.encode(), counts, begin, time.monotonic())
+
+    def search(self, model: LoadedModel, sources: list[list[int]]) -> list[list[Hypothesis]]:
+        """Hypotheses of each source; sentences of like length share a batch, the longest first."""
+        order = sorted(
+            (index for index, source in enumerate(sources) if source),
+            key=lambda index: -len(sources[index]),
+        )
+        found: list[list[Hypothesis]] = [[] for _ in sources]
+        for start in range(0, len(order), self.batch_size):
+            batch = order[start : start + self.batch_size]
+            results = search(model.scorer, [sources[index] for index in batch], self.config)
+            for index, hypotheses in zip(batch, results, strict=True):
+                found[index] = hypotheses
+        return found
+
+    def aligned(
+        self, model: LoadedModel, lines: list[list[str]], found: list[list[Hypothesis]]
+    ) -> list[list[AlignedHypothesis]]:
+        """The hypotheses ``found`` of each of ``lines`` in words, aligned if that is asked for."""
+        if self.aligner:
+            return self.aligner.align(model, lines, found)
+        pieces = model.codec.pieces
+        return [[AlignedHypothesis(each, pieces(each.tokens)) for each in line] for line in found]
+
+    def output(
+        self, model: LoadedModel, number: int, hypotheses: list[AlignedHypothesis]
+    ) -> Iterator[str]:
+        """The lines of sentence ``number``."""
+        if self.config.nbest:
+            yield from self.nbest_list(model, number, hypotheses)
+        else:
+            yield best_line(model.codec, hypotheses)
+
+    def nbest_list(
+        self, model: LoadedModel, number: int, hypotheses: list[AlignedHypothesis]
+    ) -> Iterator[str]:
+        """Entries of sentence ``number``: words, log probability of each member, total."""
+        aligned = self.aligner is not None and self.aligner.alignments
+        if not hypotheses:  # with the features of all others, so that `rescore` can weigh them
+            nothing = [(f"S2S{member}", [0.0]) for member in range(model.scorer.members)]
+            yield format_entry(number, "", nothing, 0.0, [] if aligned else None)
+        for each in hypotheses:
+            features = [
+                (f"S2S{member}", [log_prob])
+                for member, log_prob in enumerate(each.hypothesis.member_log_probs)
+            ]
+            pairs = each.pairs if aligned else None
+            text = " ".join(model.codec.listed(each.pieces))
+            yield format_entry(number, text, features, each.hypothesis.score, pairs)
+
+
+def best_line(codec: Sentences, hypotheses: list[AlignedHypothesis]) -> str:
+    if not hypotheses:
+        return ""
+    return codec.text(codec.words(hypotheses[0].pieces))
+
+
+def count_results(sources: list[list[int]], found: list[list[Hypothesis]]) -> Counts:
+    counts = Counts(lines=len(sources), source_words=sum(map(len, sources)))
+    for source, hypotheses in zip(sources, found, strict=True):
+        counts.blank += not source
+        if hypotheses:
+            counts.target_words += len(hypotheses[0].tokens)
+            counts.at_limit += hypotheses[0].at_limit
+    return counts
