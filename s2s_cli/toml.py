@@ -12,18 +12,18 @@ from typing import Any
 from s2s_cli.errors import UserError
 
 
-def parse_toml(content: bytes, path: Path, exit_code: int = 1) -> dict[str, Any]:
-    """Parse what stands in ``path``.
+def parse_toml(content: bytes, path: Path, refusal: type[UserError] = UserError) -> dict[str, Any]:
+    """Parse the ``content`` of ``path``.
 
     Raises:
-        UserError: no TOML.
+        UserError: it is no TOML; the class is ``refusal``.
     """
     import tomllib  # only where there is a file to read
 
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:  # also of numbers with thousands of digits
-        raise UserError(f"{path}: not valid TOML: {error}", exit_code=exit_code) from None
+        raise refusal(f"{path}: not valid TOML: {error}") from None
 
 
 def toml_section(title: str, entries: Mapping[str, Any]) -> str:

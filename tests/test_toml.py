@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2s_cli.errors import UserError
+from s2s_cli.errors import UsageError, UserError
 from s2s_cli.toml import parse_toml, toml_section
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
@@ -42,7 +42,7 @@ def test_a_name_that_is_no_text_is_refused() -> None:
 )
 def test_what_is_no_toml_is_told_with_its_path(content: bytes) -> None:
     with pytest.raises(UserError, match=r"^w\.toml: not valid TOML") as error:
-        parse_toml(content, Path("w.toml"), exit_code=2)
+        parse_toml(content, Path("w.toml"), UsageError)
     assert error.value.exit_code == 2
 
 

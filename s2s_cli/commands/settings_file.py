@@ -79,7 +79,7 @@ def read_settings(path: Path, known: Known) -> dict[str, dict[str, Any]]:
         UserError: missing file, invalid TOML, unknown section or key, a value no flag could have.
     """
     try:
-        document = parse_toml(path.read_bytes(), path, exit_code=2)
+        document = parse_toml(path.read_bytes(), path, UsageError)
     except FileNotFoundError:
         refuse(path, "no such settings file")
     defaults: dict[str, dict[str, Any]] = {}
