@@ -16,7 +16,7 @@ from s2s_cli.text.tokenise import make_tokeniser, tokeniser_kind
 
 
 def best(entries: list[Entry], reference: str) -> Entry:
-    """The entry closest to the tokenised reference; of equals, the first."""
+    """Choose the entry closest to the tokenised reference; of equals, the first."""
     from sacrebleu.metrics.bleu import BLEU
 
     metric = BLEU(tokenize="none", effective_order=True)
@@ -26,7 +26,7 @@ def best(entries: list[Entry], reference: str) -> Entry:
 
 
 def picked(nbest: Path, references: list[str] | None, first_id: int) -> list[list[str]]:
-    """The words of each segment's pick; the list must have the segments ``first_id``, + 1, ..."""
+    """Pick the words of each segment; the list must have the segments ``first_id``, + 1, ..."""
     picks: list[list[str]] = []
     for number, entries in read_segments(nbest):
         segment = number - first_id

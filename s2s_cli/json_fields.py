@@ -1,4 +1,4 @@
-"""From a JSON object to a dataclass: each entry is checked against the type of its field."""
+"""Dataclasses from JSON objects: each entry is checked against the type of its field."""
 
 import dataclasses
 import math
@@ -64,7 +64,7 @@ def required_fields(cls: type) -> list[str]:
 
 
 def fits(entry: object, kind: Any, *, low: float = -math.inf, high: float = math.inf) -> bool:
-    """Whether ``entry`` is of the type ``kind``: true is no number, and neither is NaN.
+    """Return whether ``entry`` is of the type ``kind``: true is no number, and neither is NaN.
 
     Args:
         entry: a parsed JSON value.

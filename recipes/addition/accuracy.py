@@ -23,7 +23,7 @@ Curves = dict[str, list[float]]
 
 
 def measured(systems: list[str], epochs: int) -> Curves:
-    """For each system its accuracy after each epoch, in per cent."""
+    """Measure the accuracy of each system after each epoch, in per cent."""
     sums = lines(WORK / "corpus/test.sum")
     return {
         system: [
@@ -39,12 +39,12 @@ def lines(path: Path) -> list[str]:
 
 
 def accuracy(found: list[str], sums: list[str]) -> float:
-    """Per cent of lines that are right to the last digit."""
+    """Percentage of lines that are right to the last digit."""
     return 100 * sum(one == other for one, other in zip(found, sums, strict=True)) / len(sums)
 
 
 def table(curves: Curves) -> Table:
-    """A row for each epoch."""
+    """Make a table with a row for each epoch."""
     rows = [
         [str(epoch), *(f"{each:.2f}" for each in row)]
         for epoch, row in enumerate(zip(*curves.values(), strict=True), start=1)
@@ -53,7 +53,7 @@ def table(curves: Curves) -> Table:
 
 
 def plot(curves: Curves) -> "Figure":
-    """A line for each system."""
+    """Plot a line for each system."""
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = canvas(7.2, 3.9)

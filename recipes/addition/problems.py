@@ -16,7 +16,7 @@ SIDES = ("problem", "sum")
 
 
 def drawn(seed: int, most_digits: int) -> Iterator[tuple[int, int]]:
-    """Pairs of numbers of one to ``most_digits`` digits, none twice in either order."""
+    """Draw pairs of numbers of one to ``most_digits`` digits, none twice in either order."""
     draw = random.Random(seed)
     seen: set[tuple[int, int]] = set()
     while len(seen) < problems(most_digits):
@@ -28,7 +28,7 @@ def drawn(seed: int, most_digits: int) -> Iterator[tuple[int, int]]:
 
 
 def problems(most_digits: int) -> int:
-    """How many there are with numbers of up to so many digits."""
+    """Number of problems with numbers of up to so many digits."""
     numbers: int = 10**most_digits
     return numbers * (numbers + 1) // 2
 

@@ -22,7 +22,7 @@ LARGEST = 1 << 26  # bytes of a file, some times what the largest has
 
 
 def fetch(name: str, folder: Path | None, url: str) -> bytes:
-    """The uncompressed text of one file, from ``folder`` or from below ``url``."""
+    """Fetch the uncompressed text of one file, from ``folder`` or from below ``url``."""
     if folder is not None:
         return (folder / name).read_bytes()
     with urllib.request.urlopen(f"{url}/{name}.gz", timeout=TIMEOUT_SECONDS) as answer:

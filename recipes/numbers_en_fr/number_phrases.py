@@ -27,7 +27,7 @@ FRENCH_TENS = ". dix vingt trente quarante cinquante soixante soixante quatre-vi
 
 
 def english(number: int) -> str:
-    """The English phrase for ``number`` (0 .. 999,999)."""
+    """Write ``number`` (0 .. 999,999) in English."""
     thousands, rest = divmod(number, 1000)
     if not thousands:
         return english_below_1000(rest)
@@ -53,7 +53,7 @@ def english_below_100(number: int) -> str:
 
 
 def french(number: int) -> str:
-    """The French phrase for ``number`` (0 .. 999,999), in the spelling from before 1990."""
+    """Write ``number`` (0 .. 999,999) in French, in the spelling from before 1990."""
     thousands, rest = divmod(number, 1000)
     if not thousands:
         return french_below_1000(rest, last=True)
@@ -88,7 +88,7 @@ def french_below_100(number: int, last: bool) -> str:
 
 
 def distinct_numbers(seed: int) -> Iterator[int]:
-    """Numbers without repetition, short and long ones alike (one to six digits, evenly)."""
+    """Draw numbers without repetition, short and long ones alike (one to six digits, evenly)."""
     draw = random.Random(seed)
     seen: set[int] = set()
     while len(seen) < LIMIT:

@@ -27,7 +27,7 @@ SUMS = "SHA256SUMS"
 
 
 class BadArchiveError(Exception):
-    """What came is not the archive, and going on with it will not make it so."""
+    """Error of a download that is not the archive, and would not become it by going on."""
 
 
 def say(text: str) -> None:
@@ -35,7 +35,7 @@ def say(text: str) -> None:
 
 
 def receive(url: str, part: Path, known: int | None) -> None:
-    """One try to complete ``part``, of ``known`` bytes: the server is asked for what is missing.
+    """Try once to complete ``part``, of ``known`` bytes: the server is asked for what is missing.
 
     Raises:
         OSError, HTTPException: the connection failed or ended early; ``part`` has what came.
@@ -86,7 +86,7 @@ def copy(answer: Any, part: Path, start: int) -> None:
 
 
 def check(path: Path, archive: dict[str, Any], recorded: str | None) -> str:
-    """The SHA-256 of the archive at ``path``, which is the whole and right one.
+    """Check that the archive at ``path`` is whole and the right one; return its SHA-256.
 
     Raises:
         BadArchiveError: it is not.
@@ -109,7 +109,7 @@ def check(path: Path, archive: dict[str, Any], recorded: str | None) -> str:
 
 
 def read_to_its_end(path: Path) -> None:
-    """Every byte of the archive: compressed ones carry checksums of their own."""
+    """Read every byte of the archive: compressed ones carry checksums of their own."""
     try:
         packed = path.name.removesuffix(".part").endswith("gz")
         with gzip.open(path) if packed else path.open("rb") as content:
@@ -124,7 +124,7 @@ def read_to_its_end(path: Path) -> None:
 
 
 def fetch(archive: dict[str, Any], path: Path, recorded: str | None, pauses: list[float]) -> str:
-    """The SHA-256 of the archive, which lies at ``path`` in the end."""
+    """Download the archive to ``path`` unless it is there; return its SHA-256."""
     if path.exists():
         found = check(path, archive, recorded)
         say(f"{path.name}: is there")

@@ -28,7 +28,7 @@ MODELS = 6
 
 @dataclass
 class Need:
-    """What a stage takes; None where nothing is known."""
+    """Disk, memory and time that a stage takes; None where nothing is known."""
 
     disk: float | None = None
     memory: float | None = None
@@ -37,7 +37,7 @@ class Need:
 
 
 class Counts:
-    """The sizes that the formulas take."""
+    """Sizes that the formulas take."""
 
     def __init__(self, given: argparse.Namespace) -> None:
         self.cores = os.cpu_count() or 1
@@ -56,7 +56,7 @@ class Counts:
         self.measured = last_speed(given.work)
 
     def weights(self) -> float:
-        """Parameters of a model, biases left out, with vocabularies as large as they may be."""
+        """Count the parameters of a model without biases, with the largest vocabularies."""
         train, vocab = self.settings.get("train", {}), self.settings.get("vocab", {})
         layers, hidden = train.get("layers", 4), train.get("hidden-size", 1000)
         width = train.get("embedding-size", 1000)
@@ -74,7 +74,7 @@ def size(archive: dict[str, Any]) -> float:
 
 
 def last_speed(work: Path) -> float | None:
-    """Words a second of the training that has last said so."""
+    """Read the words a second of the training that has last logged them."""
     logs = sorted(work.glob("train/*/metrics.jsonl"), key=lambda path: path.stat().st_mtime)
     for log in reversed(logs):
         told = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
@@ -111,7 +111,7 @@ def need(stage: str, counts: Counts, source: str) -> Need:
 
 
 def training(counts: Counts) -> Need:
-    """Weights and gradients in fp32; best.pt and the last two checkpoints of each model."""
+    """Estimate fp32 weights and gradients, best.pt and the last two checkpoints of each model."""
     model, epochs = 4 * counts.weights(), counts.settings.get("train", {}).get("epochs", 7.5)
     speed, note = counts.measured, "at the speed of the last training"
     if speed is None:

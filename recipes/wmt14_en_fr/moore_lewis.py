@@ -42,7 +42,7 @@ class Model:
     """Bigrams of sentences as ids, smoothed: P(w|v) = (c(vw) + T(v) P(w)) / (c(v) + T(v))."""
 
     def __init__(self, sentences: Iterable[list[int]], size: int) -> None:
-        """``size`` is the number of ids."""
+        """Make a model of ``size`` ids."""
         self.size = size
         self.pairs: Counter[int] = Counter()
         for ids in sentences:
@@ -109,7 +109,7 @@ def read_pairs(prefix: str) -> Iterator[Pair]:
 
 
 def sample(pairs: Iterable[Pair], size: int, seed: int) -> list[Pair]:
-    """``size`` of the pairs, each as likely as another (reservoir sampling)."""
+    """Draw ``size`` of the pairs, each as likely as another (reservoir sampling)."""
     draw, kept = random.Random(seed), []
     for number, pair in enumerate(pairs):
         if number < size:
@@ -132,7 +132,7 @@ def score(differences: list[Difference], pair: Pair) -> float:
 
 
 def write_scores(pairs: Iterator[Pair], differences: list[Difference], path: Path) -> None:
-    """One float32 a pair; those that an earlier run wrote are passed over."""
+    """Write one float32 a pair; those that an earlier run wrote are skipped."""
     part = path.with_name(f"{path.name}.part")
     done = part.stat().st_size // 4 if part.exists() else 0
     with part.open("ab") as out:
@@ -147,7 +147,7 @@ def write_scores(pairs: Iterator[Pair], differences: list[Difference], path: Pat
 
 
 def keys(path: Path) -> Iterator[int]:
-    """The scores as integers in the same order (the bits of a float32, turned)."""
+    """Read the scores as integers in the same order (the bits of a float32, turned)."""
     with path.open("rb") as scores:
         while block := scores.read(4 * PIECE):
             for bits in array("I", block):
@@ -155,7 +155,7 @@ def keys(path: Path) -> Iterator[int]:
 
 
 def cut(path: Path, keep: int) -> tuple[int, int]:
-    """The key of the ``keep``-th best score, and how many pairs of that key are among the best.
+    """Find the key of the ``keep``-th best score, and count the pairs of that key among the best.
 
     Two passes over the file, by the upper and the lower half of the key: no sorting.
     """
@@ -169,7 +169,7 @@ def cut(path: Path, keep: int) -> tuple[int, int]:
 
 
 def nth(counts: Counter[int], number: int) -> tuple[int, int]:
-    """Where the ``number``-th smallest lies (from 1), and its number among those there."""
+    """Find the bin of the ``number``-th smallest (from 1), and its number within the bin."""
     for value in sorted(counts):
         if number <= counts[value]:
             return value, number
@@ -178,7 +178,7 @@ def nth(counts: Counter[int], number: int) -> tuple[int, int]:
 
 
 def write_best(given: argparse.Namespace, scores: Path, general: int) -> dict[str, object]:
-    """Write the usable in-domain pairs and the ``general`` best others; what was kept."""
+    """Write the usable in-domain pairs and the ``general`` best others; count what was kept."""
     limit, ties = cut(scores, general)
     kept: Counter[str] = Counter()
     ordered = keys(scores)

@@ -39,7 +39,7 @@ class Supply:
         self.left = phrases(pairs)
 
     def take(self, pairs: int, noise: int = 0) -> dict[str, str]:
-        """Both sides of a text, ``noise`` lines of no language at its end."""
+        """Take both sides of a text, with ``noise`` lines of no language at its end."""
         taken = {side: lines[:pairs] for side, lines in self.left.items()}
         self.left = {side: lines[pairs:] for side, lines in self.left.items()}
         extra = [NOISE.format(n=n) for n in range(noise)]
@@ -47,7 +47,7 @@ class Supply:
 
 
 def member(name: str, text: str) -> bytes:
-    """The content of an archive's member in the form that its name tells."""
+    """Make the content of an archive's member in the form that its name tells."""
     if name.endswith(".sgm"):
         lines = enumerate(text.splitlines(), 1)
         text = "".join(f'<seg id="{i}">{line}</seg>\n' for i, line in lines)
@@ -68,7 +68,7 @@ def write_archive(path: Path, members: dict[str, bytes]) -> None:
 
 
 def write_site(directory: Path, supply: Supply) -> None:
-    """Every archive in site/, and sources.toml, in which nothing is known of their content."""
+    """Write every archive in site/, and sources.toml, which knows nothing of their content."""
     (directory / "site").mkdir(parents=True, exist_ok=True)
     sources = tomllib.loads((HERE / "sources.toml").read_text(encoding="utf-8"))
     lines = []

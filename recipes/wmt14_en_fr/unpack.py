@@ -25,7 +25,7 @@ Text = dict[str, Any]
 
 
 class WrongTextError(Exception):
-    """The archive has not what sources.toml says."""
+    """Error of an archive that has not what sources.toml says."""
 
 
 def unpack(archive: Path, texts: list[Text], output: Path) -> None:
@@ -75,13 +75,13 @@ def verify(content: bytes, expected: str | None, name: str) -> None:
 
 
 def running_text(sgm: bytes) -> bytes:
-    """The segments of an sgm file, one a line, entities resolved."""
+    """Extract the segments of an sgm file, one a line, entities resolved."""
     segments = (html.unescape(each).strip(" \r\n\t") for each in SEGMENT.findall(sgm.decode()))
     return "".join(f"{each}\n" for each in segments).encode()
 
 
 def count_lines(path: Path) -> int:
-    """Lines of a compressed file; reading it to the end also verifies it."""
+    """Count the lines of a compressed file; reading it to the end also verifies it."""
     try:
         with gzip.open(path) as lines:
             return sum(block.count(b"\n") for block in iter(lambda: lines.read(BLOCK), b""))
@@ -90,7 +90,7 @@ def count_lines(path: Path) -> int:
 
 
 def check(text: Text, output: Path) -> None:
-    """Both sides have the pairs they should have."""
+    """Check that both sides have the pairs they should have."""
     counts = [count_lines(path_of(output, text, side)) for side in SIDES]
     told = f"{text['name']}: {counts[0]:,} English lines, {counts[1]:,} French ones"
     known = text.get("pairs", counts[0])

@@ -41,7 +41,7 @@ class Batch:
 
 
 def plan_epoch(split: Split, batch_size: int, seed: int, epoch: int) -> list[Tensor]:
-    """The sentence numbers of each batch of an epoch, in order.
+    """Draw the sentence numbers of each batch of an epoch, in order.
 
     Every pair is in exactly one batch; sources and targets of a batch have about one length each
     (§3.4), and all batches but one are full. The same arguments always give the same plan.
@@ -54,7 +54,7 @@ def plan_epoch(split: Split, batch_size: int, seed: int, epoch: int) -> list[Ten
 
 
 def plan_in_order(split: Split, batch_size: int) -> list[Tensor]:
-    """The same kind of batches without chance, for validation."""
+    """Plan the same kind of batches without chance, for validation."""
     return cut_batches(split, torch.arange(len(split)), batch_size)
 
 
@@ -69,7 +69,7 @@ def cut_batches(split: Split, order: Tensor, batch_size: int) -> list[Tensor]:
 
 
 def count_pair_words(split: Split, sentences: Tensor) -> tuple[int, int]:
-    """Words of the sources and of the targets of some pairs, `EOS` not counted."""
+    """Count the words of the sources and of the targets of some pairs, `EOS` not counted."""
     source, target = (
         int((side.offsets[sentences + 1] - side.offsets[sentences]).sum())
         for side in (split.source, split.target)
@@ -93,7 +93,7 @@ def make_batch(split: Split, sentences: Tensor) -> Batch:
 
 
 def packed_order(side: Side, sentences: Tensor, ends: int) -> tuple[PackedSequence, Tensor, Tensor]:
-    """Where the words of ``sentences`` stand when time steps follow each other.
+    """Order the words of ``sentences`` time step by time step.
 
     Args:
         side: of the corpus.
@@ -115,7 +115,7 @@ def packed_order(side: Side, sentences: Tensor, ends: int) -> tuple[PackedSequen
 
 
 def packed_to_device(sentences: PackedSequence, device: torch.device) -> PackedSequence:
-    """``sentences`` on ``device``, but for the batch sizes, which torch wants on the CPU."""
+    """Move ``sentences`` to ``device``, but for the batch sizes, which torch wants on the CPU."""
     data, sizes, *order = sentences
     return PackedSequence(
         data.to(device, non_blocking=True),

@@ -42,7 +42,7 @@ class Side:
         return self.gather(torch.tensor([index]))[1:-1]
 
     def gather(self, sentences: Tensor) -> Tensor:
-        """The ids of the sentences of these numbers, int32, with `EOS` before, between and after.
+        """Read the ids of some sentences, int32, with `EOS` before, between and after.
 
         Raises:
             UserError: the file is no longer what it was.
@@ -69,13 +69,13 @@ class Split:
         return len(self.source)
 
     def longest(self) -> tuple[int, int]:
-        """Words of the longest source and of the longest target."""
+        """Lengths in words of the longest source and of the longest target."""
         return int(self.source.lengths().max()), int(self.target.lengths().max())
 
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """What ``s2s vocab`` leaves for training.
+    """Vocabularies and sentence pairs that ``s2s vocab`` leaves for training.
 
     Attributes:
         valid: None where there is no validation text.
@@ -130,7 +130,7 @@ class Manifest:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def value(self, *keys: str, kind: type) -> Any:
-        """The entry at ``keys``, one level each.
+        """Look up the entry at ``keys``, one level each.
 
         Raises:
             UserError: missing, or not of type ``kind``.
@@ -143,7 +143,7 @@ class Manifest:
         return entry
 
     def count(self, *keys: str) -> int:
-        """The entry at ``keys``, a number of things."""
+        """Look up the entry at ``keys``, a number of things."""
         number: int = self.value(*keys, kind=int)
         if number < 0:
             raise self.damaged(f"{' → '.join(keys)} is negative")
@@ -154,7 +154,7 @@ class Manifest:
         return last in self.value(*outer, kind=dict)
 
     def check_splits(self) -> None:
-        """A split that is hidden by a damaged name or count is not one that is missing.
+        """Refuse a split that a damaged name or count hides: it is not one that is missing.
 
         Raises:
             UserError: an unknown name, or words where there are no pairs.
@@ -185,7 +185,7 @@ def open_split(
     sizes: tuple[int, int],
     manifest: Manifest,
 ) -> Split | None:
-    """The pairs of ``split``; None where there are none."""
+    """Open the pairs of ``split``; None where there are none."""
     if not manifest.has("splits", split) or manifest.count("splits", split, "pairs") == 0:
         return None
     source, target = (
@@ -210,7 +210,7 @@ def open_side(directory: Path, split: str, language: str, size: int, manifest: M
 
 
 def check_size(path: Path, expected: int, manifest: Manifest) -> None:
-    """Whether ``path`` has so many bytes, and should have."""
+    """Refuse a file of another size than the manifest's, or whose size does not fit the words."""
     if manifest.count("files", path.name, "bytes") != expected:
         raise manifest.damaged(f"size of {path.name} does not fit the number of words")
     actual = path.stat().st_size if path.is_file() else None
@@ -222,7 +222,7 @@ def check_size(path: Path, expected: int, manifest: Manifest) -> None:
 
 
 def read_offsets(path: Path, manifest: Manifest) -> Tensor:
-    """All numbers of a file that `check_size` has passed."""
+    """Read all numbers of a file that `check_size` has passed."""
     content = bytearray(path.read_bytes())
     sha256 = manifest.value("files", path.name, "sha256", kind=str)
     check_digest(path, hashlib.sha256(content).hexdigest(), sha256)

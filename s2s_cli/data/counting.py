@@ -1,4 +1,4 @@
-"""Counting the words of prepared text, and choosing the most frequent."""
+"""Count of the words of prepared text, and choice of the most frequent."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from s2s_cli.text.vocabulary import SYMBOLS, Vocabulary
 
 
 def read_words(path: Path) -> Iterator[list[str]]:
-    """The words of each line of prepared text.
+    """Yield the words of each line of prepared text.
 
     Raises:
         UserError: a blank line or a doubled space, which ``prep`` never writes here.
@@ -27,12 +27,12 @@ def read_words(path: Path) -> Iterator[list[str]]:
 
 
 def count_words(path: Path) -> Counter[str]:
-    """How often each word stands in a file of prepared text."""
+    """Count the occurrences of each word in a file of prepared text."""
     return Counter(chain.from_iterable(read_words(path)))
 
 
 def most_frequent(counts: Counter[str], size: int, min_count: int) -> Vocabulary:
-    """At most ``size`` rows, the two symbols counted; ties go to the lower code points."""
+    """Choose at most ``size`` rows, the two symbols counted; ties go to the lower code points."""
     frequent = [(word, count) for word, count in counts.items() if count >= min_count]
     frequent.sort(key=lambda entry: (-entry[1], entry[0]))
     chosen = frequent[: size - SYMBOLS]

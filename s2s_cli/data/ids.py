@@ -1,4 +1,4 @@
-"""The ids of a corpus, left on the disk and read sentence by sentence.
+"""Ids of a corpus, left on the disk and read sentence by sentence.
 
 They are read, not mapped into memory: where a mapped file becomes shorter or its disk fails, the
 system ends the process without a word.
@@ -55,7 +55,7 @@ class IdsFile:
         check_digest(self.path, digest.hexdigest(), sha256)
 
     def gather(self, starts: Tensor, lengths: Tensor) -> Tensor:
-        """So many ids from each start on, int32, with `EOS` before, between and after.
+        """Read so many ids from each start on, int32, with `EOS` before, between and after.
 
         Raises:
             UserError: the file has become shorter since it was opened, or has ids of no word.
@@ -78,7 +78,7 @@ class IdsFile:
                 yield bytearray(self._read(min(BYTES_PER_CHECK, end - place), place))
 
     def _read(self, count: int, place: int) -> bytes:
-        """So many bytes from ``place`` on."""
+        """Read so many bytes from ``place`` on."""
         content = b""
         while len(content) < count:
             more = os.pread(self._descriptor, count - len(content), place + len(content))
@@ -100,7 +100,7 @@ class IdsFile:
 
 
 def check_digest(path: Path, found: str, expected: str) -> None:
-    """Whether a file has the bytes that were written, to the last bit.
+    """Refuse a file that has not the bytes that were written, to the last bit.
 
     Raises:
         UserError: its digest is another.

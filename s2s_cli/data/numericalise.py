@@ -33,7 +33,7 @@ BUFFERED_WORDS = 1 << 18
 
 @dataclass(frozen=True)
 class VocabConfig:
-    """The sizes of the vocabularies."""
+    """Sizes of the vocabularies."""
 
     data: Path = setting(Path("data"), "Directory that `s2s prep` wrote.")
     source_size: int = setting(
@@ -56,14 +56,14 @@ class LanguageReport:
     unknown: dict[str, int] = field(default_factory=dict)
 
     def coverage(self, split: str) -> float:
-        """Running words of ``split`` that are in the vocabulary, in per cent."""
+        """Percentage of the running words of ``split`` that are in the vocabulary."""
         words = self.words[split]
         return 100 * (words - self.unknown[split]) / words if words else 100.0
 
 
 @dataclass
 class VocabReport:
-    """What ``s2s vocab`` made."""
+    """Report of ``s2s vocab``."""
 
     languages: list[LanguageReport]
     pairs: dict[str, int]
@@ -101,7 +101,7 @@ def numericalise(config: VocabConfig) -> VocabReport:
 
 
 def write_corpus(config: VocabConfig, facts: Facts) -> VocabReport:
-    """As `numericalise`."""
+    """Do the work of `numericalise`, with the directory locked."""
     languages = choose_vocabularies(config, facts)
     splits = [
         split
@@ -175,7 +175,7 @@ def write_split(
 
 
 def encode_lines(path: Path, vocabulary: Vocabulary, reverse: bool) -> Iterator["array[int]"]:
-    """The ids of each line, last word first where ``reverse``."""
+    """Yield the ids of each line, last word first where ``reverse``."""
     look_up = vocabulary.ids.get
     for words in read_words(path):
         if reverse:
@@ -247,7 +247,7 @@ def remove_split(
 
 
 def make_manifest(facts: Facts, report: VocabReport) -> dict[str, Any]:
-    """What corpus.json says: enough to notice any file that is not of this corpus."""
+    """Make the content of corpus.json: enough to notice any file that is not of this corpus."""
     return {
         "format": facts.format,
         "facts": facts.entries(facts.format),

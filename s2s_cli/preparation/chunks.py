@@ -34,7 +34,7 @@ class SplitFiles:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some pairs for one worker; the first is line ``first`` of its files, from 1.
+    """Pairs of lines for one worker; the first is line ``first`` of its files, from 1.
 
     Attributes:
         sides: by language the bytes themselves, or where they start and end in the file.
@@ -49,7 +49,7 @@ class Chunk:
         return min(PAIRS_PER_CHUNK, self.source.lines - self.first + 1)
 
     def read(self) -> tuple[bytes, ...]:
-        """The bytes of both sides."""
+        """Read the bytes of both sides."""
         return tuple(map(self._read_side, self.source.paths, self.sides))
 
     def _read_side(self, path: Path, side: bytes | tuple[int, int]) -> bytes:
@@ -61,7 +61,7 @@ class Chunk:
             return stream.read(end - start)
 
     def decode(self, sides: tuple[bytes, ...]) -> list[str]:
-        r"""What `read` gave as text whose every line ends with ``\n``, as `decode_line` reads it.
+        r"""Decode what `read` gave, as `decode_line` does; every line ends with ``\n``.
 
         Raises:
             UserError: invalid UTF-8 (names file and line); the file is not what it was.
@@ -111,7 +111,7 @@ def scan_split(split: str, paths: tuple[Path, Path]) -> SplitFiles:
 
 
 def chunk_starts(path: Path) -> tuple[int, list[int]]:
-    """The number of lines, and the byte at which every line 0, CHUNK, 2 CHUNK, ... starts.
+    """Count the lines, and find the byte at which each chunk of `PAIRS_PER_CHUNK` starts.
 
     The last entry is the size of the (uncompressed) text.
 

@@ -1,4 +1,4 @@
-"""Learning how words are split, from how often each word stands in the training text."""
+"""Learning of subwords from the words of the training text, each as often as it stands there."""
 
 import io
 import re
@@ -19,7 +19,7 @@ TOO_FEW = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 def learn_pieces(
     kind: SubwordKind, words: Counter[str], size: int, coverage: float, language: str
 ) -> bytes:
-    """A SentencePiece model with ``size`` pieces; the same words give the same bytes.
+    """Learn a SentencePiece model with ``size`` pieces; the same words give the same bytes.
 
     Words are learned from as they are, each as often as it was counted: no normalisation, no
     pieces of more than one word, no control symbols, no bytes in place of unknown characters.
@@ -69,7 +69,7 @@ def is_learned(word: str) -> bool:
 
 
 def explain_failure(error: str, size: int) -> str:
-    """What SentencePiece says, as what to do."""
+    """Turn a complaint of SentencePiece into what to do."""
     if most := TOO_MANY.search(error):
         return f"has too few words for {size:,} pieces; give --subword-size {most[1]} or less"
     if least := TOO_FEW.search(error):

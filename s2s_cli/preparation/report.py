@@ -24,7 +24,7 @@ class SplitReport:
 
 @dataclass
 class PrepReport:
-    """A report by split, and the odd characters of all text by side."""
+    """Reports by split, and the odd characters of all text by side."""
 
     languages: tuple[str, str]
     tokeniser: TokeniserKind

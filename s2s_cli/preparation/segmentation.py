@@ -1,4 +1,4 @@
-"""The second half of ``s2s prep --subwords bpe``: learn pieces from tokenised text and split it.
+"""Second half of ``s2s prep --subwords bpe``: learn pieces from tokenised text and split it.
 
 The text waits in files without names meanwhile, so nothing of it stays behind.
 """
@@ -32,7 +32,7 @@ class TemporaryText:
         self._stack = ExitStack()
 
     def open(self, path: Path) -> NamedWriter:
-        """A stream for the text that is to become ``path``."""
+        """Open a stream for the text that is to become ``path``."""
         with named_errors(str(path)):
             raw = tempfile.TemporaryFile(dir=self.directory, buffering=0)  # noqa: SIM115
         assert isinstance(raw, io.FileIO)
@@ -41,7 +41,7 @@ class TemporaryText:
         return stream
 
     def lines(self, path: Path) -> Iterator[list[str]]:
-        """The words of each line that was written for ``path``."""
+        """Yield the words of each line that was written for ``path``."""
         stream = self.files[path]
         stream.flush()
         with open(stream.fileno(), "rb", closefd=False) as text:
@@ -63,7 +63,7 @@ class TemporaryText:
 
 @dataclass(frozen=True)
 class SubwordSettings:
-    """What pieces are learned: `learn_pieces` says what each means."""
+    """Kind, number and coverage of the pieces to learn, as `learn_pieces` takes them."""
 
     kind: SubwordKind
     size: int
@@ -72,7 +72,7 @@ class SubwordSettings:
 
 @dataclass
 class Segmentation:
-    """How text was split.
+    """Result of splitting text.
 
     Attributes:
         subwords: for the facts.
@@ -113,7 +113,7 @@ def segment_text(
 
 
 def write_pieces(waiting: TemporaryText, text: Path, pieces: Splitter, outputs: AtomicFiles) -> int:
-    """Write ``text`` in pieces; how many there are."""
+    """Write ``text`` in pieces; return how many there are."""
     stream = outputs.open(text)
     count = 0
     with progress(f"splitting {text.name}", None, "lines") as advance:

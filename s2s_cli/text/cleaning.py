@@ -1,4 +1,4 @@
-"""Characters and entities that do not look like what they are, and what becomes of them."""
+"""Characters and entities that do not look like what they are, and their replacement."""
 
 import html
 import re
@@ -12,7 +12,7 @@ NO_BREAK_SPACE = "\u00a0"
 
 @dataclass(frozen=True)
 class CharacterClass:
-    """One kind of odd character.
+    """Odd characters that are treated alike.
 
     Attributes:
         name: what people call it.
@@ -78,7 +78,7 @@ def clean(line: str) -> str:
 
 
 def count_odd(line: str) -> Counter[str]:
-    """How many of each kind a line of raw text has; unknown entities are no entities."""
+    """Count the characters of each class in raw text; unknown entities are no entities."""
     found: Counter[str] = Counter()
     for match in ODD_TEXT.findall(line):
         if match in CLASS_OF:
@@ -89,7 +89,7 @@ def count_odd(line: str) -> Counter[str]:
 
 
 def clean_block(block: str) -> tuple[str, Counter[str]]:
-    r"""`clean` and `count_odd` for a block of lines, each ending with ``\n``."""
+    r"""Apply `clean` and `count_odd` to a block of lines, each ending with ``\n``."""
     parts, found, end = [], Counter[str](), 0
     for start, stop in suspect_lines(block):
         line = block[start:stop]
@@ -100,7 +100,7 @@ def clean_block(block: str) -> tuple[str, Counter[str]]:
 
 
 def count_odd_block(block: str) -> Counter[str]:
-    """`count_odd` for a block of lines."""
+    """Apply `count_odd` to a block of lines."""
     found: Counter[str] = Counter()
     for start, stop in suspect_lines(block):
         found.update(count_odd(block[start:stop]))
@@ -108,7 +108,7 @@ def count_odd_block(block: str) -> Counter[str]:
 
 
 def suspect_lines(block: str) -> Iterator[tuple[int, int]]:
-    """Where the lines that may have something odd in them start and end."""
+    """Find the start and end of each line that may have something odd in it."""
     end = 0
     while suspect := SUSPECT.search(block, end):
         start = block.rfind("\n", 0, suspect.start()) + 1

@@ -1,4 +1,4 @@
-"""A dictionary of words: what unknown words are replaced by."""
+"""Dictionary of words, for the replacement of unknown ones."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ Dictionary = dict[str, list[str]]
 
 
 def read_dictionary(path: Path) -> Dictionary:
-    """The target words of each source word; a line is ``word``, a tab or space, its target words.
+    """Read a dictionary; a line is a source word, a tab or space, and its target words.
 
     Raises:
         UserError: as `s2s_cli.files.read_lines`; a line of another form; a word with two entries.

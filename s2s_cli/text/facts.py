@@ -1,4 +1,4 @@
-"""What was decided when the text was prepared, and must hold wherever a model reads text."""
+"""Decisions made when the text was prepared, which hold wherever a model reads text."""
 
 import re
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ FACTS_FILE = "facts.json"
 
 @dataclass(frozen=True)
 class Facts:
-    """Decided by ``prep``, carried by ``vocab`` and ``train``, obeyed by ``decode``/``rescore``.
+    """Decisions of ``prep``, which travel with the data to ``decode`` and ``rescore``.
 
     Attributes:
         source_language: code of the source language, also the suffix of its files.
@@ -38,7 +38,7 @@ class Facts:
 
     @property
     def format(self) -> int:
-        """The lowest format in which they can be written."""
+        """Lowest format in which they can be written."""
         return PLAIN_FACTS_FORMAT if self.subwords == NO_SUBWORDS else FACTS_FORMAT
 
     @property
@@ -49,11 +49,11 @@ class Facts:
         write_json(directory / FACTS_FILE, self.as_json())
 
     def as_json(self) -> dict[str, Any]:
-        """What `read` reads."""
+        """The content of facts.json."""
         return {"format": self.format, **self.entries(self.format)}
 
     def entries(self, number: int) -> dict[str, Any]:
-        """What a file of format ``number`` holds of them."""
+        """The entries of a file of format ``number``."""
         plain = {name: getattr(self, name) for name in PLAIN_ENTRIES}
         if number == PLAIN_FACTS_FORMAT:
             return plain
@@ -61,7 +61,7 @@ class Facts:
 
     @classmethod
     def read(cls, directory: Path) -> "Facts":
-        """The facts that ``s2s prep`` left in ``directory``.
+        """Read the facts that ``s2s prep`` left in ``directory``.
 
         Raises:
             UserError: no such file, another format, missing or malformed entries.
@@ -75,7 +75,7 @@ class Facts:
 
     @classmethod
     def from_json(cls, value: dict[str, Any], where: Path, number: int) -> "Facts":
-        """The facts that stand in a larger file of format ``number``, or alone."""
+        """Read facts from a parsed file of format ``number``, or from an entry of one."""
         plain = {name: value.get(name) for name in PLAIN_ENTRIES}
         try:
             facts = from_json(cls, plain, "facts")
@@ -94,5 +94,5 @@ PLAIN_ENTRIES = required_fields(Facts)
 
 
 def is_language(code: str) -> bool:
-    """Whether ``code`` may be the suffix of files: no path, and not the suffix gz."""
+    """Return whether ``code`` may be the suffix of files: no path, and not the suffix gz."""
     return bool(re.fullmatch(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*", code)) and code != "gz"

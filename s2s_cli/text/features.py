@@ -19,7 +19,7 @@ FeatureLayout = dict[str, int]
 
 
 def entry_features(entry: Entry) -> dict[str, list[float]]:
-    """The values of each feature of ``entry``; a label that comes again goes on with its values.
+    """Parse the values of each feature; a label that comes again goes on with its values.
 
     Raises:
         ValueError: something that is no finite number.
@@ -47,7 +47,7 @@ def feature_tokens(entry: Entry) -> list[str]:
 
 
 def split_label(token: str) -> tuple[str, str]:
-    """Label and value of ``d=``, ``d:``, ``d=1`` or ``1``; either may be empty."""
+    """Split ``d=``, ``d:``, ``d=1`` or ``1`` into label and value; either may be empty."""
     if len(token) > 1 and token.endswith((":", "=")):
         return token[:-1], ""
     label, sign, value = token.partition("=")
@@ -87,7 +87,7 @@ class FeatureReader:
             self._labels = self._labels_of(tokens)
 
     def row(self, entry: Entry) -> list[float]:
-        """The total, where there is one, and all values.
+        """Read the total, where there is one, and all values.
 
         Raises:
             UserError: no number, or not the features of the first entry.
@@ -134,12 +134,12 @@ class FeatureReader:
 
 
 def describe_layout(layout: FeatureLayout) -> str:
-    """``LM0 (1), TM0 (4)``."""
+    """Format a layout for messages: ``LM0 (1), TM0 (4)``."""
     return ", ".join(f"{name} ({size})" for name, size in layout.items()) or "none"
 
 
 def feature_value(entry: Entry, name: str, path: Path) -> float:
-    """The value of the feature ``name``.
+    """Read the one value of the feature ``name``.
 
     Raises:
         UserError: ``entry`` has no such feature, or not one finite value of it.
@@ -158,7 +158,7 @@ def feature_value(entry: Entry, name: str, path: Path) -> float:
 
 
 def feature_texts(tokens: Sequence[str], name: str) -> Iterator[str]:
-    """The values of the feature ``name`` as they are written; no other one is looked at."""
+    """Yield the values of the feature ``name`` as they are written; others are not parsed."""
     for place, token in enumerate(tokens):
         if not token.startswith(name) or split_label(token)[0] != name:
             continue
@@ -167,5 +167,5 @@ def feature_texts(tokens: Sequence[str], name: str) -> Iterator[str]:
 
 
 def has_feature(entry: Entry, name: str) -> bool:
-    """Whether ``entry`` has a feature called ``name``, whatever its values are."""
+    """Return whether ``entry`` has a feature called ``name``, whatever its values are."""
     return any(split_label(token)[0] == name for token in feature_tokens(entry))

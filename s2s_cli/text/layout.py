@@ -1,4 +1,4 @@
-"""The names of the files in a data directory, which ``prep`` and ``vocab`` fill."""
+"""Names of the files in a data directory, which ``prep`` and ``vocab`` fill."""
 
 from pathlib import Path
 
@@ -30,5 +30,5 @@ def ids_file(directory: Path, split: str, language: str) -> Path:
 
 
 def offsets_file(directory: Path, split: str, language: str) -> Path:
-    """Where each sentence starts in `ids_file`, and its end: n + 1 little-endian int64."""
+    """Start of each sentence in `ids_file`, and the end: n + 1 little-endian int64."""
     return directory / f"{split}.{language}.idx"

@@ -49,7 +49,7 @@ class Entry:
         return hypothesis_words(self.hypothesis)
 
     def with_feature(self, name: str, values: Sequence[float]) -> str:
-        """The line with one more feature after its last; every other byte stays as it was.
+        """Add a feature after the last one of the line; every other byte stays as it was.
 
         The label is written as the list writes its own: ``name= 1``, ``name: 1`` or ``name=1``.
 
@@ -69,19 +69,19 @@ class Entry:
 
 
 def hypothesis_words(text: str) -> list[str]:
-    """Words of the second field; see `Entry.words`."""
+    """Split the second field into words; see `Entry.words`."""
     if "#124;" in text:
         text = ESCAPED_BARS.sub(lambda run: STROKE.sub(unescape_stroke, run[0]), text)
     return [word for word in text.split(" ") if word]
 
 
 def unescape_stroke(stroke: re.Match[str]) -> str:
-    """The stroke that was written as this entity, see `escape_stroke`."""
+    """Undo `escape_stroke`."""
     return "|" if stroke[0] == "&#124;" else stroke[0].replace("&amp;", "&", 1)
 
 
 def escape_bars(text: str) -> str:
-    """``text`` as a field; `hypothesis_words` undoes it."""
+    """Escape the bars of ``text``, so that it is one field; `hypothesis_words` undoes it."""
     if BAR not in text and "#124;" not in text:
         return text
     return STROKES.sub(escape_run, text)
@@ -94,7 +94,7 @@ def escape_run(run: re.Match[str]) -> str:
 
 
 def escape_stroke(stroke: re.Match[str]) -> str:
-    """A stroke as an entity, and an entity with one more of them for its ampersand."""
+    """Write a stroke as an entity, and the ampersand of such an entity as one more."""
     return "&#124;" if stroke[0] == "|" else stroke[0].replace("&", "&amp;", 1)
 
 
@@ -131,7 +131,7 @@ def parse_total(text: str, where: str) -> float:
 
 
 def parse_number(text: str) -> float:
-    """The number that ``text`` is, or one that is not finite."""
+    """Parse a number; NaN where ``text`` is none."""
     try:
         return float(text) if is_plain(text) else math.nan
     except ValueError:
@@ -139,7 +139,7 @@ def parse_number(text: str) -> float:
 
 
 def is_plain(text: str) -> bool:
-    """Whether `float` may be asked: it would take 1_000 and digits of other scripts."""
+    """Return whether `float` may be asked: it would take 1_000 and digits of other scripts."""
     return text.isascii() and "_" not in text
 
 
@@ -148,7 +148,7 @@ def shorten(text: str, longest: int = 40) -> str:
 
 
 def read_nbest(path: Path) -> Iterator[Entry]:
-    """The entries of a list (``-``: stdin), one at a time; empty lines are passed over.
+    """Yield the entries of a list (``-``: stdin); empty lines are skipped.
 
     Raises:
         UserError: as `parse_entry` and `s2s_cli.files.read_lines`.
@@ -159,7 +159,7 @@ def read_nbest(path: Path) -> Iterator[Entry]:
 
 
 def read_segments(path: Path, most: int | None = None) -> Iterator[tuple[int, list[Entry]]]:
-    """Each segment's id and entries, in the order of the list; ids may start and skip anywhere.
+    """Yield each segment's id and entries, in the order of the list; ids may have gaps.
 
     Args:
         path: of the list.
@@ -194,7 +194,7 @@ def format_entry(
     total: float,
     alignment: Sequence[tuple[int, int]] | None = None,
 ) -> str:
-    """A line in the new layout of Moses: ``0 ||| le chat ||| S2S0= -1.2 ||| -1.2``.
+    """Format a line in the new layout of Moses: ``0 ||| le chat ||| S2S0= -1.2 ||| -1.2``.
 
     With an ``alignment`` it has one more field: ``0-0 1-2``, places of source and target words.
     A bar within the hypothesis is written as ``&#124;&#124;&#124;``; `Entry.words` undoes that.
@@ -214,14 +214,14 @@ def format_feature(name: str, values: Sequence[float], ending: str) -> str:
 
 
 def format_number(value: float) -> str:
-    """Seven significant digits: within 1e-6 of ``value`` and no longer than what Moses writes."""
+    """Write seven significant digits: within 1e-6 of ``value``, as long as Moses writes."""
     if not math.isfinite(value):
         raise ValueError(f"a score must be finite, not {value}")
     return f"{value:.7g}"
 
 
 def label_ending(field: str) -> str:
-    """What stands between a label and its first value in this field of features."""
+    """Find the separator of a label and its first value in this field of features."""
     for token in reversed(field.split(" ")):
         if token.endswith(("=", ":")) and len(token) > 1:
             return token[-1] + " "
@@ -232,7 +232,7 @@ def label_ending(field: str) -> str:
 
 
 def append_feature(field: str, added: str, last: bool) -> str:
-    """``field`` with ``added`` after its last token; the blanks at its end keep their place."""
+    """Add ``added`` after the last token of ``field``; the blanks at its end keep their place."""
     body = field.rstrip(" ")
     blanks = field[len(body) :]
     if body:

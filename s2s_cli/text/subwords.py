@@ -1,4 +1,4 @@
-"""Pieces of words (subwords): from the words of a line to what has an id, and back.
+"""Pieces of words (subwords): from the words of a line to the units that have ids, and back.
 
 Pieces that are learned here are SentencePiece's. ``▁`` stands before the first piece of a word,
 ``▁chi en ▁dort``, and a word is split the same wherever it stands. A ``▁`` that a word has of its
@@ -33,7 +33,7 @@ CACHED_WORDS = 1 << 16  # words
 
 
 def subword_origin(kind: SubwordKind) -> SubwordOrigin:
-    """Tell where the pieces of a kind come from: words are whole, or split here, or came split."""
+    """Return where pieces come from: words stay whole, are split here, or came split."""
     match kind:
         case "none":
             return "words"
@@ -46,25 +46,25 @@ def subword_origin(kind: SubwordKind) -> SubwordOrigin:
 
 
 class Splitter(Protocol):
-    """Between the words of a line and their pieces."""
+    """Conversion between the words of a line and their pieces."""
 
     def split(self, words: Sequence[str]) -> Sequence[str]: ...
 
     def join(self, pieces: Sequence[str]) -> list[str]:
-        """The words of any pieces, also of such as no word is split into."""
+        """Join any pieces to words, also such as no word is split into."""
 
     def whole(self, pieces: Sequence[str], place: int) -> str | None:
-        """The word that the piece at ``place`` is all of; None if it is part of a longer one."""
+        """Return the word that the piece at ``place`` is all of; None if it has more pieces."""
 
     def alone(self, piece: str) -> str:
-        """``piece``, as it is where the next one is another's."""
+        """Return ``piece`` as it looks where the next one belongs to another word."""
 
     def unsplit(self, words: Sequence[str]) -> list[str]:
-        """``words`` as a piece each, whatever they are split into."""
+        """Make a piece of each of ``words``, whatever they are split into."""
 
 
 class WholeWords:
-    """Words are their own pieces."""
+    """Words that are their own pieces."""
 
     def split(self, words: Sequence[str]) -> Sequence[str]:
         return words
@@ -115,7 +115,7 @@ class LearnedPieces(SentencePiece):
     """Splits by a SentencePiece model that `s2s_cli.preparation.learning` made."""
 
     def __init__(self, encode: Callable[[str], list[str]]) -> None:
-        """``encode`` is SentencePiece's own function from a word to its pieces."""
+        """Split by ``encode``, SentencePiece's own function from a word to its pieces."""
         self.encode = encode
         self.pieces = lru_cache(CACHED_WORDS)(self._pieces)
 
@@ -137,7 +137,7 @@ class LearnedPieces(SentencePiece):
 
 
 def places_of_words(pieces: Sequence[str]) -> list[int]:
-    """For each of ``pieces`` in the convention of SentencePiece the place of its word, from 0."""
+    """Place of the word of each piece, from 0; pieces are in the convention of SentencePiece."""
     places, word, begins = [], -1, True
     for piece in pieces:
         begins |= piece.startswith(WORD_START)
@@ -148,7 +148,7 @@ def places_of_words(pieces: Sequence[str]) -> list[int]:
 
 
 def escape_word_start(word: str) -> str:
-    """``word`` without `WORD_START`; `unescape_word_start` undoes it."""
+    """Write `WORD_START` within a word as an entity; `unescape_word_start` undoes it."""
     if WORD_START not in word and WORD_START_ENTITY not in word:
         return word
     return WORD_START_MARK.sub(
@@ -172,7 +172,7 @@ def unescape_word_start(word: str) -> str:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """Size and digest of a SentencePiece model, by which the facts know it."""
+    """Size and digest of a SentencePiece model, as the facts name it."""
 
     bytes: int
     sha256: str
@@ -189,7 +189,7 @@ class ModelFile:
 
 @dataclass(frozen=True)
 class Subwords:
-    """How words are split.
+    """Way in which words are split.
 
     Attributes:
         kind: ``none``; ``bpe`` or ``unigram``: by a model of each language; or the convention by
@@ -202,26 +202,26 @@ class Subwords:
 
     @property
     def learned(self) -> bool:
-        """The pieces were learned by ``s2s prep``."""
+        """True if ``s2s prep`` learned the pieces."""
         return subword_origin(self.kind) == "learned"
 
     @property
     def given(self) -> bool:
-        """The text came in pieces, which nothing here can make."""
+        """True if the text came in pieces, which nothing here can make."""
         return subword_origin(self.kind) == "given"
 
     @property
     def units(self) -> str:
-        """What has ids."""
+        """Name of what has ids."""
         return "words" if self.kind == "none" else "pieces"
 
     @property
     def per_piece(self) -> str:
-        """What to add to a perplexity that is not one per word."""
+        """Suffix of a perplexity that is not one per word."""
         return "" if self.kind == "none" else " per piece"
 
     def as_json(self, languages: Sequence[str]) -> dict[str, Any]:
-        """What `from_json` reads."""
+        """The entry of the facts, as `from_json` reads it."""
         models = zip(languages, self.models, strict=False)
         return {"kind": self.kind, "models": {code: asdict(each) for code, each in models}}
 
@@ -241,7 +241,7 @@ class Subwords:
         raise UserError(f"{where}: subwords is missing or malformed")
 
     def splitters(self, models: Sequence[bytes], languages: Sequence[str]) -> list[Splitter]:
-        """What splits the words of the source language, and of the target language.
+        """Make the splitters of the source and of the target language.
 
         Raises:
             UserError: as `make_splitter`.
@@ -251,7 +251,7 @@ class Subwords:
         return [make_splitter(self.kind, given.get(path), path) for path in paths]
 
     def read_models(self, directory: Path, languages: Sequence[str]) -> tuple[bytes, ...]:
-        """The models that lie in ``directory``, source first; none where none was learned.
+        """Read the models in ``directory``, source first; none where none was learned.
 
         Raises:
             UserError: missing, or not the bytes that the facts name.
@@ -277,7 +277,7 @@ def read_model(path: Path, expected: ModelFile) -> bytes:
 
 
 def make_splitter(kind: SubwordKind, model: bytes | None, path: Path) -> Splitter:
-    """What splits and joins the words of one language.
+    """Make the splitter of one language.
 
     Args:
         kind: of `Subwords`.
@@ -316,7 +316,7 @@ def read_learned_pieces(model: bytes, path: Path) -> LearnedPieces:
 
 
 def require_sentencepiece() -> Any:
-    """The library.
+    """Import the library.
 
     Raises:
         UserError: it is not installed.

@@ -137,5 +137,5 @@ def make_tokeniser(kind: TokeniserKind, language: str) -> Tokeniser:
 
 
 def tokeniser_kind(tokenised: bool) -> TokeniserKind:
-    """Choose for text that came tokenised, or raw."""
+    """Choose the kind for text that came tokenised, or raw."""
     return "spaces" if tokenised else "moses"

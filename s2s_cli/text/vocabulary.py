@@ -32,12 +32,12 @@ class Vocabulary:
 
     @cached_property
     def ids(self) -> dict[str, int]:
-        """From each word to its id."""
+        """Id of each word."""
         return {word: index for index, word in enumerate(self.words, SYMBOLS)}
 
     @cached_property
     def unknown(self) -> str:
-        """What `UNK` is printed as: ``UNK`` as in the paper, or ``UNK_`` where that is a word.
+        """Surface of `UNK`: ``UNK`` as in the paper, or ``UNK_`` where that is a word.
 
         It is never a word of this vocabulary, so it reads back as `UNK`.
         """
@@ -52,12 +52,12 @@ class Vocabulary:
         return hashlib.sha256("\n".join(self.words).encode()).hexdigest()
 
     def encode(self, words: Iterable[str]) -> list[int]:
-        """Ids of ``words``, `UNK` for each that is not in the vocabulary."""
+        """Look up the ids of ``words``, `UNK` for each that is not in the vocabulary."""
         look_up = self.ids.get
         return [look_up(word, UNK) for word in words]
 
     def decode(self, ids: Iterable[int]) -> list[str]:
-        """Words of ``ids``; `UNK` is printed as `unknown`, `EOS` is left out."""
+        """Look up the words of ``ids``; `UNK` becomes `unknown`, `EOS` is left out."""
         return [
             self.unknown if index == UNK else self.words[index - SYMBOLS]
             for index in ids
@@ -65,12 +65,12 @@ class Vocabulary:
         ]
 
     def write(self, path: Path) -> None:
-        """One ``word<TAB>count`` a line, in the order of ids."""
+        """Write one ``word<TAB>count`` a line, in the order of ids."""
         with AtomicFiles() as files:
             self.write_with(files, path)
 
     def write_with(self, files: AtomicFiles, path: Path) -> None:
-        """As `write`, together with other files."""
+        """Write like `write`, together with other files."""
         stream = files.open(path)
         for word, count in zip(self.words, self.counts, strict=True):
             stream.write(f"{word}\t{count}\n".encode())
