@@ -202,7 +202,7 @@ def failure(error: Any, count: int) -> UserError:
     message = first.message
     if isinstance(message, dict):
         kind, _, sentence = str(message["message"]).partition(": ")
-        if kind in (UserError.__name__, Disconnected.__name__):
+        if kind in {each.__name__ for each in (UserError, UsageError, Disconnected)}:
             return UserError(sentence)
         if kind != Failed.__name__:
             print(message["extraInfo"]["py_callstack"], file=sys.stderr)
