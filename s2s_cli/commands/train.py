@@ -23,6 +23,9 @@ def train_command(
         bool,
         typer.Option("--plan", help="Print placement, memory and speed to expect, and leave."),
     ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="With --plan: print it as one JSON object.")
+    ] = False,
 ) -> None:
     """Train the two LSTMs; the defaults are the paper's model and recipe.
 
@@ -34,14 +37,19 @@ def train_command(
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     # Likewise: its own account of lost connections, before ours.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    from s2s_cli.training.job import Job, planned, start
-
     if mistake := Shape.of(shape, 1, 1).mistake():
         raise UsageError(mistake)
-    job = Job(data, model, shape, config)
     if plan:
-        typer.echo(planned(job))
+        from s2s_cli.planning.plan import plan_training
+        from s2s_cli.planning.text import plan_json, plan_text
+
+        found = plan_training(data, shape, config)
+        typer.echo(plan_json(found) if json else plan_text(found))
         return
-    stopped = start(job)
+    if json:
+        raise UsageError("--json is for --plan, which is not given")
+    from s2s_cli.training.job import Job
+
+    stopped = Job(data, model, shape, config).start()
     if stopped.signal is not None:
         raise typer.Exit(128 + stopped.signal)

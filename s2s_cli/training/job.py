@@ -9,10 +9,9 @@ from s2s_cli.distributed.config import DeviceSettings
 from s2s_cli.distributed.replica import Replica
 from s2s_cli.distributed.signals import Stopped
 from s2s_cli.model.config import ModelConfig
-from s2s_cli.model.device import choose_devices, keep_memory, set_threads
+from s2s_cli.model.device import keep_memory
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.loop import train
-from s2s_cli.training.plan import plan
 
 
 @dataclass(frozen=True)
@@ -37,28 +36,14 @@ class Job:
         keep_memory()
         return train(self.data, self.directory, self.shape, self.config, replica)
 
+    def start(self) -> Stopped:
+        """Train in this process, in several that are started here, or as one of those from outside.
 
-def start(job: Job) -> Stopped:
-    """Train in this process, in several that are started here, or as one of those from outside.
-
-    Raises:
-        UserError: devices that are not there (exit code 2); all that training raises.
-    """
-    config = job.config
-    settings = DeviceSettings(
-        config.device, config.gpus, config.layout, config.threads, config.rank_timeout
-    )
-    return launch.start(job, settings)
-
-
-def planned(job: Job) -> str:
-    """What ``--plan`` prints.
-
-    Raises:
-        UserError: no corpus; devices that are not there (exit code 2).
-    """
-    config = job.config
-    devices = choose_devices(config.device, config.gpus)
-    set_threads(config.threads)
-    keep_memory()
-    return plan(Corpus.open(job.data), job.shape, config, devices, config.layout)
+        Raises:
+            UserError: devices that are not there (exit code 2); all that training raises.
+        """
+        config = self.config
+        settings = DeviceSettings(
+            config.device, config.gpus, config.layout, config.threads, config.rank_timeout
+        )
+        return launch.start(self, settings)

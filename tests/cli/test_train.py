@@ -167,3 +167,12 @@ def test_talk_is_for_stderr_and_says_what_comes(s2s: Run, experiment: Path) -> N
     # 12 rows of 16 numbers twice, two LSTMs of 4 gates, and the softmax over 12 words.
     lstm = 4 * 16 * (16 + 16 + 2)
     assert f"{2 * 12 * 16 + 2 * lstm + 12 * 17:,} parameters" in head
+
+
+def test_a_plan_as_json_is_one_object(experiment: Path, s2s: Run) -> None:
+    planned = s2s("train", "--plan", "--json", cwd=experiment)
+    assert planned.returncode == 0, planned.stderr.decode()
+    assert json.loads(planned.stdout)["layout"] == "data"  # of one device
+    refused = s2s("train", "--json", cwd=experiment)
+    assert refused.returncode == 2
+    assert b"--plan" in refused.stderr

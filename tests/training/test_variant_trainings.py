@@ -14,9 +14,9 @@ from s2s_cli.distributed.replica import Replica
 from s2s_cli.distributed.state_dicts import model_state_dict
 from s2s_cli.errors import UserError
 from s2s_cli.model.config import ModelConfig, Shape
+from s2s_cli.planning.plan import make_plan
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.loop import train
-from s2s_cli.training.plan import plan
 from s2s_cli.training.trainer import Trainer
 
 LEARNING: dict[str, Any] = {"optimiser": "adam", "learning_rate": 0.01, "dropout": 0.2}
@@ -91,7 +91,7 @@ def test_it_is_not_spread_over_devices(corpus: Corpus, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--layout data gives each device a copy"):
         train(Path("data"), tmp_path, config_of("gru"), config, Replica((CPU, CPU)))
     with pytest.raises(UserError, match="--layout data gives each device a copy"):
-        plan(corpus, config_of("peeky"), config, (CPU, CPU), "model")
+        make_plan(corpus, config_of("peeky"), config, (CPU, CPU), "model")
     assert not (tmp_path / "last.pt").exists()
 
 

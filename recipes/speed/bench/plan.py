@@ -1,13 +1,12 @@
 """The section plan: what `s2s train --plan` predicts for the paper's model over several devices.
 
 Nothing is trained: the command measures the parts of an update on one device and simulates the
-schedule of all. Its numbers are read from the text that it prints.
+schedule of all. Its numbers are those that it prints with --json.
 """
 
-import re
 from dataclasses import replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -31,28 +30,7 @@ NOTE = (
 Layout = Literal["model", "data"]
 WORDS = 25, 30  # of a source and of a target
 DEVICES_OF_DATA = 8  # of the layout data, beside the paper's
-MIB = 2**20
-
-COUNT, DECIMAL = r"(\d[\d,]*)", r"(\d+\.\d+)"
-SIZE = r"(\d[\d,]*(?:\.\d+ MiB| bytes))"
-SPEED = rf"\S+ s an update, {COUNT} words/s"
-PLACE = rf"\d+ +\S+ +{DECIMAL} GiB +\d+% +(.+)"
-UNUSED = r"\d+ +\S+ +nothing, the model is too small"
-RANK = rf"\d+ +\S+ +{DECIMAL} GiB"
-MOVED = rf"moved between devices an update: {SIZE} \(.+\)"
-PREDICTED = rf"predicted: {SPEED}, the devices busy \d+% of the time"
-SPEED_UP = (
-    rf"one device: {SPEED}, {DECIMAL} GiB; predicted speed-up {DECIMAL}"
-    rf" \(over one device that reads in stretches, too: {DECIMAL}\)"
-)
-ONE_DEVICE = f"one device: {SPEED}"
-SENT = (
-    rf"sent by each device an update: {SIZE} of the gradients of LSTMs and output layer \(a ring\),"
-    rf" at most {SIZE} of the embeddings of its words"
-)
-PREDICTED_SHARED = (
-    rf"predicted without communication: {SPEED}, speed-up {DECIMAL}; communication is not in it"
-)
+MIB, GIB = 2**20, 2**30
 
 
 def plan(bench: Bench) -> None:
@@ -80,14 +58,13 @@ def plan_once(bench: Bench, devices: int, layout: Layout, there: bool, round: in
     """The batch is that of all devices together."""
     sizes = bench.sizes
     data = synthetic.corpus(bench.corpora, sizes.paper_words, WORDS, sizes.batch)
-    text, timing = bench.ours.plan(
+    plan, timing = bench.ours.plan(
         data,
         sizes.shapes["paper"],
         ["--gpus", devices, "--layout", layout, "--batch-size", sizes.batch],
         where(bench.settings, there),
     )
-    expect_load(text, sizes.batch)
-    return measured(timing, **figures(text, devices, layout))
+    return measured(timing, **figures(plan, devices, sizes.batch))
 
 
 def where(settings: Settings, there: bool) -> str:
@@ -95,24 +72,13 @@ def where(settings: Settings, there: bool) -> str:
     return "cuda:0" if settings.device == "cuda" and not there else settings.device
 
 
-def expect_load(text: str, pairs: int) -> None:
-    """The plan must be of the batch that was asked for.
-
-    Raises:
-        Failed: it is of another.
-    """
-    load = f"{pairs:,} pairs of {WORDS[0]} source and {WORDS[1]} target words"
-    if f"an update: {load}, " not in text:
-        raise Failed(f"the plan is not one of {load}")
-
-
-def figures(text: str, devices: int, layout: Layout) -> Values:
+def figures(plan: dict[str, Any], devices: int, pairs: int) -> Values:
     """The numbers of a plan.
 
     Args:
-        text: what the command printed.
+        plan: what the command printed.
         devices: how many it planned for.
-        layout: of the plan.
+        pairs: of its batch.
 
     Returns:
         words_per_second, predicted, and one_device_words_per_second; speed_up and, of the layout
@@ -120,72 +86,36 @@ def figures(text: str, devices: int, layout: Layout) -> Values:
         the memory of the largest; layer_places and output_places, of the layout "model".
 
     Raises:
-        Failed: the text is another one than expected.
+        Failed: it is a plan of another batch or of other devices.
     """
-    return of_one_model(text, devices) if layout == "model" else of_whole_models(text, devices)
+    expected = {"pairs": pairs, "source": WORDS[0], "target": WORDS[1] + 1}
+    if plan["batch"] != expected:
+        raise Failed(f"the plan is one of {plan['batch']}, not of {expected}")
+    named = plan["devices"] if plan["layout"] == "data" else [*plan["places"], *plan["unused"]]
+    if len(named) != devices:
+        raise Failed(f"the plan is one of {len(named)} devices, not of {devices}")
+    values = {
+        "words_per_second": plan["predicted"]["words_per_second"],
+        "one_device_words_per_second": plan["one_device"]["words_per_second"],
+        "speed_up": plan["speed_up"],
+    }
+    return values | (of_data(plan) if plan["layout"] == "data" else of_model(plan))
 
 
-def of_one_model(text: str, devices: int) -> Values:
-    places = lines_like(PLACE, text)
-    expect(devices, len(places) + len(lines_like(UNUSED, text)))
-    layers, outputs = (
-        sum(name in what for _, what in places) for name in ("of both LSTMs", "output layer, words")
-    )
-    expect(len(places), layers + outputs)
-    (words,) = the_line(PREDICTED, text)
-    alone, _, speed_up, in_stretches = the_line(SPEED_UP, text)
-    (moved,) = the_line(MOVED, text)
+def of_model(plan: dict[str, Any]) -> Values:
+    places = plan["places"]
     return {
-        "layer_places": float(layers),
-        "output_places": float(outputs),
-        "words_per_second": number(words),
-        "one_device_words_per_second": number(alone),
-        "speed_up": number(speed_up),
-        "speed_up_in_stretches": number(in_stretches),
-        "moved_mib": mebibytes(moved),
-        "device_gib": max(number(memory) for memory, _ in places),
+        "layer_places": float(sum(each["layers"] > 0 for each in places)),
+        "output_places": float(sum(each["output_words"] > 0 for each in places)),
+        "speed_up_in_stretches": plan["speed_up_in_stretches"],
+        "moved_mib": sum(plan["moved_bytes"].values()) / MIB,
+        "device_gib": max(each["memory_bytes"] for each in places) / GIB,
     }
 
 
-def of_whole_models(text: str, devices: int) -> Values:
-    ranks = lines_like(RANK, text)
-    expect(devices, len(ranks))
-    words, speed_up = the_line(PREDICTED_SHARED, text)
-    (alone,) = the_line(ONE_DEVICE, text)
+def of_data(plan: dict[str, Any]) -> Values:
+    sent = plan["dense_bytes"] + plan["sparse_bytes"]
     return {
-        "words_per_second": number(words),
-        "one_device_words_per_second": number(alone),
-        "speed_up": number(speed_up),
-        "moved_mib": devices * sum(map(mebibytes, the_line(SENT, text))),
-        "device_gib": max(number(memory) for (memory,) in ranks),
+        "moved_mib": len(plan["devices"]) * sent / MIB,
+        "device_gib": plan["memory_bytes"] / GIB,
     }
-
-
-def lines_like(pattern: str, text: str) -> list[tuple[str, ...]]:
-    """The groups of each line that ``pattern`` describes from end to end."""
-    found = (re.fullmatch(pattern, line) for line in text.split("\n"))
-    return [match.groups() for match in found if match]
-
-
-def the_line(pattern: str, text: str) -> tuple[str, ...]:
-    """The groups of the only such line."""
-    found = lines_like(pattern, text)
-    if len(found) != 1:
-        start = re.split(r"[(\\]", pattern, maxsplit=1)[0].strip()
-        raise Failed(f"the plan has {len(found)} lines like {start!r} as this section reads them")
-    return found[0]
-
-
-def expect(devices: int, found: int) -> None:
-    if found != devices:
-        raise Failed(f"the plan tells of {found} devices as this section reads it, not {devices}")
-
-
-def number(text: str) -> float:
-    return float(text.replace(",", ""))
-
-
-def mebibytes(text: str) -> float:
-    """``285.3 MiB`` or ``190,464 bytes``."""
-    value, unit = text.split(" ")
-    return number(value) / (MIB if unit == "bytes" else 1)

@@ -5,6 +5,7 @@ import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from bench.corpora import PLAIN, S2S, shape_options
 from bench.settings import Shape
@@ -50,12 +51,14 @@ class Ours(Tool):
         shutil.rmtree(model)
         return list(map(json.loads, lines)), timing
 
-    def plan(self, data: Path, shape: Shape, options: Command, device: str) -> tuple[str, Timing]:
-        """What `s2s train --plan` prints."""
+    def plan(
+        self, data: Path, shape: Shape, options: Command, device: str
+    ) -> tuple[dict[str, Any], Timing]:
+        """Run `s2s train --plan --json`; its object."""
         output = self.folder / "plan"
-        command = [S2S, "train", "--plan", "--data", data, *options, *self.sized(shape)]
+        command = [S2S, "train", "--plan", "--json", "--data", data, *options, *self.sized(shape)]
         timing = self.run([*command, *self.places(device)], stdout=output)
-        return output.read_text(encoding="utf-8"), timing
+        return json.loads(output.read_text(encoding="utf-8")), timing
 
     def sized(self, shape: Shape) -> list[object]:
         """Options of `s2s train`."""

@@ -1,5 +1,6 @@
 """What `--plan` tells: bytes counted word by word, memory that adds up, every device named."""
 
+import json
 import re
 from collections import Counter
 from dataclasses import replace
@@ -15,15 +16,16 @@ from s2s_cli.model.config import ModelConfig, Shape
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.variant import make_model
+from s2s_cli.planning import costs as costs_module
+from s2s_cli.planning.costs import Meter, measure_costs, on_one_device, whole_updates
+from s2s_cli.planning.plan import exchanged, make_plan, mean_batch
+from s2s_cli.planning.simulation import Cost, simulate
+from s2s_cli.planning.tasks import BatchShape, Costs, update_tasks
+from s2s_cli.planning.text import plan_json, plan_text
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.vocabulary import Vocabulary
-from s2s_cli.training import costs as costs_module
 from s2s_cli.training import memory, report
 from s2s_cli.training.config import TrainingConfig
-from s2s_cli.training.costs import Meter, measure, on_one_device, whole_updates
-from s2s_cli.training.plan import exchanged, mean_load, plan
-from s2s_cli.training.simulation import Cost, simulate
-from s2s_cli.training.tasks import Costs, Load, update_tasks
 
 CPU = torch.device("cpu")
 TINY = ModelConfig(layers=3, hidden_size=12, embedding_size=10)
@@ -68,14 +70,14 @@ def test_bytes_are_those_of_every_word(
     """Each word's vectors are followed from place to place, forward and back."""
     places = layers[-1] + len(slices)
     placement = Placement((CPU,) * places, layers, slices)
-    cells, load = 8, Load(pairs=3, source=10, target=7)
+    cells, batch = 8, BatchShape(pairs=3, source=10, target=7)
     expected = Counter[tuple[int, int]]()
-    for word in range(load.pairs * (load.source + load.target)):
+    for word in range(batch.pairs * (batch.source + batch.target)):
         for below, above in pairwise(layers):
             if below != above:
                 expected[below, above] += 4 * cells
                 expected[above, below] += 4 * cells
-        if word >= load.pairs * load.source:
+        if word >= batch.pairs * batch.source:
             first = layers[-1] + 1
             for place in range(first, places):
                 expected[layers[-1], place] += 2 * cells
@@ -88,7 +90,7 @@ def test_bytes_are_those_of_every_word(
         expected[place, 0] += 4  # its share of the norm
     found = Counter[tuple[int, int]]()
     costs = no_costs(len(layers), places)
-    for task in update_tasks(placement, cells, load, costs, weights_last=last, low_bytes=2):
+    for task in update_tasks(placement, cells, batch, costs, weights_last=last, low_bytes=2):
         assert bool(task.size) == (len(task.places) == 2)
         if task.size:
             found[task.places[0], task.places[1]] += task.size
@@ -163,9 +165,9 @@ def test_memory_counts_both_readers_and_the_decoder_s_own_size() -> None:
 
 def test_lengths_are_the_corpus_s_means(corpus: Corpus) -> None:
     # 18 / 3 source words, 29 / 3 target words and <EOS>; no batch holds more than all pairs.
-    assert mean_load(corpus, 2) == Load(2, 6, 11)
-    assert mean_load(corpus, 128) == Load(3, 6, 11)
-    assert mean_load(corpus, 2).words == 2 * (6 + 10)
+    assert mean_batch(corpus, 2) == BatchShape(2, 6, 11)
+    assert mean_batch(corpus, 128) == BatchShape(3, 6, 11)
+    assert mean_batch(corpus, 2).words == 2 * (6 + 10)
 
 
 def devices(count: int) -> tuple[torch.device, ...]:
@@ -173,7 +175,7 @@ def devices(count: int) -> tuple[torch.device, ...]:
 
 
 def test_one_model_over_devices(corpus: Corpus, capsys: pytest.CaptureFixture[str]) -> None:
-    told = plan(corpus, TINY, TrainingConfig(batch_size=2), devices(5), "model")
+    told = plan_text(make_plan(corpus, TINY, TrainingConfig(batch_size=2), devices(5), "model"))
     table = told.splitlines()[1:6]
     for place, line in enumerate(table):
         assert re.match(rf"{place} +cpu:{place} +\d+\.\d GiB +\d+%  ", line)
@@ -192,14 +194,16 @@ def test_one_model_over_devices(corpus: Corpus, capsys: pytest.CaptureFixture[st
 
 
 def test_devices_without_work_are_named(corpus: Corpus) -> None:
-    told = plan(corpus, TINY, TrainingConfig(batch_size=2), devices(25), "model")
+    told = plan_text(make_plan(corpus, TINY, TrainingConfig(batch_size=2), devices(25), "model"))
     named = re.findall(r"^(\d+) +cpu:(\d+) +(nothing)?", told, re.MULTILINE)
     assert [(int(place), int(device)) for place, device, _ in named] == [(n, n) for n in range(25)]
     assert named[-1][2] == "nothing"
 
 
 def test_a_model_for_each_device(corpus: Corpus) -> None:
-    told = plan(corpus, TINY, TrainingConfig(batch_size=2, optimiser="adam"), devices(2), "data")
+    told = plan_text(
+        make_plan(corpus, TINY, TrainingConfig(batch_size=2, optimiser="adam"), devices(2), "data")
+    )
     for rank, line in enumerate(told.splitlines()[1:3]):
         assert re.fullmatch(rf"{rank} +cpu:{rank} +\d+\.\d GiB", line)
     assert "at most 1 pairs a device" in told
@@ -208,7 +212,7 @@ def test_a_model_for_each_device(corpus: Corpus) -> None:
 
 @pytest.mark.parametrize("layout", ["model", "data"])
 def test_one_device_alone_needs_no_schedule(corpus: Corpus, layout: Any) -> None:
-    told = plan(corpus, TINY, TrainingConfig(batch_size=2), (CPU,), layout)
+    told = plan_text(make_plan(corpus, TINY, TrainingConfig(batch_size=2), (CPU,), layout))
     assert "cpu" in told
     assert "one device: " in told
     assert "communication" not in told
@@ -221,7 +225,7 @@ def test_variants_are_planned_from_whole_updates(corpus: Corpus, count: int, lay
     variant = replace(TINY, attention="general", bidirectional=True, bridge="linear")
     with torch.device("meta"):
         model = make_model(Shape.of(variant, 30, 21))
-    told = plan(corpus, variant, config, devices(count), layout)
+    told = plan_text(make_plan(corpus, variant, config, devices(count), layout))
     needed = replace(config, batch_size=2 // count)
     told_memory = report.gibibytes(memory.memory_estimate(model, needed, 9, 14))
     assert [told_memory in line for line in told.splitlines()[1 : count + 1]] == [True] * count
@@ -231,9 +235,9 @@ def test_variants_are_planned_from_whole_updates(corpus: Corpus, count: int, lay
 
 def test_whole_updates_are_of_the_load_s_words(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    real = costs_module.update
+    real = costs_module.idle_update
 
-    def update(model: Any, optimisers: Any, batch: Any, *, bf16: bool) -> Any:
+    def idle_update(model: Any, optimisers: Any, batch: Any, *, bf16: bool) -> Any:
         before = [each.clone() for each in model.parameters()]
         norm = real(model, optimisers, batch, bf16=bf16)
         assert norm > 0
@@ -241,16 +245,18 @@ def test_whole_updates_are_of_the_load_s_words(monkeypatch: pytest.MonkeyPatch) 
         seen.append((batch.sentences, len(batch.source.data), len(batch.words), bf16))
         return norm
 
-    monkeypatch.setattr(costs_module, "update", update)
+    monkeypatch.setattr(costs_module, "idle_update", idle_update)
     meter = Meter(Shape(30, 22, 2, 8, 6, cell="gru"), TrainingConfig(precision="bf16"), CPU)
-    assert all(each > 0 for each in whole_updates(meter, [Load(4, 5, 6), Load(2, 5, 1)]))
+    assert all(
+        each > 0 for each in whole_updates(meter, [BatchShape(4, 5, 6), BatchShape(2, 5, 1)])
+    )
     assert set(seen) == {(4, 20, 24, True), (2, 10, 2, True)}
 
 
 def test_what_ranks_send() -> None:
     """A ring sends each part N - 1 times to sum it and N - 1 times to hand it round."""
     model, ranks = meta(Shape(30, 20, 1, 12, 10)), 4
-    dense, rows = exchanged(model, Load(pairs=5, source=3, target=4), ranks)
+    dense, rows = exchanged(model, BatchShape(pairs=5, source=3, target=4), ranks)
     parts = memory.total_numel([*model.encoder.parameters(), *model.decoder.parameters()]) + 20 * 13
     assert dense == 4 * 2 * (ranks - 1) * parts // ranks
     assert rows == (ranks - 1) * 5 * (3 + 4) * (10 * 4 + 8)
@@ -259,24 +265,42 @@ def test_what_ranks_send() -> None:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_everything_is_measured(precision: Any) -> None:
     shape = Shape(30, 22, layers=3, hidden_size=16, embedding_size=8)
-    model, load = meta(shape), Load(4, 5, 6)
+    model, batch = meta(shape), BatchShape(4, 5, 6)
     meter = Meter(shape, TrainingConfig(precision=precision), CPU)
     placement = Placement.of(shape, devices(4))
-    costs = measure(meter, placement, model, load)
+    costs = measure_costs(meter, placement, model, batch)
     assert len(costs.forward) == len(costs.backward) == 3
     assert len(costs.step) == 4
     assert all(each.seconds > 0 for each in (*costs.forward, costs.logits, *costs.step))
     assert not any(each.issue for each in (*costs.forward, *costs.step, costs.rows))
-    assert simulate(update_tasks(placement, 16, load, costs)).makespan > 0
-    assert all(seconds > 0 for seconds in on_one_device(meter, model, [load, load], 11))
+    assert simulate(update_tasks(placement, 16, batch, costs)).makespan > 0
+    assert all(seconds > 0 for seconds in on_one_device(meter, model, [batch, batch], 11))
 
 
 def test_long_batches_are_measured_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two blocks of the output layer, and as much for each block more as the second took."""
     took = {100: 3.0, 200: 5.0, 150: 4.5}
-    monkeypatch.setattr("s2s_cli.training.costs.block_rows", lambda words: 100)
+    monkeypatch.setattr("s2s_cli.planning.costs.block_rows", lambda words: 100)
     monkeypatch.setattr(Meter, "output", lambda self, words, rows: (rows, rows))
     monkeypatch.setattr(Meter, "cost", lambda self, run: Cost(took[run]))
     meter = Meter(PAPER, TrainingConfig(), CPU)
     assert meter.output_seconds(7, [450, 150]) == [5.0 + 2.5 * 2.0, 4.5]
     assert meter.output_seconds(7, [150]) == [4.5]
+
+
+@pytest.mark.parametrize(("count", "layout"), [(5, "model"), (2, "data"), (1, "data")])
+def test_json_has_the_numbers_of_the_text(corpus: Corpus, count: int, layout: Any) -> None:
+    made = make_plan(corpus, TINY, TrainingConfig(batch_size=2), devices(count), layout)
+    found, told = json.loads(plan_json(made)), plan_text(made)
+    assert found["layout"] == layout
+    assert found["batch"] == {"pairs": 2, "source": 6, "target": 11}
+    assert f"one device: {found['one_device']['seconds_per_update']:.3g} s an update, " in told
+    if layout == "model":
+        assert [each["layers"] for each in found["places"]].count(0) < count
+        assert sum(each["output_words"] for each in found["places"]) == 21
+        assert sum(each["layers"] for each in found["places"]) == TINY.layers
+    if count > 1:
+        assert f"{found['predicted']['words_per_second']:,.0f} words/s" in told
+        assert f"{found['speed_up']:.2f}" in told
+    else:
+        assert (found["predicted"], found["speed_up"]) == (None, None)

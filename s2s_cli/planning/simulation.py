@@ -7,7 +7,7 @@ from functools import cached_property
 
 @dataclass(frozen=True)
 class Cost:
-    """What a task takes.
+    """The time that a task takes.
 
     Attributes:
         seconds: of its place.
@@ -19,7 +19,7 @@ class Cost:
     issue: float = 0.0
 
     def share(self, part: float) -> "Cost":
-        """Of ``part`` of the work, which takes as many calls."""
+        """The cost of ``part`` of the work, which takes as many calls."""
         return Cost(part * self.seconds, self.issue)
 
 

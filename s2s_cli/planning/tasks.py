@@ -8,21 +8,21 @@ from dataclasses import dataclass
 
 from s2s_cli.model.pipeline import STRETCH
 from s2s_cli.model.placement import Placement
+from s2s_cli.planning.simulation import Cost, Task
 from s2s_cli.training.memory import BYTES
-from s2s_cli.training.simulation import Cost, Task
 
 BETWEEN_LAYERS = "rows between layers"
 TO_OUTPUT = "rows to the output layer"
 FROM_OUTPUT = "gradients from it"
 NORMALISERS = "normalisers"
 NORMS = "norms"
-# What a slice of the output layer tells of a row: its largest logit, its sum of exponentials, and
-# the logit at the word to predict.
-TOLD = 3
+# Those of a slice of the output layer: its largest logit, its sum of exponentials, and the logit at
+# the word to predict.
+STATISTICS_PER_ROW = 3
 
 
 @dataclass(frozen=True)
-class Load:
+class BatchShape:
     """A batch whose sentences have one length.
 
     Attributes:
@@ -43,7 +43,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Costs:
-    """What the tasks of a full stretch take; those of a shorter one take their share.
+    """Costs of the tasks of a full stretch; those of a shorter one take their share.
 
     Attributes:
         forward: of each layer.
@@ -52,7 +52,7 @@ class Costs:
         to_rows: of a slice: its part of the gradient of the hidden states.
         to_weights: of a slice: the gradient of its weights.
         rows: a copy of [rows, cells] numbers.
-        numbers: a copy of `TOLD` numbers a row.
+        numbers: a copy of `STATISTICS_PER_ROW` numbers a row.
         step: of each place: norm and step of its parameters.
     """
 
@@ -69,7 +69,7 @@ class Costs:
 def update_tasks(
     placement: Placement,
     cells: int,
-    load: Load,
+    batch: BatchShape,
     costs: Costs,
     *,
     stretch: int = STRETCH,
@@ -83,17 +83,17 @@ def update_tasks(
     the output layer's weights comes after all others; as in training if None.
     """
     last = placement.keeps if weights_last is None else weights_last
-    update = _Update(placement, cells, load, costs, stretch, last, low_bytes)
-    update.forward("encoder", load.source)
-    update.forward("decoder", load.target)
+    update = _Update(placement, cells, batch, costs, stretch, last, low_bytes)
+    update.forward("encoder", batch.source)
+    update.forward("decoder", batch.target)
     update.turn()
-    update.backward("decoder", load.target)
-    update.backward("encoder", load.source)
+    update.backward("decoder", batch.target)
+    update.backward("encoder", batch.source)
     update.step()
     return update.tasks
 
 
-def stretches(steps: int, stretch: int) -> list[int]:
+def stretch_lengths(steps: int, stretch: int) -> list[int]:
     """The time steps of each stretch, all but the last of one length."""
     return [min(stretch, steps - start) for start in range(0, steps, stretch)]
 
@@ -105,7 +105,7 @@ class _Update:
         self,
         placement: Placement,
         cells: int,
-        load: Load,
+        batch: BatchShape,
         costs: Costs,
         stretch: int,
         weights_last: bool,
@@ -113,7 +113,7 @@ class _Update:
     ) -> None:
         self.places, self.layers = len(placement.devices), placement.layers
         self.slices = [place for place, _ in placement.sliced()]
-        self.load, self.costs, self.stretch = load, costs, stretch
+        self.batch, self.costs, self.stretch = batch, costs, stretch
         self.weights_last = weights_last
         # Bytes of a row of hidden states between layers, and to the output layer.
         self.wide, self.low = cells * BYTES, cells * low_bytes
@@ -143,15 +143,15 @@ class _Update:
         if way[0] == way[1]:
             return made
         if kind == NORMALISERS:
-            cost = self.costs.numbers.share(row / BYTES / TOLD)
+            cost = self.costs.numbers.share(row / BYTES / STATISTICS_PER_ROW)
         else:
             cost = self.costs.rows.share(row / self.wide)
-        size = row * steps * self.load.pairs
+        size = row * steps * self.batch.pairs
         return self.add(kind, at, way, cost.share(steps / self.stretch), [made], size)
 
     def forward(self, kind: str, steps: int) -> None:
-        """Encoder or decoder, the output layer after each stretch of the latter."""
-        for number, length in enumerate(stretches(steps, self.stretch)):
+        """Tasks of encoder or decoder, the output layer after each stretch of the latter."""
+        for number, length in enumerate(stretch_lengths(steps, self.stretch)):
             below: list[int] = []
             for layer, place in enumerate(self.layers):
                 if layer:
@@ -165,16 +165,16 @@ class _Update:
                 self.output(number, length, below[0])
 
     def output(self, number: int, length: int, top: int) -> None:
-        """All slices over the rows of a stretch."""
+        """Tasks of all slices for the rows of a stretch."""
         costs, part, first, sums = self.costs, length / self.stretch, self.slices[0], []
         for place in self.slices:
             at, way = (place, number), (self.layers[-1], place)
             rows = self.send(TO_OUTPUT, at, way, length, self.low, top)
             logits = self.add("logits", at, (place,), costs.logits.share(part), [rows])
             sums.append((at, logits))
-        told = TOLD * BYTES
+        row = STATISTICS_PER_ROW * BYTES
         arrived = [
-            self.send(NORMALISERS, at, (at[0], first), length, told, made) for at, made in sums
+            self.send(NORMALISERS, at, (at[0], first), length, row, made) for at, made in sums
         ]
         combined = self.add("combine", (first, number), (first,), Cost(0.0), arrived)
         # All copies before any product: a copy from the first place would wait for its products.
@@ -204,18 +204,18 @@ class _Update:
         ]
 
     def turn(self) -> None:
-        """What the slices do between the passes."""
+        """The slices' tasks between the passes."""
         if not self.weights_last:
             return
-        lengths = list(enumerate(stretches(self.load.target, self.stretch)))
+        lengths = list(enumerate(stretch_lengths(self.batch.target, self.stretch)))
         for number, length in reversed(lengths):
             self.send_back(number, length)
         for number, length in lengths:
             self.weights(number, length)
 
     def backward(self, kind: str, steps: int) -> None:
-        """Decoder or encoder, last stretch first, top layer first."""
-        for number, length in reversed(list(enumerate(stretches(steps, self.stretch)))):
+        """Tasks of decoder or encoder, last stretch first, top layer first."""
+        for number, length in reversed(list(enumerate(stretch_lengths(steps, self.stretch)))):
             above: list[int] = []
             if kind == "decoder":
                 if number not in self.returned:
@@ -232,7 +232,7 @@ class _Update:
                     above = [self.send(BETWEEN_LAYERS, at, way, length, self.wide, above[0])]
 
     def step(self) -> None:
-        """Each place its parameters, when the norms of all have met on the first."""
+        """Have each place step its parameters, when the norms of all have met on the first."""
         norms = [
             self.add(NORMS, (place, 0), (place, 0), self.costs.numbers, [], BYTES)
             for place in range(1, self.places)

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from s2s_cli.model.placement import Placement
-from s2s_cli.training.simulation import Cost, Schedule, Task, on_one_place, simulate
-from s2s_cli.training.tasks import Costs, Load, stretches, update_tasks
+from s2s_cli.planning.simulation import Cost, Schedule, Task, on_one_place, simulate
+from s2s_cli.planning.tasks import BatchShape, Costs, stretch_lengths, update_tasks
 
 NOTHING = Cost(0.0)
 
@@ -97,7 +97,7 @@ def test_what_holds_for_every_schedule(placement: Placement, weights_last: bool)
     for seed in range(3):
         costs = drawn(placement, seed, issue=0.1 * seed)
         schedule = simulate(
-            update_tasks(placement, 8, Load(3, 10, 7), costs, weights_last=weights_last)
+            update_tasks(placement, 8, BatchShape(3, 10, 7), costs, weights_last=weights_last)
         )
         for place in range(len(placement.devices)):
             assert_one_at_a_time(schedule, place)
@@ -131,8 +131,10 @@ def critical_path(tasks: tuple[Task, ...]) -> float:
 @pytest.mark.parametrize("placement", PLACEMENTS)
 def test_results_are_there_before_they_are_read(placement: Placement, weights_last: bool) -> None:
     """Every arrow of the model itself, whatever the tasks say they come after."""
-    stretch, load = 4, Load(3, 10, 7)
-    source, target = (len(stretches(steps, stretch)) for steps in (load.source, load.target))
+    stretch, batch = 4, BatchShape(3, 10, 7)
+    source, target = (
+        len(stretch_lengths(steps, stretch)) for steps in (batch.source, batch.target)
+    )
     top = len(placement.layers) - 1
     slices = [place for place, _ in placement.sliced()]
     arrows = []
@@ -166,7 +168,7 @@ def test_results_are_there_before_they_are_read(placement: Placement, weights_la
     for seed in range(3):
         costs = drawn(placement, seed)
         schedule = simulate(
-            update_tasks(placement, 8, load, costs, stretch=stretch, weights_last=weights_last)
+            update_tasks(placement, 8, batch, costs, stretch=stretch, weights_last=weights_last)
         )
         spans = zip(schedule.tasks, schedule.begins, schedule.ends, strict=True)
         when = {(each.kind, each.at): (begin, end) for each, begin, end in spans}
@@ -177,19 +179,19 @@ def test_results_are_there_before_they_are_read(placement: Placement, weights_la
 def test_free_copies_and_equal_layers_make_a_pipeline(layers: int) -> None:
     """(stretches + stages - 1) · t each way: encoder and decoder follow without a gap."""
     placement = placed(tuple(range(layers)), (0, 10, 20))
-    tasks = update_tasks(placement, 8, Load(3, 20, 12), even(placement, layer=0.5))
+    tasks = update_tasks(placement, 8, BatchShape(3, 20, 12), even(placement, layer=0.5))
     assert simulate(tasks).makespan == pytest.approx(2 * (5 + 3 + layers - 1) * 0.5)
 
 
 def test_the_output_layer_is_one_more_stage() -> None:
     placement = placed((0, 1, 2), (0, 5, 10, 20))
-    costs, load = even(placement, layer=0.5, output=0.5), Load(3, 20, 12)
-    tasks = update_tasks(placement, 8, load, costs, weights_last=False)
+    costs, batch = even(placement, layer=0.5, output=0.5), BatchShape(3, 20, 12)
+    tasks = update_tasks(placement, 8, batch, costs, weights_last=False)
     assert simulate(tasks).makespan == pytest.approx(((5 + 3 + 4 - 1) + (5 + 3 + 3 - 1)) * 0.5)
 
 
 def test_gradients_of_the_weights_hide_behind_the_layers() -> None:
-    placement, load = placed((0,), (0, 10)), Load(3, 4, 12)
+    placement, batch = placed((0,), (0, 10)), BatchShape(3, 4, 12)
     costs = Costs(
         forward=(NOTHING,),
         backward=(Cost(1.0),),
@@ -201,7 +203,7 @@ def test_gradients_of_the_weights_hide_behind_the_layers() -> None:
         step=(NOTHING, NOTHING),
     )
     found = [
-        simulate(update_tasks(placement, 8, load, costs, weights_last=last)).makespan
+        simulate(update_tasks(placement, 8, batch, costs, weights_last=last)).makespan
         for last in (False, True)
     ]
     assert found == [3 + 4, 4]
@@ -209,8 +211,8 @@ def test_gradients_of_the_weights_hide_behind_the_layers() -> None:
 
 @pytest.mark.parametrize("placement", PLACEMENTS)
 def test_one_device_does_the_sum_without_copies(placement: Placement) -> None:
-    costs, load = drawn(placement, 1), Load(3, 8, 8)
-    schedule = simulate(on_one_place(update_tasks(placement, 8, load, costs)))
+    costs, batch = drawn(placement, 1), BatchShape(3, 8, 8)
+    schedule = simulate(on_one_place(update_tasks(placement, 8, batch, costs)))
     layers = sum(each.seconds for each in (*costs.forward, *costs.backward))
     output = costs.logits.seconds + costs.to_rows.seconds + costs.to_weights.seconds
     slices = len(placement.slices) - 1
@@ -220,9 +222,9 @@ def test_one_device_does_the_sum_without_copies(placement: Placement) -> None:
 
 
 def test_the_last_stretch_is_what_is_left() -> None:
-    assert stretches(9, 4) == [4, 4, 1]
-    assert stretches(8, 4) == [4, 4]
-    assert stretches(1, 4) == [1]
+    assert stretch_lengths(9, 4) == [4, 4, 1]
+    assert stretch_lengths(8, 4) == [4, 4]
+    assert stretch_lengths(1, 4) == [1]
 
 
 def test_one_slice_alone_computes_the_gradient_of_its_weights_at_once() -> None:

@@ -1,4 +1,4 @@
-"""What the parts of an update take on a device, each measured alone at the model's size."""
+"""Costs of the parts of an update on a device, each measured alone at the model's size."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -18,17 +18,17 @@ from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.softmax import block_rows, negative_log_likelihood
 from s2s_cli.model.variant import AnySeq2Seq, make_model
 from s2s_cli.model.work import fastest, synchronise
+from s2s_cli.planning.simulation import Cost
+from s2s_cli.planning.tasks import STATISTICS_PER_ROW, BatchShape, Costs
 from s2s_cli.training import memory
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.optimisers import Optimisers
-from s2s_cli.training.simulation import Cost
-from s2s_cli.training.tasks import TOLD, Costs, Load
 from s2s_cli.training.update import backward, gradient_norm, step
 
 # Where others work on the machine, too, a single run may be far off.
-RUNS = 3
+MEASUREMENTS = 3
 # Time steps from which whole sentences are reckoned: enough that a call's own cost hardly counts.
-MOST_STEPS = 16
+MEASURED_STEPS = 16
 
 
 # A first part of some work, and the whole.
@@ -37,7 +37,7 @@ Runs = tuple[Callable[[], Tensor], Callable[[], Tensor]]
 
 @dataclass(frozen=True)
 class Meter:
-    """Measures on one device. What a method measures it allocates, and nothing stays.
+    """Measures on one device. A method allocates what it measures, and nothing stays.
 
     Of several runs the fastest counts.
     """
@@ -53,13 +53,13 @@ class Meter:
         return [measured[size] for size in sizes]
 
     def layers_seconds(self, steps: int, pairs: int) -> float:
-        """Of all layers, forward and backward."""
+        """Seconds of all layers, forward and backward."""
         sizes = self.input_sizes()
         measured = {size: self.cost(self.layer(size, steps, pairs)[1]) for size in set(sizes)}
         return sum(measured[size].seconds for size in sizes)
 
     def input_sizes(self) -> list[int]:
-        """Of what each layer reads."""
+        """The size of the vectors that each layer reads."""
         return [self.shape.embedding_size, *[self.shape.hidden_size] * (self.shape.layers - 1)]
 
     def layer(self, size: int, steps: int, pairs: int) -> Runs:
@@ -98,7 +98,7 @@ class Meter:
         return torch.no_grad()(both), both
 
     def output_seconds(self, words: int, all_rows: Sequence[int]) -> list[float]:
-        """Of logits and gradients of so many rows; more than two blocks are not measured.
+        """Seconds of logits and gradients of so many rows; more than two blocks are not measured.
 
         Each block beyond takes what the second took.
         """
@@ -142,25 +142,25 @@ class Meter:
         return self.cost(lambda: there.copy_(numbers, non_blocking=True))
 
     def parts(self, runs: Runs) -> tuple[Cost, Cost]:
-        """What the first part takes, and what the rest adds."""
+        """The cost of the first part, and what the rest adds."""
         first, whole = (self.cost(run) for run in runs)
         rest = max(0.0, whole.seconds - first.seconds), max(0.0, whole.issue - first.issue)
         return first, Cost(*rest)
 
     def cost(self, run: Callable[[], Tensor]) -> Cost:
-        return Cost(fastest(run, self.device, RUNS), issue_seconds(run, self.device))
+        return Cost(fastest(run, self.device, MEASUREMENTS), issue_seconds(run, self.device))
 
     def random(self, *size: int) -> Tensor:
         return torch.empty(*size, device=self.device).uniform_(-0.08, 0.08)
 
     def autocast(self) -> torch.autocast:
-        """As the trainer computes."""
+        """Compute as the trainer does."""
         bf16 = self.config.precision == "bf16"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=bf16)
 
 
 def issue_seconds(run: Callable[[], Tensor], device: torch.device) -> float:
-    """Until a GPU has been told what to do; nothing on a CPU, where the call is the work."""
+    """Seconds until a GPU has its work; none on a CPU, where the call is the work."""
     if device.type == "cpu":
         return 0.0
     synchronise(device)
@@ -171,16 +171,16 @@ def issue_seconds(run: Callable[[], Tensor], device: torch.device) -> float:
     return issued - begin
 
 
-def measure(
-    meter: Meter, placement: Placement, model: Seq2Seq, load: Load, stretch: int = STRETCH
+def measure_costs(
+    meter: Meter, placement: Placement, model: Seq2Seq, batch: BatchShape, stretch: int = STRETCH
 ) -> Costs:
     """The costs of a placement's tasks, as if all its devices were the meter's.
 
     What the gradients of the output layer take is divided evenly between those of rows and those
     of weights: their products are of one size.
     """
-    rows, cells = stretch * load.pairs, meter.shape.hidden_size
-    forward, backward = zip(*meter.layers(stretch, load.pairs), strict=True)
+    rows, cells = stretch * batch.pairs, meter.shape.hidden_size
+    forward, backward = zip(*meter.layers(stretch, batch.pairs), strict=True)
     words = most_words(placement)
     logits, gradients = meter.parts(meter.output(words, rows))
     half = Cost(gradients.seconds / 2, gradients.issue / 2)
@@ -195,35 +195,37 @@ def measure(
         to_rows=half,
         to_weights=half,
         rows=meter.copy(rows, cells, other),
-        numbers=meter.copy(rows, TOLD, other),
+        numbers=meter.copy(rows, STATISTICS_PER_ROW, other),
         step=tuple(meter.stepping.share(size) for size in parameters),
     )
 
 
-def on_one_device(meter: Meter, model: Seq2Seq, loads: Sequence[Load], words: int) -> list[float]:
+def on_one_device(
+    meter: Meter, model: Seq2Seq, batches: Sequence[BatchShape], words: int
+) -> list[float]:
     """Seconds of updates on one device alone, where layers read whole sentences.
 
-    Looking words up is not counted. What is measured is as much of a sentence as `MOST_STEPS`, and
-    ``words`` of the output layer.
+    Looking words up is not counted. `MEASURED_STEPS` of a sentence and ``words`` of the output
+    layer are measured.
     """
-    outputs = meter.output_seconds(words, [load.target * load.pairs for load in loads])
+    outputs = meter.output_seconds(words, [batch.target * batch.pairs for batch in batches])
     dense = memory.total_numel(model.parameters()) - memory.total_numel(model.tables())
     stepped = meter.stepping.share(memory.BYTES * dense).seconds
     share = meter.shape.target_vocabulary / words
     return [
-        layers_of(meter, load) + share * output + stepped
-        for load, output in zip(loads, outputs, strict=True)
+        layers_seconds(meter, batch) + share * output + stepped
+        for batch, output in zip(batches, outputs, strict=True)
     ]
 
 
-def layers_of(meter: Meter, load: Load) -> float:
+def layers_seconds(meter: Meter, batch: BatchShape) -> float:
     """Seconds of encoder and decoder, reckoned from a part of their time steps."""
-    steps = load.source + load.target
-    tried = min(-(-steps // 2), MOST_STEPS)
-    return meter.layers_seconds(tried, load.pairs) * steps / tried
+    steps = batch.source + batch.target
+    tried = min(-(-steps // 2), MEASURED_STEPS)
+    return meter.layers_seconds(tried, batch.pairs) * steps / tried
 
 
-def whole_updates(meter: Meter, loads: Sequence[Load]) -> list[float]:
+def whole_updates(meter: Meter, batches: Sequence[BatchShape]) -> list[float]:
     """Seconds of updates on one device of any `Shape`, each measured whole.
 
     For that a model is allocated, of random weights; words are drawn at random, too.
@@ -234,13 +236,15 @@ def whole_updates(meter: Meter, loads: Sequence[Load]) -> list[float]:
     optimisers = Optimisers.of(meter.config.optimiser, model)
     bf16 = meter.config.precision == "bf16"
     return [
-        meter.cost(partial(update, model, optimisers, batch.to(meter.device), bf16=bf16)).seconds
-        for batch in (random_batch(meter.shape, load) for load in loads)
+        meter.cost(
+            partial(idle_update, model, optimisers, each.to(meter.device), bf16=bf16)
+        ).seconds
+        for each in (random_batch(meter.shape, batch) for batch in batches)
     ]
 
 
-def update(model: AnySeq2Seq, optimisers: Optimisers, batch: Batch, *, bf16: bool) -> Tensor:
-    """One update of the trainer's, with a step of no length."""
+def idle_update(model: AnySeq2Seq, optimisers: Optimisers, batch: Batch, *, bf16: bool) -> Tensor:
+    """Make an update as the trainer does, with a step of no length."""
     model.zero_grad()
     backward(model, batch, batch.sentences, bf16=bf16)
     norm = gradient_norm(model.parameters())
@@ -248,17 +252,17 @@ def update(model: AnySeq2Seq, optimisers: Optimisers, batch: Batch, *, bf16: boo
     return norm
 
 
-def random_batch(shape: Shape, load: Load) -> Batch:
-    """Sentences of the load's lengths."""
+def random_batch(shape: Shape, batch: BatchShape) -> Batch:
+    """Draw sentences of the lengths of ``batch``."""
 
     def side(words: int, length: int) -> Side:
-        ids = torch.randint(words, (load.pairs * length,), dtype=torch.int32)
-        return Side(ids, torch.arange(load.pairs + 1) * length)
+        ids = torch.randint(words, (batch.pairs * length,), dtype=torch.int32)
+        return Side(ids, torch.arange(batch.pairs + 1) * length)
 
     split = Split(
-        side(shape.source_vocabulary, load.source), side(shape.target_vocabulary, load.target - 1)
+        side(shape.source_vocabulary, batch.source), side(shape.target_vocabulary, batch.target - 1)
     )
-    return make_batch(split, torch.arange(load.pairs))
+    return make_batch(split, torch.arange(batch.pairs))
 
 
 def most_words(placement: Placement) -> int:

@@ -1,0 +1,1 @@
+"""Predictions of what a training will be like on some devices, before it is begun."""
