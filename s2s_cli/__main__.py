@@ -1,4 +1,4 @@
-"""``python -m s2s_cli`` is the ``s2s`` command."""
+"""The ``s2s`` command, also as ``python -m s2s_cli``."""
 
 from typing import NoReturn
 

@@ -21,7 +21,7 @@ MAX_LINE_BYTES = 1 << 24
 
 
 def existing(path: Path) -> Path:
-    """``path``, or ``path`` with ``.gz`` added where only that exists.
+    """Return ``path``, or ``path`` with ``.gz`` added where only that exists.
 
     Raises:
         UserError: neither exists, or it is a directory.

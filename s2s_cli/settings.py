@@ -1,7 +1,11 @@
-"""Settings are fields of dataclasses; a field carries its help and its bounds to the command line.
+"""Fields of settings dataclasses, which carry help and bounds to the command line.
 
 A room keeps its settings beside its code, and the command line, ``s2s.toml`` and ``--dump-config``
 are made from them, so a name, a default and a help text are written once.
+
+Bounds of one field are checked by the command line. What several fields must agree in is checked by
+a method ``check`` of the dataclass, or a function ``check_...`` of its room, which a command calls
+first; it raises `s2s_cli.errors.UsageError`.
 """
 
 import dataclasses
@@ -18,7 +22,7 @@ def setting(
     max: float | None = None,
     panel: str | None = None,
 ) -> T:
-    """A dataclass field with what the command line needs to know about it.
+    """Make a dataclass field with its help and bounds for the command line.
 
     ``min`` and ``max`` are inclusive bounds; ``panel`` is the heading in ``--help``.
     """

@@ -27,7 +27,7 @@ def parse_toml(content: bytes, path: Path, refusal: type[UserError] = UserError)
 
 
 def toml_section(title: str, entries: Mapping[str, Any]) -> str:
-    """A section of the file: a line for its title, then one for each entry; None is a comment."""
+    """Write a section: a line for its title, then one for each entry; None is a comment."""
     lines = [f"[{title}]"]
     for key, value in entries.items():
         name = toml_key(key)
@@ -36,13 +36,13 @@ def toml_section(title: str, entries: Mapping[str, Any]) -> str:
 
 
 def toml_key(key: str) -> str:
-    """``key`` as it is where that can stand alone, in quotes elsewhere."""
+    """Write ``key`` bare where TOML allows that, in quotes elsewhere."""
     bare = key.isascii() and key.replace("-", "a").replace("_", "a").isalnum()
     return key if bare else toml_value(key)
 
 
 def toml_value(value: Any) -> str:
-    """``value`` as TOML: a number, a truth value, a list, or else the text of it.
+    """Write ``value`` as TOML: a number, a truth value, a list, or else its text.
 
     Raises:
         UserError: a file name that is not UTF-8, for which TOML has no way of writing.

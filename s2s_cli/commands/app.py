@@ -87,7 +87,7 @@ def run_app() -> NoReturn:
 
 
 def open_missing_streams() -> None:
-    """Where the caller closed a standard stream, put an empty one.
+    """Open an empty stream in place of each standard stream that the caller closed.
 
     Python has None for it, and the next file to be opened would take its place.
     """

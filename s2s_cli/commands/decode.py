@@ -1,4 +1,4 @@
-"""``s2s decode``."""
+"""The command ``s2s decode``."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from s2s_cli.commands.command import command
-from s2s_cli.commands.options import Device, Gpus, Measure, Models, Precision, Threads, Tokenised
+from s2s_cli.commands.options import (
+    Device,
+    Gpus,
+    Measure,
+    ModelPaths,
+    PrecisionName,
+    Threads,
+    Tokenised,
+)
 from s2s_cli.console import say, warn
 from s2s_cli.decoding.config import AlignmentConfig, BeamConfig
 from s2s_cli.errors import UsageError
@@ -20,14 +28,14 @@ if TYPE_CHECKING:
 @command
 def decode_command(
     config: BeamConfig,
-    model: Models = [Path("model")],  # noqa: B006 - typer copies it
+    model: ModelPaths = [Path("model")],  # noqa: B006 - typer copies it
     input: Annotated[Path, typer.Option(help="Text to translate; -: stdin.")] = STDIO,
     output: Annotated[Path, typer.Option(help="Translations; -: stdout.")] = STDIO,
     tokenised: Tokenised = False,
     batch_size: Annotated[
         int, typer.Option(min=0, help="Sentences decoded together; 0: 1024 divided by the beam.")
     ] = 0,
-    precision: Precision = "fp32",
+    precision: PrecisionName = "fp32",
     device: Device = "auto",
     gpus: Gpus = 1,
     threads: Threads = 0,
@@ -60,7 +68,7 @@ def decode_command(
 
 
 def make_aligner(config: AlignmentConfig, models: list[Path]) -> "Aligner | None":
-    """Make what uses attention, where that is asked for and a model has it."""
+    """Make the aligner if an option needs one, and check that a model has attention."""
     if not (config.replace_unk or config.alignments):
         return None
     from s2s_cli.decoding.alignment import Aligner, require_attention

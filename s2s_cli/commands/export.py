@@ -1,4 +1,4 @@
-"""``s2s export``: a model for other programs."""
+"""The command ``s2s export``: a model for other programs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 
 from s2s_cli.commands.command import command
-from s2s_cli.commands.options import Model
+from s2s_cli.commands.options import ModelPath
 from s2s_cli.console import say
 from s2s_cli.errors import UsageError
 
 
 @command
 def export_command(
-    model: Model = Path("model"),
+    model: ModelPath = Path("model"),
     onnx: Annotated[
         Path | None, typer.Option(help="Directory for the model as ONNX, the only format.")
     ] = None,

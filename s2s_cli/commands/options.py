@@ -11,8 +11,8 @@ def tokenised_help(subject: str) -> str:
     return f"{subject} tokenised: words stand between spaces."
 
 
-Model = Annotated[Path, typer.Option(help="Model directory, or a file of weights in one.")]
-Models = Annotated[
+ModelPath = Annotated[Path, typer.Option(help="Model directory, or a file of weights in one.")]
+ModelPaths = Annotated[
     list[Path],
     typer.Option(help="Model directory, or a file of weights in one; several are an ensemble."),
 ]
@@ -29,7 +29,7 @@ Gpus = Annotated[
 Threads = Annotated[
     int, typer.Option(min=0, help="CPU threads, with --gpus of each copy; 0: all cores, shared.")
 ]
-Precision = Annotated[
+PrecisionName = Annotated[
     Literal["fp32", "bf16"],
     typer.Option(help="bf16: products in bfloat16, faster where the processor has it."),
 ]

@@ -1,4 +1,4 @@
-"""``s2s prep``: raw parallel text in, tokenised and filtered text out."""
+"""The command ``s2s prep``: raw parallel text in, tokenised and filtered text out."""
 
 from s2s_cli.commands.command import command
 from s2s_cli.console import say

@@ -1,4 +1,4 @@
-"""``s2s rescore``."""
+"""The command ``s2s rescore``."""
 
 import time
 from pathlib import Path
@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from s2s_cli.commands.command import command
-from s2s_cli.commands.options import Device, Gpus, Measure, Models, Precision, Threads, Tokenised
+from s2s_cli.commands.options import (
+    Device,
+    Gpus,
+    Measure,
+    ModelPaths,
+    PrecisionName,
+    Threads,
+    Tokenised,
+)
 from s2s_cli.commands.scored import ScoredList, scored_list, with_progress
 from s2s_cli.console import progress, say
 from s2s_cli.errors import UsageError
@@ -27,7 +35,7 @@ def rescore_command(
     source: Annotated[
         Path, typer.Option(help="The text that was translated, one segment a line.")
     ] = Path("corpus/test.en"),
-    model: Models = [Path("model")],  # noqa: B006 - typer copies it
+    model: ModelPaths = [Path("model")],  # noqa: B006 - typer copies it
     output: Annotated[Path, typer.Option(help="Winners, or the list; -: stdout.")] = STDIO,
     add_feature: Annotated[
         bool, typer.Option(help="Write the list with the model's score as one more feature.")
@@ -52,7 +60,7 @@ def rescore_command(
     first_id: Annotated[
         int, typer.Option(min=0, help="Id in the list of the first line of the source.")
     ] = 0,
-    precision: Precision = "fp32",
+    precision: PrecisionName = "fp32",
     device: Device = "auto",
     gpus: Gpus = 1,
     threads: Threads = 0,
@@ -65,7 +73,7 @@ def rescore_command(
     --tune, are raw text unless --tokenised. One line for each line of the source, blank where the
     list has nothing.
     """
-    check(nbest, [source, *(tune or [])], feature_name)
+    check_names(nbest, [source, *(tune or [])], feature_name)
     check_weights(add_feature, weights, bool(tune))
     from s2s_cli.inference.replicas import Replicas
     from s2s_cli.model.device import choose_devices, set_threads
@@ -90,7 +98,7 @@ def rescore_command(
                 lines = tuned_winners(scored, reader, tune, weights, tuning)
                 write_lines(scored, lines, detokenise, stream)
             else:
-                write_lines(scored, chosen(scored, choice), detokenise, stream)
+                write_lines(scored, choose_winners(scored, choice), detokenise, stream)
         seconds = time.monotonic() - begin
     if measure and not scored.kept:
         say(
@@ -100,11 +108,11 @@ def rescore_command(
         )
 
 
-def check(nbest: Path, others: list[Path], feature_name: str) -> None:
+def check_names(nbest: Path, others: list[Path], feature_name: str) -> None:
     """Refuse names that cannot be meant.
 
     Raises:
-        UserError: stdin named twice; a name that no feature may have.
+        UsageError: stdin named twice; a name that no feature may have.
     """
     if [nbest, *others].count(STDIO) > 1:
         raise UsageError("of the list, source and references only one can be stdin")
@@ -113,6 +121,11 @@ def check(nbest: Path, others: list[Path], feature_name: str) -> None:
 
 
 def check_weights(add_feature: bool, weights: Path | None, tune: bool) -> None:
+    """Refuse uses of weights that exclude each other.
+
+    Raises:
+        UsageError: names the option to add or to leave out.
+    """
     if tune and not weights:
         raise UsageError("--tune writes weights; say where: --weights FILE")
     if add_feature and weights:
@@ -120,7 +133,7 @@ def check_weights(add_feature: bool, weights: Path | None, tune: bool) -> None:
 
 
 def write_list(scored: ScoredList, stream: BinaryIO) -> None:
-    """The list with one more feature, every other field as it was."""
+    """Write the list with one more feature, every other field as it was."""
     from s2s_cli.rescoring.winners import warn_of_list
 
     shown = not stream.isatty()
@@ -132,8 +145,8 @@ def write_list(scored: ScoredList, stream: BinaryIO) -> None:
     warn_of_list(scored.path, scored.counts, [])
 
 
-def chosen(scored: ScoredList, choice: "Choice") -> list[list[str] | None]:
-    """The words of each winner, None where the list has nothing."""
+def choose_winners(scored: ScoredList, choice: "Choice") -> list[list[str] | None]:
+    """Find the words of each winner, None where the list has nothing."""
     from s2s_cli.console import warn
     from s2s_cli.rescoring.winners import Average, winners
 
@@ -149,7 +162,7 @@ def chosen(scored: ScoredList, choice: "Choice") -> list[list[str] | None]:
 def write_lines(
     scored: ScoredList, best: list[list[str] | None], detokenise: bool, stream: BinaryIO
 ) -> None:
-    """One line a source: the winner's words, or its text."""
+    """Write one line for each source: the winner's words, or its text."""
     from s2s_cli.rescoring.winners import warn_of_list
 
     for words in best:

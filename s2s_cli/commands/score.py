@@ -1,4 +1,4 @@
-"""``s2s score``: BLEU on both forms of the text, chrF, a model's perplexity, a list's oracle."""
+"""The command ``s2s score``: BLEU on both forms of the text, chrF, perplexity, a list's oracle."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, assert_never, get_args
 import typer
 
 from s2s_cli.commands.command import command
-from s2s_cli.commands.options import Device, Precision
+from s2s_cli.commands.options import Device, PrecisionName
 from s2s_cli.console import warn
 from s2s_cli.errors import UsageError
 from s2s_cli.files import STDIO, name_of, read_lines
@@ -34,13 +34,13 @@ SUSPICIOUS = 100
 
 @dataclass(frozen=True)
 class PerplexityModel:
-    """Models whose perplexity of the first reference is asked for; none where it is not."""
+    """Models for the perplexity of the first reference; none where it is not asked for."""
 
     models: list[Path]
     source: Path
     reference: Path
     tokenised: bool
-    precision: Precision
+    precision: PrecisionName
     device: str
 
 
@@ -74,7 +74,7 @@ def score_command(
     first_id: Annotated[
         int, typer.Option(min=0, help="Id in that list of the first line of the reference.")
     ] = 0,
-    precision: Precision = "fp32",
+    precision: PrecisionName = "fp32",
     device: Device = "auto",
 ) -> None:
     """Score translations: cased BLEU on tokenised and on running text, chrF, perplexity.
@@ -95,7 +95,7 @@ def score_command(
     scores: dict[Metric, Score]
     if oracle:
         scores, lines = list_scores(settings, references, first_id, bare)
-        show(scores, lines, bare, json, {})
+        print_scores(scores, lines, bare, json, {})
         return
     texts = read_texts(settings, references)
     warn_of_tokenised_text(texts)
@@ -113,10 +113,10 @@ def score_command(
             if bare in (None, metric)
         }
     comparisons = compare(settings, baseline, references, texts) if baseline else {}
-    show(scores, len(texts.given.hypotheses), bare, json, comparisons)
+    print_scores(scores, len(texts.given.hypotheses), bare, json, comparisons)
 
 
-def show(
+def print_scores(
     scores: dict[Metric, Score],
     lines: int,
     bare: Metric | None,
@@ -140,7 +140,7 @@ def check_options(
     """Refuse options that do not go together.
 
     Raises:
-        UserError: always then (exit code 2).
+        UsageError: says which.
     """
     if bare and json:
         raise UsageError("--bare and --json exclude each other; give one")
@@ -156,7 +156,7 @@ def check_options(
 def list_scores(
     settings: ScoringConfig, references: list[Path], first_id: int, bare: Metric | None
 ) -> tuple[dict[Metric, Score], int]:
-    """Scores of what could be chosen from the list, and the number of its segments."""
+    """Score what could be chosen from the list; return also the number of its segments."""
     from s2s_cli.scoring.oracle import list_score, oracles
 
     words = read_references(settings, references)
@@ -172,7 +172,7 @@ def list_scores(
 def compare(
     settings: ScoringConfig, baseline: Path, references: list[Path], texts: Texts
 ) -> "dict[TextMetric, Comparison]":
-    """Tests of the difference to the ``baseline``, by each metric of text."""
+    """Test the difference to the ``baseline``, by each metric of text."""
     from s2s_cli.scoring.significance import Sizes, compare_texts
 
     # The references are those of the texts: one of them may have been stdin.
@@ -184,16 +184,16 @@ def compare(
 
 
 def model_score(metric: ModelMetric, scorer: PerplexityModel) -> Score:
-    """The score that the models give the first reference."""
+    """Compute the score that the models give the first reference."""
     match metric:
         case "perplexity":
-            return perplexity(scorer)
+            return model_perplexity(scorer)
         case _:
             assert_never(metric)
 
 
-def perplexity(scorer: PerplexityModel) -> Score:
-    """Perplexity per word of the first reference, its <EOS> counted as a word."""
+def model_perplexity(scorer: PerplexityModel) -> Score:
+    """Compute the perplexity per word of the first reference, its <EOS> counted as a word."""
     from s2s_cli.inference.ensemble import load_scorer
     from s2s_cli.model.device import choose_device
     from s2s_cli.rescoring.perplexity import reference_perplexity
@@ -216,10 +216,10 @@ def warn_of_tokenised_text(texts: Texts) -> None:
 
 
 def warn_of_pieces(model: Path, reference: Path) -> None:
-    """Say so where the model reads a reference in pieces, which translations are not in."""
-    from s2s_cli.model.directory import Description
+    """Warn where the model reads a reference in pieces, which translations are not in."""
+    from s2s_cli.model.directory import Description, model_directory
 
-    facts = Description.read(model.parent if model.is_file() else model).facts
+    facts = Description.read(model_directory(model)).facts
     if facts.subwords.given:
         warn(
             f"{name_of(reference)}: the model's perplexity is that of text in pieces, but BLEU and "
@@ -247,7 +247,7 @@ def comparison_line(comparison: "Comparison") -> str:
 def as_json(
     scores: dict[Metric, Score], lines: int, comparisons: "dict[TextMetric, Comparison]"
 ) -> str:
-    """One object: the number of lines, and under ``scores`` one object for each metric.
+    """Write one object: the number of lines, and under ``scores`` one object for each metric.
 
     Under ``baseline``, where there is one, the tests of the difference by each metric.
     """

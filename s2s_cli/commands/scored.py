@@ -1,4 +1,4 @@
-"""The list that ``s2s rescore`` works on: scored by models, or with scores that it has kept."""
+"""The list of ``s2s rescore``: scored by models, or with the scores that it has already."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -25,11 +25,11 @@ class ScoredList:
         name: of the feature that holds the score, in the list or to be.
         first_id: of the list.
         sources: the lines that were translated.
-        segments: index of the source, entries and scores; to be gone through once.
+        segments: index of the source, entries and scores; can be iterated once.
         replicas: the models, which are loaded where the list has no scores.
         codec: how the models read and write text; None while it is not known.
         counts: of what the models have scored so far.
-        kept: whether the list has the scores.
+        kept: the list has the scores already.
     """
 
     path: Path
@@ -43,7 +43,7 @@ class ScoredList:
     kept: bool
 
     def joined(self, words: list[str], detokenise: bool) -> str:
-        """The words of a hypothesis as a line."""
+        """Write the words of a hypothesis as a line."""
         if not detokenise:
             return " ".join(words)
         codec = self.codec or self.replicas.codec
@@ -53,7 +53,7 @@ class ScoredList:
 def with_progress(
     segments: "Iterable[ScoredSegment]", advance: Callable[[int], None]
 ) -> "Iterator[ScoredSegment]":
-    """``segments`` with a step of progress for each, also where it comes in several runs."""
+    """Advance a progress bar by one for each segment, also where it comes in several runs."""
     last = None
     for each in segments:
         if each[0] != last:
@@ -66,7 +66,7 @@ def with_progress(
 def scored_list(
     nbest: Path, source: Path, name: str, first_id: int, replicas: "Replicas"
 ) -> Iterator[ScoredList]:
-    """The list with the scores that it has as the feature ``name``, or with those of the models."""
+    """Open the list, with its own scores if it has the feature ``name``, or with the models'."""
     from s2s_cli.rescoring.rescorer import ListCounts, Rescorer, SourcedList, stored_scores
     from s2s_cli.text.features import has_feature
 

@@ -1,4 +1,4 @@
-"""``s2s.toml``: a section for each command, a key for each option; flags win over it."""
+"""The settings file ``s2s.toml``: a section for each command, a key for each option."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ LARGEST_NUMBER = 2**63 - 1
 
 @dataclass(frozen=True)
 class Kind:
-    """What an option takes: a plain type, bounds, and whether it takes several."""
+    """The values of an option: a plain type, bounds, one value or several."""
 
     type: Any
     several: bool = False
@@ -24,7 +24,7 @@ class Kind:
 
     @classmethod
     def of(cls, annotation: Any) -> "Kind":
-        """The kind of ``Annotated[int | None, typer.Option(min=1)]`` and its like."""
+        """Find the kind of ``Annotated[int | None, typer.Option(min=1)]`` and its like."""
         bare, *infos = get_args(annotation) if hasattr(annotation, "__metadata__") else [annotation]
         choices = [each for each in get_args(bare) if each is not type(None)]
         if type(None) in get_args(bare):
@@ -40,14 +40,14 @@ class Kind:
 
     @property
     def placeholder(self) -> str:
-        """What stands for the value in ``--help``; many words are left to the option's text."""
+        """The placeholder of the value in ``--help``; many words are left to the option's text."""
         words = "|".join(self.words)
         if len(words) > LONGEST_PLACEHOLDER:
             return "NAME"
         return words or {int: "N", float: "X", str: "TEXT"}.get(self.type, "PATH")
 
     def complaint(self, value: object) -> str | None:
-        """What is wrong with one value; None where nothing is (``beam = true`` is)."""
+        """Describe what is wrong with a value (``beam = true``); None where nothing is."""
         accepted = {int: (int,), float: (int, float), bool: (bool,)}.get(self.type, (str,))
         if not isinstance(value, accepted) or (isinstance(value, bool) and self.type is not bool):
             names = {int: "a whole number", float: "a number", bool: "true or false"}
@@ -69,14 +69,14 @@ Known = Mapping[str, Mapping[str, Kind]]
 
 
 def read_settings(path: Path, known: Known) -> dict[str, dict[str, Any]]:
-    """The settings file as defaults of each command; of a group, one level further down.
+    """Read the settings file as defaults of each command; of a group, one level further down.
 
     Args:
         path: the file.
         known: the options of each command by key; a section of a group is ``GROUP.COMMAND``.
 
     Raises:
-        UserError: missing file, invalid TOML, unknown section or key, a value no flag could have.
+        UsageError: missing file, invalid TOML, unknown section or key, a value no flag could have.
     """
     try:
         document = parse_toml(path.read_bytes(), path, UsageError)
@@ -89,19 +89,19 @@ def read_settings(path: Path, known: Known) -> dict[str, dict[str, Any]]:
         reject_unknown(path, section, known, "section")
         *group, command = section.split(".")
         holder = defaults.setdefault(group[0], {}) if group else defaults
-        taken = holder[command] = {}
+        options, taken = known[section], holder.setdefault(command, {})
         for key, value in values.items():
-            reject_unknown(path, key, known[section], f"key in [{section}]")
-            kind = known[section][key]
+            reject_unknown(path, key, options, f"key in [{section}]")
+            kind = options[key]
             values_of_key = value if kind.several and isinstance(value, list) else [value]
-            told = f"{key} = {toml_value(value)} in [{section}]"
-            check_values(path, told, values_of_key, kind)
+            setting = f"{key} = {toml_value(value)} in [{section}]"
+            check_values(path, setting, values_of_key, kind)
             taken[key.replace("-", "_")] = values_of_key if kind.several else value
     return defaults
 
 
 def sections(document: Mapping[str, Any], known: Known) -> Iterator[tuple[str, Any]]:
-    """The name and content of each section; those of a group's commands by both names."""
+    """Yield the name and content of each section; those of a group's commands by both names."""
     for name, values in document.items():
         if isinstance(values, dict) and any(each.startswith(f"{name}.") for each in known):
             yield from ((f"{name}.{inner}", each) for inner, each in values.items())
@@ -119,12 +119,12 @@ def reject_unknown(path: Path, name: str, known: Mapping[str, Any], what: str) -
     refuse(path, f"unknown {what}: {name!r}; {hint}")
 
 
-def check_values(path: Path, told: str, values: list[Any], kind: Kind) -> None:
+def check_values(path: Path, setting: str, values: list[Any], kind: Kind) -> None:
     if not values:
-        refuse(path, f"{told} names nothing; leave the key out")
+        refuse(path, f"{setting} names nothing; leave the key out")
     for value in values:
         if complaint := kind.complaint(value):
-            refuse(path, f"{told} {complaint}")
+            refuse(path, f"{setting} {complaint}")
 
 
 def refuse(path: Path, what: str) -> NoReturn:
@@ -136,5 +136,5 @@ def as_key(parameter: str) -> str:
 
 
 def dump_settings(name: str, values: Mapping[str, Any]) -> str:
-    """The resolved settings as a section of ``s2s.toml``; unset ones as comments."""
+    """Write the resolved settings as a section of ``s2s.toml``; unset ones as comments."""
     return toml_section(name, {as_key(parameter): value for parameter, value in values.items()})

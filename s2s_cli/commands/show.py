@@ -1,4 +1,4 @@
-"""``s2s show``: the paper's figures and tables to look at; here those made from translations."""
+"""The commands ``s2s show``: the paper's figures and tables that are made from translations."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -42,7 +42,7 @@ Source = Annotated[Path, typer.Option(help="The text that was translated.")]
 
 @dataclass(frozen=True)
 class TextFormConfig:
-    """How the words of the texts come about, where no model says so."""
+    """Languages and tokenising of the texts, where no model says so."""
 
     tokenised: bool = setting(False, tokenised_help("The texts are"))
     source_language: str = setting("en", "Language of the source, for the tokeniser.")
@@ -70,7 +70,7 @@ def lengths_command(
     """
     check_output(output)
     config.check()
-    systems = read(source, reference, translation, name, form.text_form())
+    systems = read_checked(source, reference, translation, name, form.text_form())
     warn_of_blanks(systems)
     counts = [len(words) or None for words in systems.words]
     points = breakdown(systems, counts, config)
@@ -106,7 +106,7 @@ def rarity_command(
     config.check()
     facts, vocabulary, pieces = source_side(model, data)
     form = TextForm(facts.source_language, facts.target_language, tokenised or facts.tokenised)
-    systems = read(source, reference, translation, name, form)
+    systems = read_checked(source, reference, translation, name, form)
     warn_of_blanks(systems)
     split = map(pieces.split, systems.words)
     ranks = [mean_rank(words, vocabulary) if words else None for words in split]
@@ -132,20 +132,20 @@ def longest_command(
     """The longest source sentences with translations and reference, as Markdown."""
     if output != STDIO and output.suffix.lower() != MARKDOWN:
         raise UsageError(f"--output {output}: the name must end in {MARKDOWN}")
-    systems = read(source, reference, translation, name, form.text_form())
+    systems = read_checked(source, reference, translation, name, form.text_form())
     with replacing(output) as stream:
         for line in longest_sentences(systems, number):
             stream.write(line.encode())
 
 
-def read(
+def read_checked(
     source: Path,
     reference: Path,
     translations: list[Path],
     names: list[str] | None,
     form: TextForm,
 ) -> Systems:
-    """All texts, with a warning where one looks tokenised and is said not to be."""
+    """Read all texts; warn where one looks tokenised and is not declared so."""
     named = system_names(translations, names or [])
     systems = read_systems(source, reference, translations, named, form)
     for texts in systems.texts.values():
@@ -159,7 +159,7 @@ def warn_of_blanks(systems: Systems) -> None:
 
 
 def source_side(model: Path, data: Path | None) -> "tuple[Facts, Vocabulary, Splitter]":
-    """Facts, source vocabulary and what splits its words, of a data directory or of a model."""
+    """Read facts, source vocabulary and splitter of words, of a data directory or of a model."""
     if data is None:
         from s2s_cli.model.directory import Description
 
@@ -181,8 +181,8 @@ def write_points(
     output: Path, points: list[BinScore], decimals: int, label: str, *, edges: bool
 ) -> None:
     draw = partial(plot_breakdown, points, label, edges=edges)
-    tell_written(write_figure(output, points_table(points, decimals), draw))
+    report_written(write_figure(output, points_table(points, decimals), draw))
 
 
-def tell_written(paths: list[Path]) -> None:
+def report_written(paths: list[Path]) -> None:
     say(f"written: {', '.join(map(str, paths))}")

@@ -1,4 +1,4 @@
-"""``s2s show``: the figures that are made from models."""
+"""The commands ``s2s show``: the figures that are made from models."""
 
 from functools import partial
 from itertools import islice
@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from s2s_cli.commands.command import command
-from s2s_cli.commands.options import Model, TokenisedPhrases, TokenisedText
-from s2s_cli.commands.show import Output, tell_written
+from s2s_cli.commands.options import ModelPath, TokenisedPhrases, TokenisedText
+from s2s_cli.commands.show import Output, report_written
 from s2s_cli.console import warn
 from s2s_cli.errors import UserError
 from s2s_cli.files import name_of, read_lines
@@ -29,7 +29,7 @@ def states_command(
         Path, typer.Argument(help="Phrases, one a line; blank lines part groups (-: stdin).")
     ],
     *,
-    model: Model = Path("model"),
+    model: ModelPath = Path("model"),
     output: Output = Path("states.svg"),
     tokenised: TokenisedPhrases = False,
 ) -> None:
@@ -59,11 +59,11 @@ def states_command(
         for line, x, y in group
     ]
     draw = partial(plot_states, located, projection.shares)
-    tell_written(write_figure(output, Table(columns, rows), draw))
+    report_written(write_figure(output, Table(columns, rows), draw))
 
 
 def read_groups(path: Path) -> list[list[str]]:
-    """The lines of ``path`` in groups that blank lines part.
+    """Read the lines of ``path`` in groups that blank lines part.
 
     Raises:
         UserError: fewer than two phrases.
@@ -111,11 +111,11 @@ def attention_command(
         for across, (word, weight) in enumerate(zip(words, of_word, strict=True), 1)
     ]
     draw = partial(plot_attention, words, target, weights)
-    tell_written(write_figure(output, Table(columns, rows), draw))
+    report_written(write_figure(output, Table(columns, rows), draw))
 
 
 def line_of(path: Path, number: int) -> str:
-    """Line ``number`` of ``path``, from 1.
+    """Read line ``number`` of ``path``, from 1.
 
     Raises:
         UserError: there is none.
@@ -144,4 +144,4 @@ def curves_command(
     check_output(output)
     names = system_names(model, name or [])
     found = [read_curve(each, path / METRICS) for each, path in zip(names, model, strict=True)]
-    tell_written(write_figure(output, curves_table(found), partial(plot_curves, found)))
+    report_written(write_figure(output, curves_table(found), partial(plot_curves, found)))

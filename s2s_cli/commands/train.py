@@ -1,4 +1,4 @@
-"""``s2s train``."""
+"""The command ``s2s train``."""
 
 import os
 from pathlib import Path

@@ -27,7 +27,7 @@ def tuned_winners(
     path: Path,
     config: MertConfig,
 ) -> list[list[str] | None]:
-    """Tune, write the weights to ``path``, tell BLEU before and after; the words of the winners."""
+    """Tune, write the weights to ``path``, print BLEU; return the words of the winners."""
     from s2s_cli.rescoring.mert_development import DevelopmentList
 
     lines = [reference_words(scored, each) for each in references]
@@ -49,14 +49,14 @@ def tuned_winners(
             ("tuned", winners),
         )
     }
-    tell(scores, has_totals=TOTAL in development.layout)
+    report_bleu(scores, has_totals=TOTAL in development.layout)
     with_facts(weights, development, scores, references, config).write(path)
     missing = {index for index, rows in enumerate(development.rows) if rows is None}
     return [None if index in missing else text.split(" ") for index, text in enumerate(winners)]
 
 
 def reference_words(scored: "ScoredList", path: Path) -> list[str]:
-    """The lines of a reference as words between spaces, made as those of the list.
+    """Read the lines of a reference as words between spaces, made as those of the list.
 
     Raises:
         UserError: not as many lines as the source has.
@@ -69,11 +69,12 @@ def reference_words(scored: "ScoredList", path: Path) -> list[str]:
         )
     if scored.replicas.tokenised:
         return lines
-    sentences = scored.replicas.codec
-    return [" ".join(sentences.target_words(line)) for line in lines]
+    codec = scored.replicas.codec
+    return [" ".join(codec.target_words(line)) for line in lines]
 
 
-def tell(scores: dict[str, Score], *, has_totals: bool) -> None:
+def report_bleu(scores: dict[str, Score], *, has_totals: bool) -> None:
+    """Print BLEU of the list, of even averages and of the tuned weights."""
     own = "list's own best" if has_totals else "first of each list, which has no totals"
     even = "even average of total and model" if has_totals else "model alone"
     say(f"BLEU (tokenised) on the development list, {scores['tuned'].signature}:")
@@ -89,7 +90,7 @@ def with_facts(
     references: list[Path],
     config: MertConfig,
 ) -> "Weights":
-    """``weights`` with what they were tuned on and what they reach there."""
+    """Add to ``weights`` what they were tuned on and their BLEU there."""
     from s2s_cli.rescoring.weights import Weights
 
     tuned = {

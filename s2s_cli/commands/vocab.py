@@ -1,4 +1,4 @@
-"""``s2s vocab``: vocabularies and the numericalised corpus."""
+"""The command ``s2s vocab``: vocabularies and the numericalised corpus."""
 
 from s2s_cli.commands.command import command
 from s2s_cli.console import say

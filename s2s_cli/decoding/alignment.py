@@ -19,7 +19,7 @@ from s2s_cli.inference.replicas import LoadedModel
 from s2s_cli.inference.scorer import Scorer, time_steps
 from s2s_cli.inference.sentences import Sentences
 from s2s_cli.inference.variants import VariantScorer
-from s2s_cli.model.directory import Description
+from s2s_cli.model.directory import Description, model_directory
 from s2s_cli.text.dictionary import Dictionary
 from s2s_cli.text.vocabulary import EOS, UNK
 
@@ -35,7 +35,7 @@ def require_attention(models: Iterable[Path], needed_by: str) -> None:
     Raises:
         UserError: none has; not a model directory.
     """
-    directories = [each.parent if each.is_file() else each for each in models]
+    directories = list(map(model_directory, models))
     if all(Description.read(each).shape.attention == "none" for each in directories):
         raise UserError(
             f"{', '.join(map(str, directories))}: no attention, which {needed_by} needs; "
@@ -45,7 +45,7 @@ def require_attention(models: Iterable[Path], needed_by: str) -> None:
 
 @dataclass(frozen=True)
 class Aligner:
-    """What attention is used for.
+    """An aligner of hypotheses with their sources, by attention.
 
     Attributes:
         replace_unk: each `UNK` becomes the source word that counted most there.

@@ -125,26 +125,26 @@ class Beams:
         self.state = self.scorer.select(self.state, parents[alive])
 
     def extensions(self) -> tuple[Tensor, Tensor]:
-        """The best next tokens of every hypothesis, as many as could all enter the beam.
+        """Find the best next tokens of every hypothesis, as many as could all enter the beam.
 
         Returns:
             Tokens [rows, width], best first, and their log probabilities [rows, width,
-            1 + members]; -inf for what must not follow.
+            1 + members]; -inf for tokens that must not follow.
         """
         tokens, log_probs = [], []
         for block in self.scorer.blocks(self.state):
             following = Distribution(self.scorer.softmaxes(self.state, block))
             ranking = following.ranking()
-            self.rule_out(ranking, block)
+            self.mask(ranking, block)
             best, ids = top(ranking, min(self.config.beam, ranking.shape[1]))
             rows = torch.arange(len(ranking), device=self.device)[:, None]
-            ruled_out = (best == RULED_OUT)[:, :, None]
-            log_probs.append(following.log_probs(rows, ids).masked_fill_(ruled_out, float("-inf")))
+            masked = (best == RULED_OUT)[:, :, None]
+            log_probs.append(following.log_probs(rows, ids).masked_fill_(masked, float("-inf")))
             tokens.append(ids)
         return torch.cat(tokens), torch.cat(log_probs)
 
-    def rule_out(self, ranking: Tensor, block: slice) -> None:
-        """Put last what must not follow: `UNK` on request, words beyond the limit.
+    def mask(self, ranking: Tensor, block: slice) -> None:
+        """Rank last what must not follow: `UNK` on request, words beyond the limit.
 
         Args:
             ranking: [rows of the block, vocabulary].
@@ -160,7 +160,7 @@ class Beams:
             ranking[:, EOS] = end
 
     def select(self, totals: Tensor) -> tuple[Tensor, Tensor]:
-        """The best extensions of each sentence, best first.
+        """Select the best extensions of each sentence, best first.
 
         Args:
             totals: [rows, width] log probabilities of the extended hypotheses.
@@ -169,7 +169,7 @@ class Beams:
             Parent rows, and columns of ``totals``.
         """
         width = totals.shape[1]
-        # One line a sentence: the extensions of its first row, then of its second, and so on.
+        # One line of `line` a sentence: extensions of its first row, of its second, and so on.
         index = self.batch_index
         _, sentence, counts = index.unique_consecutive(return_inverse=True, return_counts=True)
         first_row = counts.cumsum(0) - counts
@@ -186,8 +186,8 @@ class Beams:
         """Store complete hypotheses, end sentences that are done; return the rows that go on."""
         ended = self.tokens[:, -1] == EOS
         self.store(ended.nonzero().squeeze(1))
-        # Log probabilities only fall as a hypothesis grows; normalised, a negative one is divided
-        # by at most what belongs to the greatest length.
+        # An upper bound of the final score: log probabilities only fall as a hypothesis grows, and
+        # the length penalty is at most that of the greatest length.
         bound = self.log_probs[:, 0] / self.final_penalty[self.batch_index]
         can_win = ~ended & (bound > self.threshold[self.batch_index])
         searching = torch.zeros(len(self.threshold), dtype=torch.bool, device=self.device)
@@ -195,7 +195,7 @@ class Beams:
         return (~ended & searching[self.batch_index]).nonzero().squeeze(1)
 
     def store(self, rows: Tensor) -> None:
-        """Hand over the hypotheses of ``rows``, which have ended, in the order of rows."""
+        """Store the hypotheses of ``rows``, which have ended, in the order of rows."""
         indices = self.batch_index[rows]
         sentences = indices.tolist()
         tokens, log_probs = self.tokens[rows, 1:-1].tolist(), self.log_probs[rows].tolist()

@@ -9,7 +9,7 @@ from s2s_cli.settings import setting
 
 @dataclass(frozen=True)
 class BeamConfig:
-    """How to search."""
+    """Settings of beam search."""
 
     beam: int = setting(12, "Hypotheses kept at each step.", min=1)
     nbest: int = setting(
@@ -43,7 +43,7 @@ class BeamConfig:
 
 @dataclass(frozen=True)
 class AlignmentConfig:
-    """What attention is good for, once a translation is found."""
+    """Uses of attention, once a translation is found."""
 
     replace_unk: bool = setting(
         False, "Write for each UNK the source word that attention looked at most."

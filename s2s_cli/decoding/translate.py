@@ -55,7 +55,7 @@ class ChunkResult:
 
 @dataclass(frozen=True)
 class Translator:
-    """How lines are translated, with any model.
+    """A translator of chunks of lines, with any model.
 
     Attributes:
         config: of beam search.

@@ -12,7 +12,7 @@ from s2s_cli.inference.ensemble import load_scorer
 from s2s_cli.inference.scorer import Scorer
 from s2s_cli.inference.sentences import Sentences
 from s2s_cli.model.device import set_threads
-from s2s_cli.model.directory import Description
+from s2s_cli.model.directory import Description, model_directory
 from s2s_cli.model.work import Precision, share_of_peak
 from s2s_cli.parallel import Workers, available_cores, worker_processes
 
@@ -66,8 +66,7 @@ class Replicas:
     @cached_property
     def codec(self) -> Sentences:
         """How text is read and written, known without a loaded replica."""
-        first = self.models[0]
-        description = Description.read(first.parent if first.is_file() else first)
+        description = Description.read(model_directory(self.models[0]))
         return Sentences(description, tokenised=self.tokenised)
 
     @property

@@ -229,6 +229,11 @@ def weights_path(model: Path) -> Path:
     return best if best.is_file() else model / LAST
 
 
+def model_directory(model: Path) -> Path:
+    """The directory of ``model``, which is that, or a file of weights in it."""
+    return model.parent if model.is_file() else model
+
+
 def load_model(
     model: Path, device: torch.device, *, tables_checked: bool = True
 ) -> tuple[AnySeq2Seq, Description]:
@@ -243,7 +248,7 @@ def load_model(
     Raises:
         UserError: not a model directory, or weights that do not fit its description.
     """
-    directory = model.parent if model.is_file() else model
+    directory = model_directory(model)
     description = Description.read(directory)
     path = weights_path(model)
     if not path.is_file():
