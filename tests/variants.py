@@ -1,5 +1,6 @@
 """Models beyond the paper's, one or a few of each kind."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -7,6 +8,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from s2s_cli.model.config import Shape
+from s2s_cli.model.encoder import Encoded
+from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.vocabulary import EOS
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -45,8 +48,28 @@ def shape(name: str, source: int = 11, target: int = 9) -> Shape:
     return Shape(source, target, layers=2, hidden_size=6, embedding_size=5, **OPTIONS[name])
 
 
-def pack(sentences: list[list[int]]) -> PackedSequence:
+def pack(sentences: Sequence[Sequence[int]]) -> PackedSequence:
     return pack_sequence([torch.tensor(each) for each in sentences], enforce_sorted=False)
+
+
+def log_probs(model: Seq2Seq, source: Sequence[int], target: Sequence[int]) -> Tensor:
+    """Of every word at each step of ``target``, by teacher forcing: [steps, vocabulary]."""
+    encoded = model.encode(pack([source])) if source else Encoded(no_states(model))
+    hidden = model.decode(pack([[EOS, *target]]), encoded)
+    result: Tensor = model.softmax(hidden).log_softmax(1)
+    return result
+
+
+def log_prob(model: Seq2Seq, source: Sequence[int], target: Sequence[int]) -> float:
+    """Of ``target`` and its end."""
+    steps = range(len(target) + 1)
+    return float(log_probs(model, source, target)[steps, [*target, EOS]].sum())
+
+
+def no_states(model: Seq2Seq) -> tuple[Tensor, ...]:
+    """Of a decoder that has read nothing."""
+    zeros = model.softmax.weight.new_zeros(model.shape.depth, 1, model.shape.width)
+    return (zeros,) * len(model.shape.states)
 
 
 def loss(model: nn.Module, sources: list[list[int]], targets: list[list[int]]) -> Tensor:

@@ -16,10 +16,10 @@ from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.errors import UserError
 from s2s_cli.inference.ensemble import Ensemble, load_scorer
 from s2s_cli.inference.replicas import LoadedModel
-from s2s_cli.inference.scorer import Scorer, time_steps
+from s2s_cli.inference.scorer import ModelScorer, Scorer
 from s2s_cli.inference.sentences import Sentences
-from s2s_cli.inference.variants import VariantScorer
 from s2s_cli.model.directory import Description, model_directory
+from s2s_cli.model.sequences import TimeSteps
 from s2s_cli.text.dictionary import Dictionary
 from s2s_cli.text.vocabulary import EOS, UNK
 
@@ -112,10 +112,10 @@ class Aligner:
         return [codec.source_pieces.alone(source[place])]
 
 
-def attentive(scorer: Scorer) -> list[VariantScorer]:
+def attentive(scorer: Scorer) -> list[ModelScorer]:
     """List the members of ``scorer`` that have attention."""
     members = scorer.scorers if isinstance(scorer, Ensemble) else [scorer]
-    return [each for each in members if isinstance(each, VariantScorer) and each.looking]
+    return [each for each in members if isinstance(each, ModelScorer) and each.attends]
 
 
 def alignments(
@@ -145,19 +145,19 @@ def alignments(
 
 @torch.inference_mode()
 def weights_of(
-    scorer: VariantScorer,
+    scorer: ModelScorer,
     sources: Sequence[Sequence[int]],
     hypotheses: Sequence[Sequence[int]],
 ) -> list[Tensor]:
     """Compute `alignments` of one model; the longest hypotheses first, so that none is padded."""
     distinct = {tuple(source): row for row, source in enumerate(dict.fromkeys(map(tuple, sources)))}
-    order = sorted(range(len(sources)), key=lambda index: -len(hypotheses[index]))
+    read = TimeSteps.of([[EOS, *each][: len(each)] for each in hypotheses])
+    order = read.order.tolist()
     rows = torch.tensor([distinct[tuple(sources[index])] for index in order], device=scorer.device)
-    read = [[EOS, *hypotheses[index][:-1]] for index in order if hypotheses[index]]
     state, steps = scorer.start(list(distinct)), []
-    for tokens in time_steps(read):
+    for tokens in read.words:
         state = scorer.step(scorer.select(state, rows[: len(tokens)]), tokens.to(scorer.device))
-        steps.append(state.weights.cpu())
+        steps.append(state.attention_weights.cpu())
         rows = torch.arange(len(tokens), device=scorer.device)
     result = [torch.zeros(0, len(source)) for source in sources]
     if steps:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from s2s_cli.model.packed import Packed
+from s2s_cli.model.prepacked import PrepackedLinear
 
 SMALL = 16
 SIZES = (256, 64, SMALL)
@@ -25,7 +25,7 @@ class Product:
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
         """Lay out ``weight`` [n, k]; results are of its type."""
-        self.packed = Packed(weight, bias)
+        self.packed = PrepackedLinear(weight, bias)
         self.size, self.width = weight.shape
         self.dtype, self.device = weight.dtype, weight.device
         self._suits = {SMALL: True}
@@ -89,3 +89,11 @@ def blocks(rows: int, *products: Product) -> list[slice]:
             cut.append(slice(start, min(start + size, rows)))
             start = cut[-1].stop
     return cut
+
+
+def in_blocks(product: Product, rows: Tensor) -> Tensor:
+    """The product of any number of rows, each row's the same in any company."""
+    if not len(rows):
+        return rows.new_empty(0, product.size)
+    parts = [product(rows[block].to(product.dtype)) for block in blocks(len(rows), product)]
+    return torch.cat(parts).to(rows.dtype)

@@ -10,8 +10,7 @@ from torch import Tensor
 from s2s_cli.errors import UserError
 from s2s_cli.inference.blocks import blocks
 from s2s_cli.inference.distribution import Softmax
-from s2s_cli.inference.scorer import Scorer
-from s2s_cli.inference.variants import Single, scorer_of
+from s2s_cli.inference.scorer import ModelScorer, Scorer
 from s2s_cli.model.device import keep_memory
 from s2s_cli.model.directory import Description, load_model
 from s2s_cli.model.work import Precision
@@ -22,7 +21,7 @@ from s2s_cli.text.subwords import Subwords
 class Ensemble:
     """The arithmetic mean of the members' probabilities of the next word."""
 
-    def __init__(self, scorers: Sequence[Single]) -> None:
+    def __init__(self, scorers: Sequence[ModelScorer]) -> None:
         self.scorers = list(scorers)
 
     @property
@@ -69,7 +68,7 @@ def load_scorer(
     for path, description in zip(models, descriptions, strict=True):
         check_agreement(models[0], descriptions[0], path, description)
     scorers = [
-        scorer_of(
+        ModelScorer(
             model,
             reverse_source=description.facts.reverse_source,
             precision=precision,

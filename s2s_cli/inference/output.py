@@ -6,7 +6,7 @@ from torch import Tensor
 
 from s2s_cli.inference.blocks import Exponentials, Product, blocks
 from s2s_cli.inference.distribution import GROUP, OfLogits, Softmax
-from s2s_cli.model.packed import MARGIN, reliable
+from s2s_cli.model.prepacked import MARGIN, reliable
 
 
 class OutputLayer:

@@ -6,19 +6,21 @@ and all words never exists.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, assert_never
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pack_sequence
 
-from s2s_cli.inference.blocks import blocks
-from s2s_cli.inference.cells import DeepLstm, LstmState
+from s2s_cli.inference.blocks import Product, blocks, in_blocks
+from s2s_cli.inference.context import ContextLayers, SourceContext
 from s2s_cli.inference.distribution import Softmax
+from s2s_cli.inference.encoder import SourceEncoder
+from s2s_cli.inference.layers import Layers, exp_tanh
 from s2s_cli.inference.output import OutputLayer
-from s2s_cli.model.packed import squashes
+from s2s_cli.model.prepacked import squashes
 from s2s_cli.model.seq2seq import Seq2Seq
-from s2s_cli.model.work import Precision, lstm_flops, softmax_flops
+from s2s_cli.model.sequences import States
+from s2s_cli.model.work import Precision, decoder_flops, encoder_flops, softmax_flops
 
 USUAL_WORDS = 16  # from which it is seen how large logits are
 
@@ -57,8 +59,26 @@ class Scorer(Protocol):
         """The state whose row i is row ``rows[i]`` of ``state``."""
 
 
-class LstmScorer:
-    """One trained model as a scorer."""
+class DecoderState(NamedTuple):
+    """Rows of hypotheses.
+
+    Attributes:
+        layers: the states of the decoder's layers.
+        context: what else it reads at every step; None in the paper's model.
+    """
+
+    layers: States
+    context: SourceContext | None
+
+    @property
+    def attention_weights(self) -> Tensor:
+        """[rows, length] how much each word of the source counted; 0 behind its end."""
+        assert self.context is not None and self.context.weights is not None
+        return self.context.weights
+
+
+class ModelScorer:
+    """One trained model as a `Scorer`."""
 
     members = 1
 
@@ -78,74 +98,108 @@ class LstmScorer:
             precision: bf16: weights and inputs of products are rounded to bfloat16.
             origin: where the model came from.
         """
-        self.reverse_source = reverse_source
-        weight = model.softmax.weight.detach()
+        self.reverse_source, self.shape = reverse_source, model.shape
+        weight, bias = model.softmax.weight.detach(), model.softmax.bias.detach()
         self.device = weight.device
         dtype = torch.bfloat16 if precision == "bf16" else weight.dtype
-        self.shape, self.words_read, self.words_asked = model.shape, 0, 0
+        self.compute_dtype = dtype
+        self.words_read = self.words_asked = 0
         with torch.inference_mode():
-            tables = model.source_embedding.weight.detach(), model.target_embedding.weight.detach()
-            self.encoder = DeepLstm(model.encoder, tables[0], dtype, origin)
-            self.decoder = DeepLstm(model.decoder, tables[1], dtype, origin)
-            bias = model.softmax.bias.detach()
+            self.encoder = SourceEncoder(model, dtype, reverse_source=reverse_source, origin=origin)
+            table = model.target_embedding.weight.detach()
+            self.decoder = Layers(self.shape.cell, model.decoder, table, dtype, origin)
+            self.bridge: Product | None = None
+            if model.bridge is not None:
+                rows, offsets = model.bridge.affine()
+                self.bridge = Product(rows.to(dtype), offsets)
+            reads_source = self.shape.reads_vector or self.attends
+            self.context = ContextLayers(model, self.decoder) if reads_source else None
             self.output = OutputLayer(weight, bias, dtype)
             if squashes(dtype, self.device.type):
                 self.output.take_exponentials(weight, bias, self.usual_hidden())
 
+    @property
+    def attends(self) -> bool:
+        """Whether the model has attention."""
+        return self.shape.attention != "none"
+
     def usual_hidden(self) -> Tensor:
-        """The decoder's top hidden states after a few words, each read at the start."""
+        """What the output layer reads after a few words, each read at the start."""
         words = torch.arange(min(USUAL_WORDS, self.shape.target_vocabulary), device=self.device)
-        return self.decoder.step(words, self.decoder.zeros(len(words))).hidden[-1]
+        state = DecoderState(self.decoder.zeros(len(words)), None)
+        if self.context:
+            known = self.shape.source_vocabulary
+            state = self.start([[word % known] for word in words.tolist()])
+        hidden = self.hidden(self.step(state, words), slice(len(words)))
+        self.words_read = self.words_asked = 0
+        return hidden
 
     @property
     def flops(self) -> int:
-        read = lstm_flops(self.shape, self.words_read + self.words_asked)
-        return read + softmax_flops(self.shape, self.words_asked)
+        forward = encoder_flops(self.shape, self.words_read)
+        forward += decoder_flops(self.shape, self.words_asked)
+        return forward + softmax_flops(self.shape, self.words_asked)
 
     @torch.inference_mode()
-    def start(self, sources: Sequence[Sequence[int]]) -> LstmState:
-        """Encode ``sources``, the longest first: those that have ended drop out, none is padded."""
+    def start(self, sources: Sequence[Sequence[int]]) -> DecoderState:
         self.words_read += sum(map(len, sources))
-        order = sorted(range(len(sources)), key=lambda index: -len(sources[index]))
-        reading, ended = self.encoder.zeros(len(order)), []
-        step = -1 if self.reverse_source else 1
-        for words in time_steps([sources[index][::step] for index in order if sources[index]]):
-            reading, others = reading.cut(len(words))
-            ended.append(LstmState.joined([others]))  # a copy: a view would keep all rows
-            reading = self.encoder.step(words.to(self.device), reading)
-        state = LstmState.joined([reading, *reversed(ended)])
-        return state.select(torch.tensor(order, dtype=torch.long, device=self.device).argsort())
+        encoded = self.encoder.encode(sources, keep_outputs=self.attends)
+        context = None
+        if self.context:
+            vectors = self.encoder.vectors(encoded.states)
+            context = self.context.start(vectors, encoded.outputs)
+        return DecoderState(self.first_states(encoded.states), context)
+
+    def first_states(self, last: list[States]) -> States:
+        """The decoder's first states, given the last ones of each direction of the encoder."""
+        shape = self.shape
+        match shape.bridge:
+            case "copy":
+                return last[0]
+            case "linear":
+                assert self.bridge is not None
+                made = in_blocks(self.bridge, self.encoder.side_by_side(last))
+                sizes = len(shape.states), shape.depth, shape.width
+                hidden, *cell = made.unflatten(1, sizes).unbind(1)
+                kinds = [exp_tanh(hidden), *cell]
+                return tuple(kind[:, layer] for layer in range(shape.depth) for kind in kinds)
+            case "concat":
+                return self.decoder.zeros(len(last[0][0]))
+            case _:
+                assert_never(shape.bridge)
 
     @torch.inference_mode()
-    def step(self, state: LstmState, tokens: Tensor) -> LstmState:
+    def step(self, state: DecoderState, tokens: Tensor) -> DecoderState:
         self.words_asked += len(tokens)
-        return self.decoder.step(tokens, state)
+        layers, context = state
+        if context is None:
+            return DecoderState(self.decoder.step(tokens, layers), None)
+        layers = self.decoder.step(tokens, layers, context.beside())
+        return DecoderState(layers, context.after(self.decoder.top(layers)))
 
-    def row_count(self, state: LstmState) -> int:
-        """How many there are."""
-        return len(state.hidden[-1])
+    def hidden(self, state: DecoderState, block: slice) -> Tensor:
+        """What the output layer reads after a step, for the rows of ``block``."""
+        top = self.decoder.top(state.layers)
+        hidden = state.context.hidden(top, block) if state.context else top[block]
+        return hidden.to(self.compute_dtype)
 
-    def blocks(self, state: LstmState) -> list[slice]:
+    def row_count(self, state: DecoderState) -> int:
+        return len(state.layers[0])
+
+    def blocks(self, state: DecoderState) -> list[slice]:
         return blocks(self.row_count(state), self.output.product)
 
     @torch.inference_mode()
-    def softmaxes(self, state: LstmState, block: slice) -> Iterator[Softmax]:
-        yield self.output.softmax(state.hidden[-1][block])
+    def softmaxes(self, state: DecoderState, block: slice) -> Iterator[Softmax]:
+        yield self.output.softmax(self.hidden(state, block))
 
     @torch.inference_mode()
-    def select(self, state: LstmState, rows: Tensor) -> LstmState:
-        return state.select(rows)
+    def select(self, state: DecoderState, rows: Tensor) -> DecoderState:
+        layers = tuple(each.index_select(0, rows) for each in state.layers)
+        return DecoderState(layers, state.context and state.context.select(rows))
 
+    @torch.inference_mode()
     def sentence_vectors(self, sources: Sequence[Sequence[int]]) -> Tensor:
         """All last states of the encoder, hidden states first: [sources, n]."""
-        state = self.start(sources)
-        return torch.cat([*state.hidden, *state.cell], 1)
-
-
-def time_steps(sources: Sequence[Sequence[int]]) -> Sequence[Tensor]:
-    """The words read at each time; ``sources`` come the longest first, and go as they end."""
-    if not sources:
-        return []
-    packed = pack_sequence([torch.tensor(each, dtype=torch.long) for each in sources])
-    steps: Sequence[Tensor] = packed.data.split(packed.batch_sizes.tolist())
-    return steps
+        encoded = self.encoder.encode(sources, keep_outputs=False)
+        return self.encoder.side_by_side(encoded.states)

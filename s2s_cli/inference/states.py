@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from s2s_cli.errors import UserError
+from s2s_cli.inference.scorer import ModelScorer
 from s2s_cli.inference.sentences import Sentences
-from s2s_cli.inference.variants import scorer_of
 from s2s_cli.model.directory import load_model
 from s2s_cli.text.vocabulary import UNK
 
@@ -50,7 +50,7 @@ def phrase_vectors(
         UserError: not a model directory.
     """
     network, description = load_model(model, torch.device("cpu"))
-    scorer = scorer_of(network, reverse_source=description.facts.reverse_source)
+    scorer = ModelScorer(network, reverse_source=description.facts.reverse_source)
     sentences = Sentences(description, tokenised=tokenised)
     sources = [sentences.source_ids(phrase) for phrase in phrases]
     unknown = [phrase for phrase, ids in zip(phrases, sources, strict=True) if UNK in ids]

@@ -1,7 +1,7 @@
 """The shape of the model, known without torch."""
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, assert_never
 
 from s2s_cli.json_fields import from_json, required_fields
 from s2s_cli.settings import setting
@@ -11,10 +11,33 @@ BEYOND = "Model, beyond the paper"
 
 Cell = Literal["lstm", "lstm-peephole", "gru", "rnn"]
 Bridge = Literal["copy", "linear", "concat"]
-Attention = Literal["none", "additive", "dot", "general"]
+AttentionScore = Literal["additive", "dot", "general"]
+AttentionKind = Literal["none", AttentionScore]
 
-# Rows of the weights of each cell, in cells: its gates, and what is squashed into its state.
-GATES: dict[Cell, int] = {"lstm": 4, "lstm-peephole": 4, "gru": 3, "rnn": 1}
+
+class CellKind(NamedTuple):
+    """Facts about a kind of cell.
+
+    Attributes:
+        gates: in the order of their rows in the weights of ``torch.nn``, a letter each: input,
+            forget, candidate g, output; reset, update, new n. tanh squashes g and n, σ the others.
+        states: of a layer.
+    """
+
+    gates: str
+    states: tuple[str, ...]
+
+
+def cell_kind(cell: Cell) -> CellKind:
+    match cell:
+        case "lstm" | "lstm-peephole":
+            return CellKind("ifgo", ("hidden", "cell"))
+        case "gru":
+            return CellKind("rzn", ("hidden",))
+        case "rnn":
+            return CellKind("n", ("hidden",))
+        case _:
+            assert_never(cell)
 
 
 @dataclass(frozen=True)
@@ -52,7 +75,7 @@ class ModelConfig:
         "The sentence vector joins every input of the decoder and of the output layer.",
         panel=BEYOND,
     )
-    attention: Attention = setting(
+    attention: AttentionKind = setting(
         "none",
         "How the decoder scores the words of the source, if it looks back at them.",
         panel=BEYOND,
@@ -77,7 +100,7 @@ class Shape:
     decoder_layers: int = 0
     decoder_hidden_size: int = 0
     peeky: bool = False
-    attention: Attention = "none"
+    attention: AttentionKind = "none"
     input_feeding: bool = False
 
     @classmethod
@@ -94,8 +117,8 @@ class Shape:
         return len(self.as_json()) == len(SIZES)
 
     @property
-    def readers(self) -> int:
-        """LSTMs that read the source."""
+    def directions(self) -> int:
+        """Encoders that read the source, each from one end."""
         return 2 if self.bidirectional else 1
 
     @property
@@ -109,20 +132,25 @@ class Shape:
         return self.decoder_hidden_size or self.hidden_size
 
     @property
-    def has_cells(self) -> bool:
-        """Whether a layer has a cell state besides its hidden state."""
-        return self.cell.startswith("lstm")
+    def states(self) -> tuple[str, ...]:
+        """The states of a layer by name: the hidden state, and of LSTMs the cell state."""
+        return cell_kind(self.cell).states
 
     @property
     def vector_size(self) -> int:
-        """Numbers of the sentence vector: the top layer's last hidden state of each reader."""
-        return self.readers * self.hidden_size
+        """Numbers of the sentence vector: the top layer's last hidden state of each direction."""
+        return self.directions * self.hidden_size
+
+    @property
+    def reads_vector(self) -> bool:
+        """Whether the decoder reads the sentence vector at every step."""
+        return self.peeky or self.bridge == "concat"
 
     @property
     def input_size(self) -> int:
         """Numbers that the decoder reads at a step."""
-        beside = self.vector_size if self.peeky or self.bridge == "concat" else 0
-        return self.embedding_size + beside + (self.width if self.input_feeding else 0)
+        vector = self.vector_size if self.reads_vector else 0
+        return self.embedding_size + vector + (self.width if self.input_feeding else 0)
 
     @property
     def output_size(self) -> int:

@@ -19,7 +19,7 @@ from s2s_cli.errors import DamagedFileError, UserError, is_out_of_memory
 from s2s_cli.files import check_format, read_json
 from s2s_cli.model.archive import DamagedError, check_archive, check_content
 from s2s_cli.model.config import Shape
-from s2s_cli.model.variant import AnySeq2Seq, make_model
+from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.facts import FACTS_FORMAT as DESCRIPTION_FORMAT
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.layout import pieces_file
@@ -236,7 +236,7 @@ def model_directory(model: Path) -> Path:
 
 def load_model(
     model: Path, device: torch.device, *, tables_checked: bool = True
-) -> tuple[AnySeq2Seq, Description]:
+) -> tuple[Seq2Seq, Description]:
     """A trained model, ready to use.
 
     Args:
@@ -264,7 +264,7 @@ def load_model(
 
 def with_weights(
     shape: Shape, weights: dict[str, Tensor], path: Path, tables_checked: bool = True
-) -> AnySeq2Seq:
+) -> Seq2Seq:
     """A model of ``shape`` around the tensors of ``path``, which are not copied.
 
     Raises:
@@ -275,7 +275,7 @@ def with_weights(
         raise misfit  # before so many layers are made
     try:
         with torch.device("meta"):
-            network = make_model(shape)
+            network = Seq2Seq(shape)
         network.load_state_dict(weights, assign=True)
     except (RuntimeError, AttributeError, TypeError):
         raise misfit from None

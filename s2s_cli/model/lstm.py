@@ -1,7 +1,7 @@
 """The deep LSTM over sentences of different lengths, without padding (Graves 2013; §2)."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -9,12 +9,9 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import PackedSequence
 
-from s2s_cli.model.packed import Packed, exact, lowered
-
-State = tuple[Tensor, Tensor]
-# Sentences: [length, batch, ...] where all have one length, or packed time step by time step.
-Form = TypeVar("Form", Tensor, PackedSequence)
-
+from s2s_cli.model.precision import accumulation_dtype, autocast_dtype
+from s2s_cli.model.prepacked import PrepackedLinear
+from s2s_cli.model.sequences import EndedStates, States
 
 # Rows of a product over a whole batch, or over its distinct words, are filled up to a multiple of
 # this: kernels are prepared for each number of rows.
@@ -29,70 +26,70 @@ class Lstm(nn.LSTM):
     the same words again and again; `_Layer` computes it there.
     """
 
-    def forward(self, inputs: Form, state: State | None = None) -> tuple[Form, State]:
+    def forward(  # type: ignore[override]
+        self, inputs: PackedSequence, states: States | None = None
+    ) -> tuple[PackedSequence, States]:
         """Read all time steps.
 
         Args:
-            inputs: [length, batch, size], or packed sequences of [size] each.
-            state: hidden and cell state to start from, each [layers, batch, cells], in the order
+            inputs: packed sequences of [size] each.
+            states: hidden and cell state to start from, each [layers, batch, cells], in the order
                 of the batch; zeros if None.
 
         Returns:
-            The top layer's hidden state at every step, in the form of ``inputs``; the states of
-            all layers after each sequence's last step.
+            The top layer's hidden state at every step, packed as ``inputs``; the states of all
+            layers after each sequence's last step.
         """
         if inputs.data.device.type != "cpu":
             # Under autocast torch would compute in fp16, cell states included.
             with torch.autocast("cuda", enabled=False):
-                return super().forward(inputs, state)
-        rows = inputs.data if isinstance(inputs, PackedSequence) else inputs.flatten(0, 1)
-        return self._read(inputs, rows, None, state)
+                return super().forward(inputs, states)  # type: ignore[arg-type]
+        return self._read(inputs, inputs.data, None, states)
 
     def read_words(
-        self, words: Form, table: nn.Embedding, state: State | None = None
-    ) -> tuple[Form, State]:
-        """Read the vectors that ``words``, [length, batch] ids or packed ones, have in ``table``.
+        self, words: PackedSequence, table: nn.Embedding, states: States | None = None
+    ) -> tuple[PackedSequence, States]:
+        """Read the vectors that ``words``, packed ids, have in ``table``.
 
         As `forward` on ``table(words)``; what the first layer makes of a word is computed once
         for all its occurrences in the batch, and so is its share of the gradient.
         """
         if words.data.device.type != "cpu":
-            return self(on_data(table, words), state)  # type: ignore[no-any-return]
-        distinct, index = words.data.flatten().unique(return_inverse=True)
-        return self._read(words, table(distinct), index, state)
+            return self(words._replace(data=table(words.data)), states)  # type: ignore[no-any-return]
+        distinct, index = words.data.unique(return_inverse=True)
+        return self._read(words, table(distinct), index, states)
 
     def _read(
-        self, form: Form, rows: Tensor, index: Tensor | None, state: State | None
-    ) -> tuple[Form, State]:
+        self, form: PackedSequence, rows: Tensor, index: Tensor | None, states: States | None
+    ) -> tuple[PackedSequence, States]:
         """Read ``rows``, or ``rows[index]``; ``form`` says which is what step of what sequence."""
-        if isinstance(form, PackedSequence):
-            before = state and self.permute_hidden(state, form.sorted_indices)
-            hidden, after = self._layers(rows, index, form.batch_sizes.tolist(), before)
-            return form._replace(data=hidden), self.permute_hidden(after, form.unsorted_indices)
-        length, batch = form.shape[:2]
-        hidden, after = self._layers(rows, index, [batch] * length, state)
-        return hidden.unflatten(0, (length, batch)), after
+        if states is not None and form.sorted_indices is not None:
+            states = tuple(each.index_select(1, form.sorted_indices) for each in states)
+        hidden, after = self._layers(rows, index, form.batch_sizes.tolist(), states)
+        if form.unsorted_indices is not None:
+            after = tuple(each.index_select(1, form.unsorted_indices) for each in after)
+        return form._replace(data=hidden), after
 
     def _layers(
-        self, rows: Tensor, index: Tensor | None, sizes: list[int], state: State | None
-    ) -> tuple[Tensor, State]:
+        self, rows: Tensor, index: Tensor | None, sizes: list[int], states: States | None
+    ) -> tuple[Tensor, States]:
         """All layers over rows of which ``sizes[t]`` belong to time step t."""
-        low = lowered(rows)
-        if state is None:
-            zeros = rows.new_zeros(self.num_layers, sizes[0], self.hidden_size, dtype=exact(low))
-            state = zeros, zeros
-        hidden_after, cell_after = [], []
+        dtype = autocast_dtype(rows)
+        if states is None:
+            kept = accumulation_dtype(dtype)
+            zeros = rows.new_zeros(self.num_layers, sizes[0], self.hidden_size, dtype=kept)
+            states = zeros, zeros
+        last = []
         with torch.autocast("cpu", enabled=False):  # the types are chosen by hand
             for layer, weights in enumerate(self.all_weights):
                 if layer:
                     rows = F.dropout(rows, self.dropout, self.training)
-                rows, hidden, cell = _Layer.apply(  # type: ignore[no-untyped-call]
-                    rows, state[0][layer], state[1][layer], *weights, sizes, index, low
+                rows, *after = _Layer.apply(  # type: ignore[no-untyped-call]
+                    rows, *(each[layer] for each in states), *weights, sizes, index, dtype
                 )
                 index = None
-                hidden_after.append(hidden)
-                cell_after.append(cell)
-        return rows, (torch.stack(hidden_after), torch.stack(cell_after))
+                last.append(after)
+        return rows, tuple(torch.stack(each) for each in zip(*last, strict=True))
 
 
 class _Layer(torch.autograd.Function):
@@ -119,49 +116,46 @@ class _Layer(torch.autograd.Function):
         hidden_bias: Tensor,
         sizes: list[int],
         index: Tensor | None,
-        low: torch.dtype,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        dtype: torch.dtype,
+    ) -> tuple[Tensor, ...]:
         rows, cells = sum(sizes), from_hidden.shape[1]
         bias = candidate_times(2, input_bias + hidden_bias)
         words: Tensor | None = None
         if index is None:
-            weight, size = side_by_side(from_input, from_hidden, low), inputs.shape[1]
-            product = Packed(candidate_times(2, weight), bias)
+            weight, size = joint_weight(from_input, from_hidden, dtype), inputs.shape[1]
+            product = PrepackedLinear(candidate_times(2, weight), bias)
         else:
-            weight, size = from_hidden.to(low, copy=True), 0
-            product = Packed(candidate_times(2, weight))
-            words = rounded_up(inputs.to(low))
-            from_words = Packed(candidate_times(2, from_input.to(low, copy=True)), bias)
+            weight, size = from_hidden.to(dtype, copy=True), 0
+            product = PrepackedLinear(candidate_times(2, weight))
+            words = rounded_up(inputs.to(dtype))
+            from_words = PrepackedLinear(candidate_times(2, from_input.to(dtype, copy=True)), bias)
             of_words, step_words = from_words(words), index.split(sizes)
         # What each step reads: x (unless by index), and the hidden state before.
-        all_reads = inputs.new_empty(rows + -rows % ROWS_MULTIPLE, size + cells, dtype=low)
+        all_reads = inputs.new_empty(rows + -rows % ROWS_MULTIPLE, size + cells, dtype=dtype)
         all_reads[rows:] = 0
         reads = all_reads[:rows]
         if index is None:
             reads[:, :size] = inputs
         reads[: sizes[0], size:] = hidden_before
         hidden, *saved = (cell_before.new_empty(rows, cells) for _ in range(5))
-        last_hidden, last_cell = torch.empty_like(cell_before), torch.empty_like(cell_before)
-        gates, memory = [], cell_before
+        gates, ended = list[Tensor](), EndedStates()
+        states: States = hidden_before, cell_before
         going_on = [*reads[:, size:].split(sizes)[1:], reads[:0, size:]]
         views = zip(*(each.split(sizes) for each in (reads, hidden, *saved)), going_on, strict=True)
-        for number, (read, top, candidate, cell, squashed, onward, after) in enumerate(views):
+        for number, (read, top, *stored, after) in enumerate(views):
             if index is None:
-                gate = product(read).to(cell.dtype).sigmoid_()
+                gate = product(read).to(hidden.dtype).sigmoid_()
             else:
                 of_step = of_words[step_words[number]]
-                gate = product.added_to(of_step, read).to(cell.dtype).sigmoid_()
-            cell_forward(gate, memory[: len(gate)], (candidate, cell, squashed, onward), top)
+                gate = product.added_to(of_step, read).to(hidden.dtype).sigmoid_()
+            cell_forward(gate, states[1], stored, top)
             after.copy_(top[: len(after)])
-            if len(after) < len(gate):  # the others end here
-                last_hidden[len(after) : len(gate)] = top[len(after) :]
-                last_cell[len(after) : len(gate)] = cell[len(after) :]
+            states = ended.drop((top, stored[1]), len(after))
             gates.append(gate)
-            memory = cell
         ctx.sizes, ctx.gates, ctx.index, ctx.inputs = sizes, gates, index, len(inputs)
         ctx.save_for_backward(weight, all_reads, words, from_input, cell_before, *saved)
         ctx.set_materialize_grads(False)
-        return hidden, last_hidden, last_cell
+        return hidden, *ended.put_back(states)
 
     @staticmethod
     @once_differentiable
@@ -171,23 +165,23 @@ class _Layer(torch.autograd.Function):
         weight, reads, words, from_input, cell_before, *saved = ctx.saved_tensors
         rows, size = sum(ctx.sizes), reads.shape[1] - cell_before.shape[1]
         # tanh' z = 4 σ'(2 z); with this factor in the weights, all gates have the derivatives of σ.
-        product = Packed(candidate_times(2, weight).T)
+        product = PrepackedLinear(candidate_times(2, weight).T)
         # What reaches each sequence's state from the steps after; at first, from behind its last.
-        onto_hidden = zeros_or_copy(d_last_hidden, cell_before)
-        onto_cell = zeros_or_copy(d_last_cell, cell_before)
+        d_hidden_before = zeros_or_copy(d_last_hidden, cell_before)
+        d_cell_before = zeros_or_copy(d_last_cell, cell_before)
         d_gates = reads.new_empty(len(reads), weight.shape[0])
         d_gates[rows:] = 0
-        d_inputs = onto_cell.new_empty(rows, size)
+        d_inputs = d_cell_before.new_empty(rows, size)
         views = [each.split(ctx.sizes) for each in (d_gates[:rows], d_inputs, *saved)]
         d_tops = d_hidden.split(ctx.sizes) if d_hidden is not None else None
         for number in reversed(range(len(ctx.sizes))):
-            d_gate, d_input, candidate, _, squashed, onward = (each[number] for each in views)
+            d_gate, d_input, g, _, tanh_cell, d_hidden_d_cell = (each[number] for each in views)
             gate, before = ctx.gates.pop(), views[3][number - 1] if number else cell_before
-            d_top, d_cell = onto_hidden[: len(gate)], onto_cell[: len(gate)]
+            d_top, d_cell = d_hidden_before[: len(gate)], d_cell_before[: len(gate)]
             if d_tops is not None:
                 d_top += d_tops[number]
             work = d_gate if d_gate.dtype == gate.dtype else torch.empty_like(gate)
-            stored = candidate, before[: len(gate)], squashed, onward
+            stored = g, before[: len(gate)], tanh_cell, d_hidden_d_cell
             cell_backward(d_top, d_cell, gate, stored, work)
             if work is not d_gate:
                 d_gate.copy_(work)
@@ -196,11 +190,11 @@ class _Layer(torch.autograd.Function):
             d_top.copy_(d_read[:, size:])
         of_gates, read = d_gates, reads[:, :size]
         if ctx.index is not None:
-            of_gates, read = sums(d_gates[:rows], ctx.index, len(words)), words
+            of_gates, read = sums_by_index(d_gates[:rows], ctx.index, len(words)), words
             low_weight = candidate_times(4, from_input.to(d_gates.dtype, copy=True))
-            d_inputs = (of_gates @ low_weight)[: ctx.inputs].to(onto_cell.dtype)
+            d_inputs = (of_gates @ low_weight)[: ctx.inputs].to(d_cell_before.dtype)
         d_from_input, d_from_hidden, d_bias = (
-            candidate_times(4, (one.T @ other).to(onto_cell.dtype))
+            candidate_times(4, (one.T @ other).to(d_cell_before.dtype))
             for one, other in (
                 (of_gates, read),
                 (d_gates, reads[:, size:]),
@@ -208,34 +202,33 @@ class _Layer(torch.autograd.Function):
             )
         )
         return (
-            *(d_inputs, onto_hidden, onto_cell),
+            *(d_inputs, d_hidden_before, d_cell_before),
             *(d_from_input, d_from_hidden, d_bias, d_bias),
             *(None, None, None),
         )
 
 
-def cell_forward(gate: Tensor, before: Tensor, stored: tuple[Tensor, ...], top: Tensor) -> None:
+def cell_forward(gate: Tensor, before: Tensor, stored: Sequence[Tensor], top: Tensor) -> None:
     """The cells of one step, their gates squashed.
 
     Args:
-        gate: [rows, 4 cells]: σ of what enters, of what is kept, of twice the candidate before it
-            is squashed, of what leaves.
+        gate: [rows, 4 cells]: i, f, σ of twice the candidate before it is squashed, o.
         before: [rows, cells] cell state before.
-        stored: four [rows, cells] to fill for the way back: candidate, cell state, its tanh, and
+        stored: four [rows, cells] to fill for the way back: candidate g, cell state, its tanh, and
             the derivative of the hidden state by the cell state.
         top: [rows, cells] to fill: the hidden state.
     """
-    candidate, cell, squashed, onward = stored
-    enter, forget, half, leave = gate.chunk(4, 1)
-    torch.mul(half, 2, out=candidate).sub_(1)
-    torch.mul(forget, before, out=cell).addcmul_(enter, candidate)
-    torch.mul(cell, 2, out=squashed).sigmoid_().mul_(2).sub_(1)
-    torch.mul(leave, squashed, out=top)
-    tanh_backward(leave, squashed, onward)
+    g, cell, tanh_cell, d_hidden_d_cell = stored
+    i, f, half, o = gate.chunk(4, 1)
+    torch.mul(half, 2, out=g).sub_(1)
+    torch.mul(f, before, out=cell).addcmul_(i, g)
+    torch.mul(cell, 2, out=tanh_cell).sigmoid_().mul_(2).sub_(1)
+    torch.mul(o, tanh_cell, out=top)
+    tanh_backward(o, tanh_cell, d_hidden_d_cell)
 
 
 def cell_backward(
-    d_top: Tensor, d_cell: Tensor, gate: Tensor, stored: tuple[Tensor, ...], d_gate: Tensor
+    d_top: Tensor, d_cell: Tensor, gate: Tensor, stored: Sequence[Tensor], d_gate: Tensor
 ) -> None:
     """Gradients of one step's gates, but for the candidate's factor of 4, and of its cells.
 
@@ -247,33 +240,26 @@ def cell_backward(
         stored: likewise, but with the cell state before instead of the one after.
         d_gate: [rows, 4 cells] to fill.
     """
-    candidate, before, squashed, onward = stored
-    enter, forget, _, _ = gate.chunk(4, 1)
-    d_enter, d_forget, d_half, d_leave = d_gate.chunk(4, 1)
-    torch.mul(d_top, squashed, out=d_leave)
-    d_cell.addcmul_(d_top, onward)
-    torch.mul(d_cell, candidate, out=d_enter)
-    torch.mul(d_cell, before, out=d_forget)
-    torch.mul(d_cell, enter, out=d_half)
-    d_cell *= forget
+    g, before, tanh_cell, d_hidden_d_cell = stored
+    i, f, _, _ = gate.chunk(4, 1)
+    d_i, d_f, d_half, d_o = d_gate.chunk(4, 1)
+    torch.mul(d_top, tanh_cell, out=d_o)
+    d_cell.addcmul_(d_top, d_hidden_d_cell)
+    torch.mul(d_cell, g, out=d_i)
+    torch.mul(d_cell, before, out=d_f)
+    torch.mul(d_cell, i, out=d_half)
+    d_cell *= f
     sigmoid_backward(d_gate, gate, d_gate)
 
 
-def sums(rows: Tensor, index: Tensor, size: int) -> Tensor:
+def sums_by_index(rows: Tensor, index: Tensor, size: int) -> Tensor:
     """[size, n]: the sum of all ``rows`` that have one ``index``, in fp32 or better on the way."""
-    exactly = exact(rows.dtype)
-    result = rows.new_zeros(size, rows.shape[1], dtype=exactly)
-    return result.index_add_(0, index, rows.to(exactly)).to(rows.dtype)
+    dtype = accumulation_dtype(rows.dtype)
+    result = rows.new_zeros(size, rows.shape[1], dtype=dtype)
+    return result.index_add_(0, index, rows.to(dtype)).to(rows.dtype)
 
 
-def on_data(function: Callable[[Tensor], Tensor], form: Form) -> Form:
-    """Apply ``function`` to a tensor, or to the data of packed sequences."""
-    if isinstance(form, PackedSequence):
-        return form._replace(data=function(form.data))
-    return function(form)
-
-
-def side_by_side(one: Tensor, other: Tensor, dtype: torch.dtype) -> Tensor:
+def joint_weight(one: Tensor, other: Tensor, dtype: torch.dtype) -> Tensor:
     """A copy of two matrices as one of type ``dtype``."""
     both = one.new_empty(len(one), one.shape[1] + other.shape[1], dtype=dtype)
     both[:, : one.shape[1]], both[:, one.shape[1] :] = one, other

@@ -6,15 +6,17 @@ both. ``export.json`` says what there is.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import torch
 
 from s2s_cli.atomic_files import AtomicFiles
 from s2s_cli.errors import UserError
+from s2s_cli.model.attention import Attention
+from s2s_cli.model.config import Shape
 from s2s_cli.model.directory import DESCRIPTION, Description, load_model, vocabulary_path
 from s2s_cli.model.onnx_graph import LARGEST, Graph, Value, number_of, require_onnx
-from s2s_cli.model.variant import AnySeq2Seq, VariantSeq2Seq
+from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.facts import FACTS_FILE as FACTS
 from s2s_cli.text.layout import pieces_file
 from s2s_cli.text.vocabulary import EOS, UNK
@@ -111,7 +113,7 @@ def interface(graph: Graph) -> dict[str, Any]:
     }
 
 
-def encoder_graph(model: AnySeq2Seq) -> Graph:
+def encoder_graph(model: Seq2Seq) -> Graph:
     """From a batch of sources to all that the decoder's steps read.
 
     Reads ``source`` [length, batch], ids, and ``lengths`` [batch], at least 1 each; what stands
@@ -123,7 +125,7 @@ def encoder_graph(model: AnySeq2Seq) -> Graph:
     table = graph.weight("source_embedding.weight", model.source_embedding.weight)
     words = graph.add("Gather", table, source)
     tops, lasts = [], []
-    for name in ("encoder", "encoder_backward")[: shape.readers]:
+    for name in ("encoder", "encoder_backward")[: shape.directions]:
         rows, states = words, []
         for layer in range(shape.layers):
             rows, last = graph.recurrent(
@@ -139,7 +141,7 @@ def encoder_graph(model: AnySeq2Seq) -> Graph:
         tops.append(rows)
         lasts.append(states)
     add_first_states(graph, model, lasts, lengths)
-    if reads_vector(model):
+    if shape.reads_vector:
         vector = graph.joined([states[-1][0] for states in lasts], 2)
         vector = graph.add("Squeeze", vector, graph.numbers(0))
         graph.output("vector", vector, ["batch", shape.vector_size])
@@ -147,27 +149,25 @@ def encoder_graph(model: AnySeq2Seq) -> Graph:
         zeros = [graph.add("Shape", lengths), graph.numbers(shape.width)]
         nothing = graph.add("ConstantOfShape", graph.joined(zeros, 0))
         graph.output("found", nothing, ["batch", shape.width])
-    if isinstance(model, VariantSeq2Seq) and shape.attention != "none":
-        add_memory(graph, model, tops)
+    if model.attention:
+        add_encoder_outputs(graph, model.attention, shape, tops)
     return graph
 
 
-def add_first_states(
-    graph: Graph, model: AnySeq2Seq, lasts: list[LayerStates], lengths: str
-) -> None:
+def add_first_states(graph: Graph, model: Seq2Seq, lasts: list[LayerStates], lengths: str) -> None:
     """The decoder's states before its first step, given the last ones of each reader."""
     shape = model.shape
-    names = state_names(model)
+    names = shape.states
     match shape.bridge:
         case "copy":
             parts = [graph.joined(list(part), 0) for part in zip(*lasts[0], strict=True)]
         case "linear":
-            assert isinstance(model, VariantSeq2Seq)
+            assert model.bridge is not None
             every = [
                 states[part] for part in range(len(names)) for reader in lasts for states in reader
             ]
             row = graph.add("Squeeze", graph.joined(every, 2), graph.numbers(0))
-            weight, bias = model.bridge.whole()
+            weight, bias = model.bridge.affine()
             constants = graph.weight("bridge.weight", weight), graph.weight("bridge.bias", bias)
             row = graph.add("Gemm", row, *constants, transB=1)
             parts = []
@@ -182,24 +182,24 @@ def add_first_states(
                 graph.numbers(shape.width),
             ]
             parts = [graph.add("ConstantOfShape", graph.joined(sizes, 0))] * len(names)
+        case _:
+            assert_never(shape.bridge)
     for name, part in zip(names, parts, strict=True):
         graph.output(name, part, [shape.depth, "batch", shape.width])
 
 
-def add_memory(graph: Graph, model: VariantSeq2Seq, tops: list[str]) -> None:
+def add_encoder_outputs(graph: Graph, attention: Attention, shape: Shape, tops: list[str]) -> None:
     """What attention looks at."""
-    shape = model.shape
-    memory = graph.add("Transpose", graph.joined(tops, 2), perm=[1, 0, 2])
-    graph.output("memory", memory, ["batch", "length", shape.vector_size])
-    if shape.attention == "additive":
-        key = model.attention.key
-        weight = graph.weight("attention.key.weight", key.weight.T)
-        keys = graph.add("MatMul", memory, weight)
-        keys = graph.add("Add", keys, graph.weight("attention.key.bias", key.bias))
+    outputs = graph.add("Transpose", graph.joined(tops, 2), perm=[1, 0, 2])
+    graph.output("memory", outputs, ["batch", "length", shape.vector_size])
+    if attention.key:
+        weight = graph.weight("attention.key.weight", attention.key.weight.T)
+        keys = graph.add("MatMul", outputs, weight)
+        keys = graph.add("Add", keys, graph.weight("attention.key.bias", attention.key.bias))
         graph.output("keys", keys, ["batch", "length", shape.width])
 
 
-def decoder_graph(model: AnySeq2Seq) -> Graph:
+def decoder_graph(model: Seq2Seq) -> Graph:
     """One step: from one word each, [batch], and what came before, to the next word.
 
     Gives ``log_probs`` [batch, vocabulary], natural logarithms, and what the next step reads.
@@ -207,12 +207,12 @@ def decoder_graph(model: AnySeq2Seq) -> Graph:
     shape, graph = model.shape, Graph(DECODER)
     token = graph.input("token", "int64", ["batch"])
     of_layers: list[int | str] = [shape.depth, "batch", shape.width]
-    names = state_names(model)
+    names = shape.states
     before = [graph.parts(graph.input(each, "float", of_layers), shape.depth, 0) for each in names]
     table = graph.weight("target_embedding.weight", model.target_embedding.weight)
     reads = [graph.add("Gather", table, token)]
     vector = ""
-    if reads_vector(model):
+    if shape.reads_vector:
         vector = graph.input("vector", "float", ["batch", shape.vector_size])
         reads.append(vector)
     if shape.input_feeding:
@@ -224,48 +224,56 @@ def decoder_graph(model: AnySeq2Seq) -> Graph:
             shape.cell, model.decoder, "decoder", layer, rows, states=states
         )
         after.append(last)
-    found, weights = graph.add("Squeeze", rows, graph.numbers(0)), ""
-    if isinstance(model, VariantSeq2Seq) and shape.attention != "none":
-        found, weights = add_look(graph, model, found)
-    output = graph.joined([found, vector], 1) if shape.peeky else found
+    attentional, weights = graph.add("Squeeze", rows, graph.numbers(0)), ""
+    if model.attention:
+        attentional, weights = add_attention(graph, model.attention, shape, attentional)
+    output = graph.joined([attentional, vector], 1) if shape.peeky else attentional
     logits = graph.linear(output, model.softmax, "softmax")
     log_probs = graph.add("LogSoftmax", logits, axis=1)
     graph.output("log_probs", log_probs, ["batch", shape.target_vocabulary])
     for name, part in zip(names, zip(*after, strict=True), strict=True):
         graph.output(NEXT + name, graph.joined(list(part), 0), of_layers)
     if shape.input_feeding:
-        graph.output(NEXT + "found", found, ["batch", shape.width])
+        graph.output(NEXT + "found", attentional, ["batch", shape.width])
     if weights:
         graph.output("attention", weights, ["batch", "length"])
     return graph
 
 
-def add_look(graph: Graph, model: VariantSeq2Seq, hidden: str) -> tuple[str, str]:
-    """Attention (`Attention.forward`) from ``hidden`` [batch, cells]: what it found, weights."""
-    shape, attention = model.shape, model.attention
-    memory = graph.input("memory", "float", ["batch", "length", shape.vector_size])
+def add_attention(graph: Graph, attention: Attention, shape: Shape, hidden: str) -> tuple[str, str]:
+    """From ``hidden`` [batch, cells] to the attentional hidden states, and the weights."""
+    outputs = graph.input("memory", "float", ["batch", "length", shape.vector_size])
     query = hidden
-    if shape.attention != "dot":
+    if attention.query:
         query = graph.linear(hidden, attention.query, "attention.query")
-    if shape.attention == "additive":
-        keys = graph.input("keys", "float", ["batch", "length", shape.width])
-        query = graph.add("Unsqueeze", query, graph.numbers(1))
-        together = graph.add("Tanh", graph.add("Add", query, keys))
-        value = graph.weight("attention.value.weight", attention.value.weight.T)
-        scores = graph.add("MatMul", together, value)
-    else:
-        query = graph.add("Unsqueeze", query, graph.numbers(2))
-        scores = graph.add("MatMul", memory, query)
-    scores = graph.add("Squeeze", scores, graph.numbers(2))
+    scores = graph.add(
+        "Squeeze", add_scores(graph, attention, shape, query, outputs), graph.numbers(2)
+    )
     lengths = graph.input("lengths", "int32", ["batch"])
-    within = graph.add("Less", places(graph, memory), as_column(graph, lengths))
+    within = graph.add("Less", places(graph, outputs), as_column(graph, lengths))
     never = graph.weight("never", torch.tensor(float("-inf")))
     weights = graph.add("Softmax", graph.add("Where", within, scores, never), axis=1)
     row = graph.add("Unsqueeze", weights, graph.numbers(1))
-    context = graph.add("Squeeze", graph.add("MatMul", row, memory), graph.numbers(1))
+    context = graph.add("Squeeze", graph.add("MatMul", row, outputs), graph.numbers(1))
     both = graph.joined([context, hidden], 1)
-    found = graph.add("Tanh", graph.linear(both, attention.combine, "attention.combine"))
-    return found, weights
+    combined = graph.linear(both, attention.combine, "attention.combine")
+    return graph.add("Tanh", combined), weights
+
+
+def add_scores(graph: Graph, attention: Attention, shape: Shape, query: str, outputs: str) -> str:
+    """The scores of all words of the sources (`Attention.scores`): [batch, length, 1]."""
+    match attention.score:
+        case "dot" | "general":
+            return graph.add("MatMul", outputs, graph.add("Unsqueeze", query, graph.numbers(2)))
+        case "additive":
+            assert attention.value is not None
+            keys = graph.input("keys", "float", ["batch", "length", shape.width])
+            query = graph.add("Unsqueeze", query, graph.numbers(1))
+            together = graph.add("Tanh", graph.add("Add", query, keys))
+            value = graph.weight("attention.value.weight", attention.value.weight.T)
+            return graph.add("MatMul", together, value)
+        case _:
+            assert_never(attention.score)
 
 
 def places(graph: Graph, memory: str) -> str:
@@ -278,13 +286,3 @@ def as_column(graph: Graph, lengths: str) -> str:
     """``lengths`` [batch] as int64 [batch, 1]."""
     whole = graph.add("Cast", lengths, to=number_of("int64"))
     return graph.add("Unsqueeze", whole, graph.numbers(1))
-
-
-def state_names(model: AnySeq2Seq) -> list[str]:
-    """The states that a layer has."""
-    return ["hidden", "cell"] if model.shape.has_cells else ["hidden"]
-
-
-def reads_vector(model: AnySeq2Seq) -> bool:
-    """Whether the decoder reads the sentence vectors."""
-    return model.shape.peeky or model.shape.bridge == "concat"

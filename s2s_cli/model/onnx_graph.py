@@ -1,15 +1,15 @@
 """ONNX graphs, put together node by node; only the written model needs the library."""
 
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, assert_never
 
 import torch
 from torch import Tensor, nn
 
 from s2s_cli import __version__
 from s2s_cli.errors import UserError
-from s2s_cli.model.config import Cell
-from s2s_cli.model.recurrent import peepholes_of
+from s2s_cli.model.cells import peepholes_of
+from s2s_cli.model.config import Cell, cell_kind
 
 # Both have all that is used here; later ones are for later runtimes only.
 OPSET, IR_VERSION = 17, 8
@@ -18,11 +18,34 @@ LARGEST = 2_000_000_000
 # Where weights in a file of their own begin: at whole pages, so that they can be mapped.
 PAGE = 4096
 TYPES = {torch.float32: "float", torch.int64: "int64"}
-OPERATORS: dict[Cell, str] = {"lstm": "LSTM", "lstm-peephole": "LSTM", "gru": "GRU", "rnn": "RNN"}
-# Where ONNX's gates stand in torch's order: i, f, candidate, o; r, z, candidate.
-GATE_ORDER: dict[str, list[int]] = {"LSTM": [0, 3, 1, 2], "GRU": [1, 0, 2], "RNN": [0]}
 # ONNX: i, o, f; ours: i, f, o.
 PEEPHOLE_ORDER = [0, 2, 1]
+
+
+class OnnxCell(NamedTuple):
+    """ONNX's operator for a kind of cell.
+
+    Attributes:
+        operator: its name.
+        gates: the letters of `CellKind.gates` in ONNX's order.
+        attributes: which of the operator's variants.
+    """
+
+    operator: str
+    gates: str
+    attributes: dict[str, Any]
+
+
+def onnx_cell(cell: Cell) -> OnnxCell:
+    match cell:
+        case "lstm" | "lstm-peephole":
+            return OnnxCell("LSTM", "iofg", {})
+        case "gru":  # the reset gate behind the product, as torch has it
+            return OnnxCell("GRU", "zrn", {"linear_before_reset": 1})
+        case "rnn":
+            return OnnxCell("RNN", "n", {})
+        case _:
+            assert_never(cell)
 
 
 class Value(NamedTuple):
@@ -128,33 +151,30 @@ class Graph:
             Hidden states [length, batch, cells] in the order of ``rows``, 0 behind the end of
             each sentence, and the last states, [1, batch, cells] each.
         """
-        operator = OPERATORS[cell]
+        kind, theirs = cell_kind(cell), onnx_cell(cell)
+        order = [kind.gates.index(gate) for gate in theirs.gates]
         of_rows, of_hidden, input_bias, hidden_bias = (
-            ordered(each, GATE_ORDER[operator]) for each in layers.all_weights[layer]
+            ordered(each, order) for each in layers.all_weights[layer]
         )
-        hidden, memory = [*states, "", ""][:2]
         inputs = [
             rows,
             self.weight(f"{name}.weight_ih_l{layer}", of_rows[None]),
             self.weight(f"{name}.weight_hh_l{layer}", of_hidden[None]),
             self.weight(f"{name}.bias_l{layer}", torch.cat([input_bias, hidden_bias])[None]),
             lengths,
-            hidden,
+            *(states or [""] * len(kind.states)),
         ]
-        if operator == "LSTM":
-            inputs.append(memory)
         peepholes = peepholes_of(layers, layer)
         if peepholes is not None:
             of_cells = peepholes[PEEPHOLE_ORDER].reshape(1, -1)
             inputs.append(self.weight(f"{name}.peephole_l{layer}", of_cells))
         every, *last = self.several(
-            3 if operator == "LSTM" else 2,
-            operator,
+            1 + len(kind.states),
+            theirs.operator,
             *inputs,
             hidden_size=layers.hidden_size,
             direction="reverse" if backwards else "forward",
-            # The reset gate stands behind the product, as torch has it.
-            **({"linear_before_reset": 1} if operator == "GRU" else {}),
+            **theirs.attributes,
         )
         return self.add("Squeeze", every, self.numbers(1)), tuple(last)
 

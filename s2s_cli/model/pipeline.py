@@ -15,11 +15,11 @@ from torch.nn import Parameter
 from torch.nn.utils.rnn import PackedSequence
 
 from s2s_cli.errors import UsageError
-from s2s_cli.model.lstm import Lstm, State
+from s2s_cli.model.lstm import Lstm
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
+from s2s_cli.model.sequences import EndedStates, States
 from s2s_cli.model.slices import SlicedSoftmax
-from s2s_cli.model.variant import AnySeq2Seq
 
 # Time steps handed on together: few, so that the layers above begin soon, yet enough to be worth
 # the beginning of a product.
@@ -102,10 +102,10 @@ class SpreadSeq2Seq(nn.Module):
         return rows
 
 
-Model = AnySeq2Seq | SpreadSeq2Seq
+Model = Seq2Seq | SpreadSeq2Seq
 
 
-def spread(model: AnySeq2Seq, devices: tuple[torch.device, ...]) -> Model:
+def spread(model: Seq2Seq, devices: tuple[torch.device, ...]) -> Model:
     """``model`` on its device, or over several.
 
     Raises:
@@ -113,7 +113,7 @@ def spread(model: AnySeq2Seq, devices: tuple[torch.device, ...]) -> Model:
     """
     if len(devices) == 1:
         return model.to(devices[0])
-    if not isinstance(model, Seq2Seq):
+    if not model.shape.plain:
         raise UsageError(NOT_SPREAD)
     # The gradients of all slices come from the first one's stream; torch has each device wait.
     torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
@@ -123,41 +123,32 @@ def spread(model: AnySeq2Seq, devices: tuple[torch.device, ...]) -> Model:
 class Reading:
     """A layer that reads sentences, stretch by stretch; the shortest end first."""
 
-    def __init__(self, layer: Lstm, state: State | None = None) -> None:
-        """Start from ``state``, [1, batch, cells] each; from zeros if None."""
-        self.layer, self.state, self.ended = layer, state, list[State]()
+    def __init__(self, layer: Lstm, states: States | None = None) -> None:
+        """Start from ``states``, [1, batch, cells] each; from zeros if None."""
+        self.layer, self.states, self.ended = layer, states, EndedStates(dim=1)
         self.device = next(layer.parameters()).device
 
     def read(self, rows: Tensor, sizes: Tensor) -> Tensor:
         """Read rows, of which ``sizes[t]`` belong to time step t, from whatever device."""
         rows = rows.to(self.device, non_blocking=True)
         output: PackedSequence
-        output, self.state = self.layer(PackedSequence(rows, sizes), self.going_on(sizes))
+        output, self.states = self.layer(PackedSequence(rows, sizes), self.going_on(sizes))
         return output.data
 
     def read_words(self, words: PackedSequence, table: nn.Embedding) -> Tensor:
-        """Likewise, the vectors that ``words`` have in ``table``."""
-        state = self.going_on(words.batch_sizes)
-        output, self.state = self.layer.read_words(words, table, state)
+        """Read the vectors that ``words`` have in ``table``."""
+        states = self.going_on(words.batch_sizes)
+        output, self.states = self.layer.read_words(words, table, states)
         return output.data
 
-    def going_on(self, sizes: Tensor) -> State | None:
-        """The state of the sentences that the next stretch belongs to."""
-        if self.state is None:
-            return None
-        number = int(sizes[0])
-        hidden, cell = self.state
-        if number < hidden.shape[1]:
-            self.ended.append((hidden[:, number:], cell[:, number:]))
-        return hidden[:, :number], cell[:, :number]
+    def going_on(self, sizes: Tensor) -> States | None:
+        """The states of the sentences that the next stretch belongs to."""
+        return self.states and self.ended.drop(self.states, int(sizes[0]))
 
-    def last(self, order: Tensor) -> State:
-        """The state after each sentence's last word, in the order ``order`` of sentences."""
-        assert self.state is not None
-        hidden, cell = zip(self.state, *reversed(self.ended), strict=True)
-        return torch.cat(hidden, 1).index_select(1, order), torch.cat(cell, 1).index_select(
-            1, order
-        )
+    def last(self, order: Tensor) -> States:
+        """The states after each sentence's last word, in the order ``order`` of sentences."""
+        assert self.states is not None
+        return tuple(each.index_select(1, order) for each in self.ended.put_back(self.states))
 
 
 def stretches(words: PackedSequence) -> Iterator[PackedSequence]:
@@ -174,7 +165,7 @@ def lstms(layers: nn.ModuleList) -> list[Lstm]:
     return [each for each in layers if isinstance(each, Lstm)]
 
 
-def layer_alone(lstm: Lstm, index: int) -> Lstm:
+def layer_alone(lstm: nn.RNNBase, index: int) -> Lstm:
     """Layer ``index`` of ``lstm`` as an LSTM of one layer, with the same parameters."""
     size = getattr(lstm, f"weight_ih_l{index}").shape[1]
     alone = Lstm(size, lstm.hidden_size, device="meta")

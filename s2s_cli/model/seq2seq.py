@@ -1,38 +1,55 @@
-"""The paper's model: two LSTMs, joined by the state that one leaves and the other starts from."""
+"""The model: an encoder reads the source, a decoder that starts from its last state the target.
+
+The defaults of `Shape` are the paper's: two deep LSTMs and a softmax (§2). What people built on it
+are parts of their own, each absent unless it is asked for: the encoder's second direction, a
+`bridge` with weights, the sentence vector beside the decoder's words, `attention`, and input
+`feeding`.
+"""
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from s2s_cli.model.attention import make_attention
+from s2s_cli.model.bridge import first_states, make_bridge
 from s2s_cli.model.config import Shape
-from s2s_cli.model.lstm import Form, Lstm, State, on_data
+from s2s_cli.model.encoder import Direction, Encoded, encoder_outputs, sentence_vectors
+from s2s_cli.model.feeding import decode_feeding
+from s2s_cli.model.recurrent import read_vectors, read_words, recurrent_layers
+from s2s_cli.model.sequences import States, batch_index, mirrored
 from s2s_cli.model.softmax import negative_log_likelihood
 
 
 class Seq2Seq(nn.Module):
     """A deep LSTM reads the source; another, started from its last state, writes the target (§2).
 
-    Tensors are time-major. Sentences of different lengths are packed as torch packs them, the
-    rows of the first time step, then those of the second: nothing is computed for padding.
+    Sentences of different lengths are packed as torch packs them, the rows of the first time step,
+    then those of the second: nothing is computed for padding.
     """
 
     def __init__(self, shape: Shape, *, dropout: float = 0.0) -> None:
         """Allocate the model.
 
         Args:
-            shape: sizes of all tensors.
+            shape: sizes of all tensors, and which parts there are.
             dropout: probability on every connection that does not run through time (Zaremba et
                 al. 2014): into, between and out of the LSTM layers. The paper uses none.
         """
         super().__init__()
-        self.shape = shape
+        self.shape, cell = shape, shape.cell
         size, cells = shape.embedding_size, shape.hidden_size
         self.source_embedding = embedding(shape.source_vocabulary, size)
         self.target_embedding = embedding(shape.target_vocabulary, size)
-        between = dropout if shape.layers > 1 else 0.0
-        self.encoder = Lstm(size, cells, shape.layers, dropout=between)
-        self.decoder = Lstm(size, cells, shape.layers, dropout=between)
-        self.softmax = nn.Linear(cells, shape.target_vocabulary)
+        self.encoder = recurrent_layers(cell, size, cells, shape.layers, dropout)
+        self.encoder_backward = (
+            recurrent_layers(cell, size, cells, shape.layers, dropout)
+            if shape.bidirectional
+            else None
+        )
+        self.bridge = make_bridge(shape)
+        self.decoder = recurrent_layers(cell, shape.input_size, shape.width, shape.depth, dropout)
+        self.attention = make_attention(shape)
+        self.softmax = nn.Linear(shape.output_size, shape.target_vocabulary)
         self.dropout = nn.Dropout(dropout)
 
     def tables(self) -> list[Tensor]:
@@ -45,25 +62,6 @@ class Seq2Seq(nn.Module):
         for parameter in self.parameters():
             parameter.uniform_(-bound, bound, generator=generator)
 
-    def encode(self, source: Form) -> State:
-        """Read ``source``; the last hidden and cell state of each layer.
-
-        Returns:
-            Two tensors [layers, batch, cells]: for the paper's 4 × 1000 cells, the 8000 real
-            numbers that represent a sentence (§3.4).
-        """
-        _, state = self.read(self.encoder, self.source_embedding, source)
-        return state
-
-    def decode(self, target_input: Form, state: State) -> Form:
-        """Read ``target_input`` from ``state`` on (teacher forcing).
-
-        Returns:
-            Top hidden state at every step, [..., cells], in the form of ``target_input``.
-        """
-        hidden, _ = self.read(self.decoder, self.target_embedding, target_input, state)
-        return on_data(self.dropout, hidden)
-
     def forward(
         self, source: PackedSequence, target_input: PackedSequence, words: Tensor
     ) -> Tensor:
@@ -75,17 +73,66 @@ class Seq2Seq(nn.Module):
             words: the id to predict at each item of ``target_input.data``; the last of each
                 target is `EOS`.
         """
-        hidden = self.decode(target_input, self.encode(source))
-        return negative_log_likelihood(hidden.data, self.softmax.weight, self.softmax.bias, words)
+        encoded = self.encode(source)
+        hidden = self.decode(target_input, encoded)
+        return negative_log_likelihood(hidden, self.softmax.weight, self.softmax.bias, words)
+
+    def encode(self, source: PackedSequence) -> Encoded:
+        """Read ``source``, from both ends where there is an encoder for each."""
+        read = [Direction(*self.read(self.encoder, self.source_embedding, source))]
+        if self.encoder_backward is not None:
+            turned = self.read(self.encoder_backward, self.source_embedding, mirrored(source))
+            read.append(Direction(mirrored(turned[0]), turned[1]))
+        return Encoded(
+            first_states(self.shape, self.bridge, [each.states for each in read]),
+            sentence_vectors(read) if self.shape.reads_vector else None,
+            self.attention.source_words(encoder_outputs(read)) if self.attention else None,
+        )
+
+    def decode(self, target_input: PackedSequence, encoded: Encoded) -> Tensor:
+        """Read ``target_input`` (teacher forcing): [rows, n], what the output layer reads.
+
+        Rows are those of ``target_input.data``.
+        """
+        vectors = None if encoded.vector is None else encoded.vector[batch_index(target_input)]
+        if self.attention and self.shape.input_feeding:
+            inputs = self.embed(self.target_embedding, target_input, vectors)
+            hidden = decode_feeding(self.shape.cell, self.decoder, self.attention, inputs, encoded)
+        else:
+            output, _ = self.read(
+                self.decoder, self.target_embedding, target_input, encoded.states, vectors
+            )
+            hidden = output.data
+            if self.attention and encoded.words:
+                hidden = self.attention.over(output, encoded.words)
+        hidden = self.dropout(hidden)
+        if self.shape.peeky and vectors is not None:
+            hidden = torch.cat([hidden, vectors], 1)
+        return hidden
 
     def read(
-        self, lstm: Lstm, table: nn.Embedding, words: Form, state: State | None = None
-    ) -> tuple[Form, State]:
-        """Embed ``words`` and read them."""
-        if self.training and self.dropout.p > 0:  # each occurrence of a word is another vector
-            embedded = on_data(lambda data: self.dropout(table(data)), words)
-            return lstm(embedded, state)  # type: ignore[no-any-return]
-        return lstm.read_words(words, table, state)
+        self,
+        layers: nn.RNNBase,
+        table: nn.Embedding,
+        words: PackedSequence,
+        states: States | None = None,
+        beside: Tensor | None = None,
+    ) -> tuple[PackedSequence, States]:
+        """Embed ``words`` and read them, each with its row of ``beside``, if that is given.
+
+        Returns:
+            The top layer's hidden states, packed as ``words``; the last states of all layers.
+        """
+        if beside is None and not (self.training and self.dropout.p > 0):
+            return read_words(layers, words, table, states)
+        return read_vectors(layers, self.embed(table, words, beside), states)
+
+    def embed(
+        self, table: nn.Embedding, words: PackedSequence, beside: Tensor | None
+    ) -> PackedSequence:
+        """The vectors of ``words``, each occurrence with a dropout of its own."""
+        rows = self.dropout(table(words.data))
+        return words._replace(data=rows if beside is None else torch.cat([rows, beside], 1))
 
 
 def embedding(words: int, size: int) -> nn.Embedding:

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import Parameter
 
-from s2s_cli.model.packed import Packed, exact, lowered
 from s2s_cli.model.placement import Placement
+from s2s_cli.model.precision import accumulation_dtype, autocast_dtype
+from s2s_cli.model.prepacked import PrepackedLinear
 from s2s_cli.model.softmax import add_product, block_rows
 
 
@@ -52,7 +53,7 @@ class SlicedLoss:
         self.done = 0
         parameters = [*layer.weights, *layer.biases]
         device = parameters[0].device
-        low = lowered(parameters[0])
+        low = autocast_dtype(parameters[0])
         wanted, keep = torch.is_grad_enabled(), layer.keeps
         with torch.autocast(device.type, enabled=False):  # the types are chosen by hand
             self.slices = [
@@ -64,7 +65,7 @@ class SlicedLoss:
             self.weights: Tensor = _Weights.apply(self.slices, *parameters)  # type: ignore[no-untyped-call]
         # Sent before there is any work: a copy waits for what its source and its target do.
         self.words = [on(each.device, words) for each in self.slices]
-        self.total = torch.zeros((), dtype=exact(low), device=device)
+        self.total = torch.zeros((), dtype=accumulation_dtype(low), device=device)
 
     def add(self, hidden: Tensor) -> None:
         """Add the loss of the next rows, [rows, cells] on any device."""
@@ -94,13 +95,13 @@ class Slice:
         keep: bool,
     ) -> None:
         self.start, self.size, self.low, self.keep = start, len(weight), low, keep
-        self.device, self.exact = weight.device, exact(low)
+        self.device, self.exact = weight.device, accumulation_dtype(low)
         low_weight = weight.to(low)
-        self.product = Packed(low_weight, bias)
+        self.product = PrepackedLinear(low_weight, bias)
         self.kept: list[tuple[Tensor, Tensor]] = []
         self.scale: Tensor | None = None
         if wanted:
-            self.back = Packed(low_weight.T)
+            self.back = PrepackedLinear(low_weight.T)
             self.of_weight, self.of_bias = torch.zeros_like(weight), torch.zeros_like(bias)
 
     def read(self, hidden: Tensor, words: Tensor) -> tuple[Tensor, Tensor, Tensor]:

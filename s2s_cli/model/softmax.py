@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from s2s_cli.model.packed import Packed, exact, lowered
+from s2s_cli.model.precision import accumulation_dtype, autocast_dtype
+from s2s_cli.model.prepacked import PrepackedLinear
 
 # Elements of a block of logits (16 MiB in fp32), and the fewest rows for which the gradient of
 # the weights, as large as the weights, is worth visiting: 80 MB for the paper's 80,000 words.
@@ -31,7 +32,7 @@ def negative_log_likelihood(hidden: Tensor, weight: Tensor, bias: Tensor, words:
     """
     if not torch.is_grad_enabled():  # which an autograd function is not told
         hidden, weight, bias = hidden.detach(), weight.detach(), bias.detach()
-    low = lowered(hidden)
+    low = autocast_dtype(hidden)
     with torch.autocast(hidden.device.type, enabled=False):  # the types are chosen by hand
         rows = hidden.to(low)
         total: Tensor = _BlockwiseLoss.apply(rows, weight, bias, words)  # type: ignore[no-untyped-call]
@@ -49,12 +50,12 @@ class _BlockwiseLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, words: Tensor) -> Tensor:
         low_weight = weight.to(hidden.dtype)
-        logits_of = Packed(low_weight, bias)
+        logits_of = PrepackedLinear(low_weight, bias)
         wanted = any(ctx.needs_input_grad[:3])
         if wanted:
-            back = Packed(low_weight.T)
+            back = PrepackedLinear(low_weight.T)
             gradients = torch.empty_like(hidden), torch.empty_like(weight), torch.zeros_like(bias)
-        total = torch.zeros((), dtype=exact(hidden.dtype), device=hidden.device)
+        total = torch.zeros((), dtype=accumulation_dtype(hidden.dtype), device=hidden.device)
         rows = block_rows(weight.shape[0])
         for start in range(0, hidden.shape[0], rows):
             block = slice(start, start + rows)
@@ -88,7 +89,7 @@ class _BlockwiseLoss(torch.autograd.Function):
 def accumulate(
     delta: Tensor,
     hidden: Tensor,
-    back: Packed,
+    back: PrepackedLinear,
     block: slice,
     gradients: tuple[Tensor, Tensor, Tensor],
     *,

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from s2s_cli.model.config import GATES, Shape
-from s2s_cli.model.packed import Packed
+from s2s_cli.model.config import Shape, cell_kind
+from s2s_cli.model.prepacked import PrepackedLinear
 
 Precision = Literal["fp32", "bf16"]
 
@@ -36,8 +36,8 @@ def layers_flops(gates: int, inputs: int, cells: int, layers: int, words: int) -
 
 def encoder_flops(shape: Shape, words: int) -> int:
     """Of the encoder of any `Shape`, for ``words`` of sources."""
-    gates = GATES[shape.cell]
-    return shape.readers * layers_flops(
+    gates = len(cell_kind(shape.cell).gates)
+    return shape.directions * layers_flops(
         gates, shape.embedding_size, shape.hidden_size, shape.layers, words
     )
 
@@ -47,7 +47,7 @@ def decoder_flops(shape: Shape, words: int) -> int:
 
     What else attention takes grows with the length of the source.
     """
-    gates = GATES[shape.cell]
+    gates = len(cell_kind(shape.cell).gates)
     flops = layers_flops(gates, shape.input_size, shape.width, shape.depth, words)
     if shape.attention != "none":
         flops += 2 * words * shape.width * (shape.width + shape.vector_size)
@@ -69,7 +69,7 @@ def gemm_peak(device: torch.device, dtype: torch.dtype) -> float:
     for rows, outputs, inputs in TRIED:
         weight = torch.randn(outputs, inputs, device=device).to(dtype)
         block = torch.randn(rows, inputs, device=device).to(dtype)
-        packed = Packed(weight)
+        packed = PrepackedLinear(weight)
         operations = 2 * rows * outputs * inputs
         best = max(
             best,

@@ -16,7 +16,6 @@ from s2s_cli.model.pipeline import STRETCH
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.softmax import block_rows, negative_log_likelihood
-from s2s_cli.model.variant import AnySeq2Seq, make_model
 from s2s_cli.model.work import fastest, synchronise
 from s2s_cli.planning.simulation import Cost
 from s2s_cli.planning.tasks import STATISTICS_PER_ROW, BatchShape, Costs
@@ -231,7 +230,7 @@ def whole_updates(meter: Meter, batches: Sequence[BatchShape]) -> list[float]:
     For that a model is allocated, of random weights; words are drawn at random, too.
     """
     with meter.device:
-        model = make_model(meter.shape, dropout=meter.config.dropout)
+        model = Seq2Seq(meter.shape, dropout=meter.config.dropout)
     model.initialise(meter.config.initial_range, torch.Generator(meter.device))
     optimisers = Optimisers.of(meter.config.optimiser, model)
     bf16 = meter.config.precision == "bf16"
@@ -243,7 +242,7 @@ def whole_updates(meter: Meter, batches: Sequence[BatchShape]) -> list[float]:
     ]
 
 
-def idle_update(model: AnySeq2Seq, optimisers: Optimisers, batch: Batch, *, bf16: bool) -> Tensor:
+def idle_update(model: Seq2Seq, optimisers: Optimisers, batch: Batch, *, bf16: bool) -> Tensor:
     """Make an update as the trainer does, with a step of no length."""
     model.zero_grad()
     backward(model, batch, batch.sentences, bf16=bf16)

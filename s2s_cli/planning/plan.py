@@ -15,7 +15,6 @@ from s2s_cli.model.device import choose_devices, keep_memory, set_threads
 from s2s_cli.model.pipeline import NOT_SPREAD
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
-from s2s_cli.model.variant import AnySeq2Seq, make_model
 from s2s_cli.planning.costs import Meter, measure_costs, most_words, on_one_device, whole_updates
 from s2s_cli.planning.simulation import Schedule, on_one_place, simulate
 from s2s_cli.planning.tasks import BatchShape, Costs, update_tasks
@@ -188,10 +187,10 @@ def make_plan(
     """
     sizes = len(corpus.source_vocabulary), len(corpus.target_vocabulary)
     with torch.device("meta"):
-        model = make_model(Shape.of(config, *sizes))
+        model = Seq2Seq(Shape.of(config, *sizes))
     meter = Meter(model.shape, training, devices[0])
     spread = layout == "model" and len(devices) > 1
-    if not isinstance(model, Seq2Seq):
+    if not model.shape.plain:
         if spread:
             raise UsageError(NOT_SPREAD)
         say(f"measuring whole updates on {devices[0]}; nothing is trained")
@@ -241,13 +240,13 @@ def plan_model(
 
 
 def plan_data(
-    corpus: Corpus, model: AnySeq2Seq, meter: Meter, devices: tuple[torch.device, ...]
+    corpus: Corpus, model: Seq2Seq, meter: Meter, devices: tuple[torch.device, ...]
 ) -> DataPlan:
     """Plan the layout "data", or one device."""
     batch, ranks = mean_batch(corpus, meter.config.batch_size), len(devices)
     shard = replace(batch, pairs=-(-batch.pairs // ranks))
     batches = [batch, shard] if ranks > 1 else [batch]
-    if isinstance(model, Seq2Seq):
+    if model.shape.plain:
         alone, *sharded = on_one_device(meter, model, batches, model.shape.target_vocabulary)
     else:
         alone, *sharded = whole_updates(meter, batches)
@@ -266,7 +265,7 @@ def plan_data(
         speed_up=alone / sharded[0] if sharded else None,
         longest=longest,
         precision=meter.config.precision,
-        whole=not isinstance(model, Seq2Seq),
+        whole=not model.shape.plain,
     )
 
 
@@ -302,7 +301,7 @@ def measured(meter: Meter, costs: Costs, schedule: Schedule) -> Measured:
     )
 
 
-def exchanged(model: AnySeq2Seq, shard: BatchShape, ranks: int) -> tuple[int, int]:
+def exchanged(model: Seq2Seq, shard: BatchShape, ranks: int) -> tuple[int, int]:
     """Bytes that each rank sends in an update.
 
     Returns:

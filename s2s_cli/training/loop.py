@@ -15,7 +15,7 @@ from s2s_cli.distributed.signals import Stopped, StopSignals
 from s2s_cli.locks import exclusive_lock
 from s2s_cli.model.config import ModelConfig, Shape
 from s2s_cli.model.directory import LAST, remove_half_written
-from s2s_cli.model.variant import make_model
+from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.work import share_of_peak
 from s2s_cli.training import report
 from s2s_cli.training.config import TrainingConfig
@@ -68,7 +68,7 @@ def announce(corpus: Corpus, shape: Shape, config: TrainingConfig, replica: Repl
     if corpus.valid is None:
         warn("no validation text: decode will use the last weights, --patience has no effect")
     with torch.device("meta"):
-        model = make_model(shape)
+        model = Seq2Seq(shape)
     say(report.parameters(model))
     for line in report.devices(model, config, replica, corpus.train.longest()):
         say(line)

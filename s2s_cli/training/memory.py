@@ -8,7 +8,6 @@ from s2s_cli.model.config import Shape
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.softmax import block_rows
-from s2s_cli.model.variant import AnySeq2Seq
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.optimisers import optimiser_spec
 
@@ -22,7 +21,7 @@ def total_numel(tensors: Iterable[Tensor]) -> int:
 
 
 def memory_estimate(
-    model: AnySeq2Seq, config: TrainingConfig, source_length: int, target_length: int
+    model: Seq2Seq, config: TrainingConfig, source_length: int, target_length: int
 ) -> int:
     """Bytes that training needs at its largest batch, roughly; ``model`` may be on meta.
 
@@ -35,7 +34,7 @@ def memory_estimate(
     tables = total_numel(model.tables())
     return RUNTIME_BYTES + BYTES * (
         trained(total_numel(model.parameters()) - tables, tables, config)
-        + shape.readers * shape.layers * of_a_layer(shape.hidden_size, source)
+        + shape.directions * shape.layers * of_a_layer(shape.hidden_size, source)
         + shape.depth * of_a_layer(shape.width, target)
         + of_embeddings(shape, source + target)
         + of_logits(shape.target_vocabulary)

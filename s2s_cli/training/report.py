@@ -6,13 +6,12 @@ from dataclasses import replace
 from s2s_cli.distributed.replica import Replica
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
-from s2s_cli.model.variant import AnySeq2Seq, VariantSeq2Seq
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.memory import memory_estimate, place_memory, total_numel
 from s2s_cli.training.metrics import ValidationMetrics, WindowMetrics
 
 
-def parameters(model: AnySeq2Seq) -> str:
+def parameters(model: Seq2Seq) -> str:
     """The parameters by part, as the paper counts them (§3.4)."""
     parts = {
         "source embeddings": model.source_embedding,
@@ -20,18 +19,20 @@ def parameters(model: AnySeq2Seq) -> str:
         "softmax": model.softmax,
         "encoder": model.encoder,
         "decoder": model.decoder,
+        "encoder backward": model.encoder_backward,
+        "bridge": model.bridge,
+        "attention": model.attention,
     }
-    if isinstance(model, VariantSeq2Seq):
-        names = ("encoder_backward", "bridge", "attention")
-        parts |= {
-            name.replace("_", " "): getattr(model, name) for name in names if hasattr(model, name)
-        }
-    sizes = ", ".join(f"{name} {total_numel(part.parameters()):,}" for name, part in parts.items())
+    sizes = ", ".join(
+        f"{name} {total_numel(part.parameters()):,}"
+        for name, part in parts.items()
+        if part is not None
+    )
     return f"{total_numel(model.parameters()):,} parameters: {sizes}"
 
 
 def devices(
-    model: AnySeq2Seq, config: TrainingConfig, replica: Replica, longest: tuple[int, int]
+    model: Seq2Seq, config: TrainingConfig, replica: Replica, longest: tuple[int, int]
 ) -> Iterator[str]:
     """The part of the model on each device, and its memory for a batch of the longest pairs."""
     count = replica.world_size
@@ -43,7 +44,7 @@ def devices(
         each = " in each process" if count > 1 else ""
         yield f"memory: about {needed} on {replica.devices[0]}{each} for the largest batch"
         return
-    if not isinstance(model, Seq2Seq):
+    if not model.shape.plain:
         return  # `spread` will refuse
     placed = Placement.of(model.shape, replica.devices)
     for place, device in enumerate(replica.devices):

@@ -15,7 +15,7 @@ from s2s_cli.errors import UserError
 from s2s_cli.model.config import Shape
 from s2s_cli.model.directory import PREVIOUS, Description
 from s2s_cli.model.pipeline import Model, spread
-from s2s_cli.model.variant import make_model
+from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.training.checkpoint import Checkpoints
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.losses import perplexity
@@ -38,7 +38,7 @@ SKIPPED_IN_A_ROW = 5
 def initial_model(shape: Shape, config: TrainingConfig, devices: tuple[torch.device, ...]) -> Model:
     """A model with weights drawn from [-0.08, 0.08] (§3.4), on its devices."""
     generator = torch.Generator().manual_seed(config.seed)
-    model = make_model(shape, dropout=config.dropout)
+    model = Seq2Seq(shape, dropout=config.dropout)
     model.initialise(config.initial_range, generator)
     torch.manual_seed(config.seed)
     return spread(model, devices)

@@ -9,7 +9,7 @@ from odd_models import s2s_here, write_model
 
 from s2s_cli.model.config import Shape
 from s2s_cli.model.directory import BEST, Description, save_tensors
-from s2s_cli.model.variant import make_model
+from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.nbest import escape_bars, hypothesis_words
 from s2s_cli.text.vocabulary import SYMBOLS, Vocabulary
@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     for name, reverse in (("forward", False), ("reversed", True)):
         shape = Shape(len(source), len(target), 1, 6, 5, attention="general")
-        model = make_model(shape).requires_grad_(False)
+        model = Seq2Seq(shape).requires_grad_(False)
         model.initialise(1.5, torch.Generator().manual_seed(4 + reverse))
         model.state_dict()["attention.query.weight"].mul_(20)
         model.softmax.bias[:SYMBOLS] += torch.tensor([-1.0, 2.0])  # less of EOS, more of UNK

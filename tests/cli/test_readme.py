@@ -16,7 +16,7 @@ import variants
 from s2s_cli.commands.app import known_options, root_command
 from s2s_cli.commands.settings_file import read_settings
 from s2s_cli.model.onnx_export import NEXT, decoder_graph, encoder_graph
-from s2s_cli.model.variant import make_model
+from s2s_cli.model.seq2seq import Seq2Seq
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -259,7 +259,7 @@ def test_what_is_exported_has_the_names_of_the_table() -> None:
         r"`(\w+)`", " ".join(row[0] for row in table(section("Without PyTorch"), "name"))
     )
     graphs = [
-        make(make_model(variants.shape(each)))
+        make(Seq2Seq(variants.shape(each)))
         for each in variants.OPTIONS
         for make in (encoder_graph, decoder_graph)
     ]

@@ -14,7 +14,7 @@ from sentencepiece import SentencePieceProcessor
 
 from s2s_cli.model.config import Shape
 from s2s_cli.model.directory import BEST, Description, save_tensors
-from s2s_cli.model.variant import make_model
+from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.vocabulary import Vocabulary
 
@@ -32,7 +32,7 @@ def write_model(name: str, directory: Path = Path("model")) -> None:
     shape = Shape(11, 9, layers=2, hidden_size=6, embedding_size=5)
     if name != "plain":
         shape = variants.shape(name)
-    model = make_model(shape).requires_grad_(False)
+    model = Seq2Seq(shape).requires_grad_(False)
     model.initialise(2.5, torch.Generator().manual_seed(0))
     source, target = (
         Vocabulary([f"{language}\t{index}" for index in range(size - 2)], [1] * (size - 2))

@@ -15,11 +15,12 @@ from s2s_cli.decoding.beam import Hypothesis
 from s2s_cli.errors import UserError
 from s2s_cli.inference.ensemble import Ensemble
 from s2s_cli.inference.replicas import LoadedModel
+from s2s_cli.inference.scorer import ModelScorer
 from s2s_cli.inference.sentences import Sentences
-from s2s_cli.inference.variants import scorer_of
+from s2s_cli.model.attention import SourceWords
 from s2s_cli.model.config import Shape
 from s2s_cli.model.directory import Description
-from s2s_cli.model.variant import VariantSeq2Seq, make_model
+from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.preparation.learning import learn_pieces
 from s2s_cli.text.dictionary import read_dictionary
 from s2s_cli.text.facts import Facts
@@ -31,27 +32,24 @@ HYPOTHESES = [[2, 8, 1, 7], [6], [5, 5], [2, 8, 2], [3, 1, 1, 4, 6, 2, 2], []]
 ATTENTIVE = ["dot", "general", "additive", "feeding-all"]
 
 
-def model(name: str, seed: int = 1, dtype: torch.dtype = torch.float64) -> VariantSeq2Seq:
-    network = make_model(shape(name)).to(dtype).eval().requires_grad_(False)
+def model(name: str, seed: int = 1, dtype: torch.dtype = torch.float64) -> Seq2Seq:
+    network = Seq2Seq(shape(name)).to(dtype).eval().requires_grad_(False)
     network.initialise(1.0, torch.Generator().manual_seed(seed))
-    assert isinstance(network, VariantSeq2Seq)
     return network
 
 
-def expected(
-    network: VariantSeq2Seq, source: list[int], target: list[int], *, reverse: bool
-) -> Tensor:
+def expected(network: Seq2Seq, source: list[int], target: list[int], *, reverse: bool) -> Tensor:
     """[target words, source words] by the formulas, from what the model's attention was given."""
     attention: Any = network.attention
-    given: list[tuple[Tensor, Tensor]] = []
+    given: list[tuple[Tensor, SourceWords]] = []
     hook = attention.register_forward_pre_hook(lambda _, inputs: given.append(inputs[:2]))
     loss(network, [source[::-1] if reverse else source], [target])
     hook.remove()
     hidden = torch.cat([each[0] for each, _ in given])
-    (memory,) = given[0][1]
+    (memory,) = given[0][1].encoder_outputs
     rows = []
     for h in hidden[:-1]:
-        match attention.kind:
+        match attention.score:
             case "dot":
                 scores = [h @ m for m in memory]
             case "general":
@@ -67,7 +65,7 @@ def expected(
 @pytest.mark.parametrize("name", ATTENTIVE)
 def test_weights_are_those_of_the_trained_model(name: str, reverse: bool) -> None:
     network = model(name)
-    found = alignments(scorer_of(network, reverse_source=reverse), SOURCES, HYPOTHESES)
+    found = alignments(ModelScorer(network, reverse_source=reverse), SOURCES, HYPOTHESES)
     for weights, source, target in zip(found, SOURCES, HYPOTHESES, strict=True):
         assert weights.shape == (len(target), len(source))
         wanted = expected(network, source, target, reverse=reverse)
@@ -76,7 +74,7 @@ def test_weights_are_those_of_the_trained_model(name: str, reverse: bool) -> Non
 
 @pytest.mark.parametrize("name", ATTENTIVE)
 def test_a_sentence_has_the_same_weights_alone_as_in_company(name: str) -> None:
-    scorer = scorer_of(model(name, dtype=torch.float32), reverse_source=True)
+    scorer = ModelScorer(model(name, dtype=torch.float32), reverse_source=True)
     together = alignments(scorer, SOURCES, HYPOTHESES)
     for weights, source, target in zip(together, SOURCES, HYPOTHESES, strict=True):
         assert torch.equal(alignments(scorer, [source], [target])[0], weights)
@@ -86,7 +84,7 @@ def test_an_ensemble_has_the_mean_of_the_members_that_look() -> None:
     networks = [model("dot"), model("gru"), model("additive", 2)]
     reversed_ones = [False, True, True]
     scorers = [
-        scorer_of(network, reverse_source=reverse)
+        ModelScorer(network, reverse_source=reverse)
         for network, reverse in zip(networks, reversed_ones, strict=True)
     ]
     found = alignments(Ensemble(scorers), SOURCES, HYPOTHESES)
@@ -110,7 +108,7 @@ def test_links_are_the_largest_weights_however_few_fit_into_memory(
         assert len(group) == 1 or size * max(len(HYPOTHESES[i]) for i in group) <= most
     assert (len(cut) == len(SOURCES)) == (most == 1)
     network = model("general")
-    found = links(scorer_of(network), SOURCES, HYPOTHESES)
+    found = links(ModelScorer(network), SOURCES, HYPOTHESES)
     for places, source, target in zip(found, SOURCES, HYPOTHESES, strict=True):
         weights = expected(network, source, target, reverse=False)
         assert places == [row.index(max(row)) for row in weights.tolist()]
@@ -131,7 +129,7 @@ def test_unknown_words_become_the_words_that_were_looked_at(
     vocabularies = Vocabulary(["the"], [1]), Vocabulary(["le", "UNK"], [1, 1])
     sentences = Sentences(Description(Shape(3, 4, 1, 1, 1), facts, *vocabularies), tokenised=True)
     lines = [sentences.source_words(line) for line in ("the Zoë  naps", "", "the")]
-    loaded = LoadedModel(scorer_of(model("dot")), sentences)
+    loaded = LoadedModel(ModelScorer(model("dot")), sentences)
     found = [[hypothesis(UNK, 3, UNK), hypothesis(2)], [], [hypothesis(UNK)]]
     dictionary = {"naps": ["fait", "la", "sieste"], "the": ["never"]}
 
@@ -188,7 +186,7 @@ def test_pieces_of_longer_words_are_not_looked_up(
     line = sentences.source_words(source)
     rigged(monkeypatch, [[0, len(line) - 1]])
     aligner = Aligner(True, {"one": ["une", "fois"], "low": ["bas"]})
-    loaded = LoadedModel(scorer_of(model("dot")), sentences)
+    loaded = LoadedModel(ModelScorer(model("dot")), sentences)
     (aligned,) = aligner.align(loaded, [line], [[hypothesis(UNK, UNK)]])[0]
     assert sentences.words(aligned.pieces) == expected.split(" ")
 

@@ -10,15 +10,16 @@ import pytest
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+from variants import log_prob, log_probs
 
 from s2s_cli.decoding.beam import Hypothesis, search
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.inference.blocks import SIZES
 from s2s_cli.inference.distribution import OfLogits, Softmax
 from s2s_cli.inference.ensemble import Ensemble
-from s2s_cli.inference.scorer import LstmScorer
+from s2s_cli.inference.scorer import ModelScorer
 from s2s_cli.model.config import Shape
-from s2s_cli.model.packed import Packed
+from s2s_cli.model.prepacked import PrepackedLinear
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.work import Precision
 from s2s_cli.text.vocabulary import EOS, UNK
@@ -30,15 +31,6 @@ def model(seed: int, spread: float = 1.5) -> Seq2Seq:
     network = Seq2Seq(Shape(7, WORDS, layers=2, hidden_size=6, embedding_size=5)).double().eval()
     network.initialise(spread, torch.Generator().manual_seed(seed))
     return network.requires_grad_(False)
-
-
-def log_prob(network: Seq2Seq, source: Sequence[int], target: Sequence[int]) -> float:
-    """Log probability by one plain teacher-forced pass in float64."""
-    state = network.encode(torch.tensor(source)[:, None])
-    hidden = network.decode(torch.tensor([EOS, *target])[:, None], state)
-    assert isinstance(hidden, Tensor)
-    log_probs = network.softmax(hidden[:, 0]).log_softmax(1)
-    return float(log_probs[range(len(target) + 1), [*target, EOS]].sum())
 
 
 def every_target(longest: int) -> list[tuple[int, ...]]:
@@ -61,7 +53,7 @@ def test_a_beam_that_holds_everything_finds_the_best_of_everything(
         for words in every_target(longest)
     }
     ranked = sorted(scores, key=lambda words: -scores[words])[:10]
-    [found] = search(LstmScorer(network), [source], config)
+    [found] = search(ModelScorer(network), [source], config)
     assert [tuple(each.tokens) for each in found] == ranked
     for each in found:
         assert each.score == pytest.approx(scores[tuple(each.tokens)], rel=1e-12)
@@ -77,15 +69,13 @@ def test_an_ensemble_averages_probabilities_at_each_step(seed: int) -> None:
         for length, word in enumerate([*target, EOS]):
             probabilities = []
             for network in networks:
-                state = network.encode(torch.tensor(source)[:, None])
-                hidden = network.decode(torch.tensor([EOS, *target[:length]])[:, None], state)
-                assert isinstance(hidden, Tensor)
-                probabilities.append(float(network.softmax(hidden[-1, 0]).softmax(0)[word]))
+                after = log_probs(network, source, target[:length])[-1]
+                probabilities.append(float(after[word].exp()))
             total += math.log(sum(probabilities) / len(probabilities))
         return total
 
     config = BeamConfig(beam=WORDS**4, nbest=5, max_length=longest)
-    [found] = search(Ensemble([LstmScorer(each) for each in networks]), [source], config)
+    [found] = search(Ensemble([ModelScorer(each) for each in networks]), [source], config)
     ranked = sorted(every_target(longest), key=lambda words: -averaged(words))[:5]
     assert [tuple(each.tokens) for each in found] == ranked
     for each in found:
@@ -209,7 +199,10 @@ def test_company_and_order_change_no_bit(precision: Precision) -> None:
     shape = Shape(7, 300, layers=2, hidden_size=45, embedding_size=40)
     network = Seq2Seq(shape).eval().requires_grad_(False)
     network.initialise(0.5, torch.Generator().manual_seed(8))
-    scorer, config = LstmScorer(network, precision=precision), BeamConfig(5, nbest=3, max_length=12)
+    scorer, config = (
+        ModelScorer(network, precision=precision),
+        BeamConfig(5, nbest=3, max_length=12),
+    )
     sources = random_sources(60)
     together = search(scorer, sources, config)
     backwards = search(scorer, sources[::-1], config)[::-1]
@@ -235,7 +228,7 @@ class Largest(TorchFunctionMode):
 def counted(product: Callable[..., Tensor], rows: dict[int, int]) -> Callable[..., Tensor]:
     """``product``, which counts its rows for each size of weights."""
 
-    def counting(packed: Packed, block: Tensor, *others: float) -> Tensor:
+    def counting(packed: PrepackedLinear, block: Tensor, *others: float) -> Tensor:
         rows[packed.size] += len(block)
         return product(packed, block, *others)
 
@@ -247,12 +240,12 @@ def test_the_distribution_of_all_rows_never_exists(monkeypatch: pytest.MonkeyPat
     shape = Shape(7, 2000, layers=2, hidden_size=8, embedding_size=8)
     network = Seq2Seq(shape).eval().requires_grad_(False)
     network.initialise(0.1, torch.Generator().manual_seed(8))
-    scorer, steps, beam, sentences = LstmScorer(network), 5, 8, 128
+    scorer, steps, beam, sentences = ModelScorer(network), 5, 8, 128
     sources = [[1, 2, 3]] * sentences
     search(scorer, sources, BeamConfig(beam, max_length=1))  # sizes of blocks are tried, once
     rows: dict[int, int] = defaultdict(int)
     for name in ("__call__", "exponentials"):
-        monkeypatch.setattr(Packed, name, counted(getattr(Packed, name), rows))
+        monkeypatch.setattr(PrepackedLinear, name, counted(getattr(PrepackedLinear, name), rows))
     with Largest() as seen:
         search(scorer, sources, BeamConfig(beam, nbest=8, max_length=steps))
     assert seen.elements <= SIZES[0] * 2016  # whole groups of words

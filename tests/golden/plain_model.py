@@ -23,7 +23,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence
 from s2s_cli.decoding.beam import search
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.inference.ensemble import Ensemble
-from s2s_cli.inference.scorer import LstmScorer, Scorer
+from s2s_cli.inference.scorer import ModelScorer, Scorer
 from s2s_cli.model.config import Shape
 from s2s_cli.model.pipeline import spread
 from s2s_cli.model.seq2seq import Seq2Seq
@@ -54,9 +54,9 @@ def model(name: str, dropout: float = 0.0) -> Seq2Seq:
     return network
 
 
-def scorer(name: str, precision: Precision, *, reverse: bool) -> LstmScorer:
+def scorer(name: str, precision: Precision, *, reverse: bool) -> ModelScorer:
     network = model(name).eval().requires_grad_(False)
-    return LstmScorer(network, reverse_source=reverse, precision=precision)
+    return ModelScorer(network, reverse_source=reverse, precision=precision)
 
 
 def sentences(words: int, count: int, longest: int, seed: int) -> list[list[int]]:

@@ -7,7 +7,7 @@ from torch import Tensor
 from s2s_cli.inference.blocks import blocks
 from s2s_cli.inference.distribution import Distribution
 from s2s_cli.inference.output import OfPowers, OutputLayer
-from s2s_cli.model.packed import squashes
+from s2s_cli.model.prepacked import squashes
 
 CELLS, WORDS = 24, 75
 # Exponentials where this processor can, logits on all.

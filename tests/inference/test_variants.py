@@ -7,18 +7,17 @@ from variants import OPTIONS, loss, shape
 from s2s_cli.decoding.beam import search
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.inference.ensemble import Ensemble
-from s2s_cli.inference.variants import VariantScorer, scorer_of
-from s2s_cli.model.variant import VariantSeq2Seq, make_model
+from s2s_cli.inference.scorer import ModelScorer
+from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.rescoring.prefix_tree import score_group
 
 SOURCES = [[3, 5], [4, 4, 10, 2], [3, 3, 9], [7], [2, 2, 2, 6, 5, 5]]
 HYPOTHESES = [[2, 8, 1, 7], [6], [], [2, 8, 5]]
 
 
-def model(name: str, seed: int = 1, dtype: torch.dtype = torch.float64) -> VariantSeq2Seq:
-    network = make_model(shape(name)).to(dtype).eval().requires_grad_(False)
+def model(name: str, seed: int = 1, dtype: torch.dtype = torch.float64) -> Seq2Seq:
+    network = Seq2Seq(shape(name)).to(dtype).eval().requires_grad_(False)
     network.initialise(1.0, torch.Generator().manual_seed(seed))
-    assert isinstance(network, VariantSeq2Seq)
     return network
 
 
@@ -26,7 +25,7 @@ def model(name: str, seed: int = 1, dtype: torch.dtype = torch.float64) -> Varia
 @pytest.mark.parametrize("name", OPTIONS)
 def test_scores_are_those_of_the_trained_model(name: str, reverse: bool) -> None:
     network = model(name)
-    scorer = scorer_of(network, reverse_source=reverse)
+    scorer = ModelScorer(network, reverse_source=reverse)
     found = list(score_group(scorer, [(source, HYPOTHESES) for source in SOURCES]))
     for source, scores in zip(SOURCES, found, strict=True):
         read = source[::-1] if reverse else source
@@ -36,7 +35,7 @@ def test_scores_are_those_of_the_trained_model(name: str, reverse: bool) -> None
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_a_sentence_is_translated_alone_as_in_company(name: str) -> None:
-    scorer = scorer_of(model(name, dtype=torch.float32), reverse_source=True)
+    scorer = ModelScorer(model(name, dtype=torch.float32), reverse_source=True)
     config = BeamConfig(beam=4, nbest=4)
     together = search(scorer, SOURCES, config)
     alone = [search(scorer, [source], config)[0] for source in SOURCES]
@@ -48,7 +47,7 @@ def test_a_sentence_is_translated_alone_as_in_company(name: str) -> None:
 def test_a_search_s_log_probability_is_that_of_its_hypothesis(name: str) -> None:
     network = model(name)
     config = BeamConfig(beam=3, nbest=3)
-    for source, found in zip(SOURCES, search(scorer_of(network), SOURCES, config), strict=True):
+    for source, found in zip(SOURCES, search(ModelScorer(network), SOURCES, config), strict=True):
         for each in found:
             log_prob = -float(loss(network, [source], [each.tokens]))
             assert each.log_prob == pytest.approx(log_prob, rel=1e-9)
@@ -56,7 +55,7 @@ def test_a_search_s_log_probability_is_that_of_its_hypothesis(name: str) -> None
 
 def test_members_of_an_ensemble_may_be_of_any_kind() -> None:
     names = ["gru", "feeding", "peeky", "additive"]
-    scorers = [scorer_of(model(name, seed)) for seed, name in enumerate(names)]
+    scorers = [ModelScorer(model(name, seed)) for seed, name in enumerate(names)]
     lists = [(source, HYPOTHESES) for source in SOURCES]
     alone = [list(score_group(each, [(SOURCES[0], [[]])])) for each in scorers]
     mean = torch.tensor([each[0][0] for each in alone]).exp().mean()
@@ -66,13 +65,13 @@ def test_members_of_an_ensemble_may_be_of_any_kind() -> None:
 
 @pytest.mark.parametrize("name", ["dot", "feeding-all"])
 def test_weights_of_attention_follow_their_hypotheses(name: str) -> None:
-    scorer = scorer_of(model(name))
-    assert isinstance(scorer, VariantScorer)
+    scorer = ModelScorer(model(name))
+    assert isinstance(scorer, ModelScorer)
     state = scorer.select(scorer.start(SOURCES), torch.tensor([4, 0, 1, 0]))
     state = scorer.step(state, torch.tensor([2, 2, 2, 3]))
     for row, source in enumerate([SOURCES[4], SOURCES[0], SOURCES[1], SOURCES[0]]):
-        weights = state.weights[row]
+        weights = state.attention_weights[row]
         assert float(weights[: len(source)].sum()) == pytest.approx(1)
         assert not bool(weights[len(source) :].any())
     turned = scorer.select(state, torch.tensor([2, 0]))
-    assert torch.equal(turned.weights, state.weights[[2, 0]])
+    assert torch.equal(turned.attention_weights, state.attention_weights[[2, 0]])

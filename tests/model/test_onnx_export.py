@@ -17,7 +17,7 @@ from s2s_cli.model import onnx_export, onnx_graph
 from s2s_cli.model.config import Shape
 from s2s_cli.model.directory import BEST, Description, save_tensors
 from s2s_cli.model.onnx_export import decoder_graph, encoder_graph, export
-from s2s_cli.model.variant import AnySeq2Seq, make_model
+from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.vocabulary import EOS, Vocabulary
 
@@ -30,9 +30,9 @@ BATCHES = [
 Arrays = dict[str, Any]
 
 
-def drawn(of: Shape) -> AnySeq2Seq:
+def drawn(of: Shape) -> Seq2Seq:
     """A model with weights large enough that every part of it tells."""
-    model = make_model(of).eval().requires_grad_(False)
+    model = Seq2Seq(of).eval().requires_grad_(False)
     model.initialise(0.9, torch.Generator().manual_seed(3))
     return model
 
@@ -64,7 +64,7 @@ def padded(sources: list[list[int]]) -> Arrays:
     return {"source": np.array(rows, np.int64).T, "lengths": lengths}
 
 
-def expected(model: AnySeq2Seq, sources: list[list[int]], targets: list[list[int]]) -> Any:
+def expected(model: Seq2Seq, sources: list[list[int]], targets: list[list[int]]) -> Any:
     """Log probabilities [batch, steps, vocabulary] by teacher forcing."""
     read = pack([[EOS, *each] for each in targets])
     decode: Any = model.decode
@@ -100,7 +100,7 @@ def test_log_probabilities_are_those_of_the_model(name: str) -> None:
         )
 
 
-def write(directory: Path, of: Shape) -> AnySeq2Seq:
+def write(directory: Path, of: Shape) -> Seq2Seq:
     """A model directory."""
     model = drawn(of)
     source, target = (

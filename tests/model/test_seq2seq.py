@@ -5,14 +5,17 @@ import math
 import pytest
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence, pack_sequence
+from torch.nn.utils.rnn import PackedSequence
+from variants import loss, pack
 
 from s2s_cli.model.config import ModelConfig, Shape
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.vocabulary import EOS
 
 
-def lstm_equations(model: torch.nn.LSTM, inputs: list[Tensor], state: list[list[Tensor]]) -> Tensor:
+def lstm_equations(
+    model: torch.nn.RNNBase, inputs: list[Tensor], state: list[list[Tensor]]
+) -> Tensor:
     """Graves 2013 without peepholes, one sentence, one step after the other; the last output."""
     hidden, cell = state
     for x in inputs:
@@ -68,7 +71,9 @@ def test_the_paper_s_model_has_384_million_weights() -> None:
 def test_a_sentence_is_8000_real_numbers() -> None:
     with torch.device("meta"):
         model = Seq2Seq(Shape.of(ModelConfig(), 10, 10))
-        hidden, cell = model.encode(torch.zeros(3, 1, dtype=torch.long))
+        words = torch.zeros(3, dtype=torch.long)
+        lengths = torch.ones(3, dtype=torch.long, device="cpu")
+        hidden, cell = model.encode(PackedSequence(words, lengths)).states
     assert hidden.numel() + cell.numel() == 8000
 
 
@@ -87,24 +92,14 @@ def test_company_changes_no_gradient(model: Seq2Seq) -> None:
     torch.testing.assert_close(together, summed, rtol=1e-12, atol=1e-14)
 
 
-def loss(model: Seq2Seq, sources: list[list[int]], targets: list[list[int]]) -> Tensor:
-    words = pack([[*target, EOS] for target in targets]).data
-    total: Tensor = model(pack(sources), pack([[EOS, *target] for target in targets]), words)
-    return total
-
-
 def gradients(model: Seq2Seq, sources: list[list[int]], targets: list[list[int]]) -> list[Tensor]:
     found = torch.autograd.grad(loss(model, sources, targets), list(model.parameters()))
     return [each.to_dense() for each in found]
 
 
-def pack(sentences: list[list[int]]) -> PackedSequence:
-    return pack_sequence([torch.tensor(each) for each in sentences], enforce_sorted=False)
-
-
 def test_dropout_is_off_in_evaluation_and_on_in_training() -> None:
     model = Seq2Seq(Shape(11, 9, 2, 5, 4), dropout=0.5)
-    source, target = torch.tensor([[3], [5]]), torch.tensor([[EOS], [2]])
+    source, target = pack([[3, 5]]), pack([[EOS, 2]])
     one, other = (model.decode(target, model.encode(source)) for _ in range(2))
     assert not torch.equal(one, other)
     model.eval()

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from variants import OPTIONS, loss, shape
 
-from s2s_cli.model.bridge import LinearBridge
+from s2s_cli.model.attention import Attention
+from s2s_cli.model.bridge import LinearBridge, first_states
 from s2s_cli.model.config import ModelConfig, Shape
 from s2s_cli.model.seq2seq import Seq2Seq
-from s2s_cli.model.variant import VariantSeq2Seq, make_model
 from s2s_cli.text.vocabulary import EOS
 
 SOURCES, TARGETS = [[3, 5], [4, 4, 10, 2], [3, 3, 9]], [[2, 8, 1, 7], [6], [6, 2, 6]]
@@ -48,12 +48,10 @@ def zeros(count: int, parts: int, cells: int) -> list[list[Tensor]]:
 
 
 @torch.no_grad()
-def encoded_by_hand(
-    model: VariantSeq2Seq, source: list[int]
-) -> tuple[list[list[Tensor]], Tensor, Tensor]:
+def encoded_by_hand(model: Seq2Seq, source: list[int]) -> tuple[list[list[Tensor]], Tensor, Tensor]:
     """First states of the decoder, sentence vector, and a vector for each word."""
-    s, parts = model.shape, 2 if model.shape.has_cells else 1
-    readers = [model.encoder, *([model.encoder_backward] if s.bidirectional else [])]
+    s, parts = model.shape, len(model.shape.states)
+    readers = [each for each in (model.encoder, model.encoder_backward) if each is not None]
     lasts, tops = [], []
     for number, reader in enumerate(readers):
         states = zeros(s.layers, parts, s.hidden_size)
@@ -71,6 +69,7 @@ def encoded_by_hand(
         if isinstance(model.bridge, LinearBridge):
             made = model.bridge.linear(torch.cat(every)).view(parts, s.depth, s.width)
         else:
+            assert model.bridge is not None
             made = 0.01 * model.bridge.difference(torch.cat(every)).view(parts, s.depth, s.width)
             width = min(s.width, s.hidden_size)
             for part in range(parts):
@@ -82,7 +81,7 @@ def encoded_by_hand(
 
 
 @torch.no_grad()
-def log_prob_by_hand(model: VariantSeq2Seq, source: list[int], target: list[int]) -> float:
+def log_prob_by_hand(model: Seq2Seq, source: list[int], target: list[int]) -> float:
     s = model.shape
     states, vector, memory = encoded_by_hand(model, source)
     found, total = torch.zeros(s.width).double(), 0.0
@@ -91,8 +90,8 @@ def log_prob_by_hand(model: VariantSeq2Seq, source: list[int], target: list[int]
         x += [vector] if s.peeky or s.bridge == "concat" else []
         x += [found] if s.input_feeding else []
         found = read_by_hand(model.decoder, torch.cat(x), states)
-        if s.attention != "none":
-            scores = torch.stack([score_by_hand(model, found, each) for each in memory])
+        if model.attention is not None:
+            scores = torch.stack([score_by_hand(model.attention, found, each) for each in memory])
             context = scores.softmax(0) @ memory
             found = (model.attention.combine.weight @ torch.cat([context, found])).tanh()
         seen = torch.cat([found, vector]) if s.peeky else found
@@ -101,25 +100,22 @@ def log_prob_by_hand(model: VariantSeq2Seq, source: list[int], target: list[int]
     return total
 
 
-def score_by_hand(model: VariantSeq2Seq, hidden: Tensor, word: Tensor) -> Tensor:
-    attention = model.attention
-    match model.shape.attention:
+def score_by_hand(attention: Attention, hidden: Tensor, word: Tensor) -> Tensor:
+    named = dict(attention.named_parameters())
+    match attention.score:
         case "dot":
             return hidden @ word
         case "general":
-            return (attention.query.weight @ hidden) @ word
-        case _:
-            key = attention.key.weight @ word + attention.key.bias
-            value: Tensor = (
-                attention.value.weight[0] @ (attention.query.weight @ hidden + key).tanh()
-            )
+            return (named["query.weight"] @ hidden) @ word
+        case "additive":
+            key = named["key.weight"] @ word + named["key.bias"]
+            value: Tensor = named["value.weight"][0] @ (named["query.weight"] @ hidden + key).tanh()
             return value
 
 
-def drawn(name: str) -> VariantSeq2Seq:
-    model = make_model(shape(name)).double()
+def drawn(name: str) -> Seq2Seq:
+    model = Seq2Seq(shape(name)).double()
     model.initialise(0.8, torch.Generator().manual_seed(1))
-    assert isinstance(model, VariantSeq2Seq)
     return model
 
 
@@ -150,11 +146,10 @@ def test_every_parameter_learns_and_company_changes_no_gradient(name: str) -> No
 )
 def test_without_attention_a_linear_bridge_starts_near_a_copy(depth: int, given: list[int]) -> None:
     shape = Shape(11, 9, 3, 6, 5, bridge="linear", decoder_layers=depth, decoder_hidden_size=4)
-    model = make_model(shape)
+    model = Seq2Seq(shape)
     model.initialise(0.08, torch.Generator().manual_seed(1))
-    assert isinstance(model, VariantSeq2Seq)
     hidden, cell = (torch.rand(3, 2, 6, generator=torch.Generator().manual_seed(2)) for _ in "hc")
-    first_hidden, first_cell = model.first_states([(hidden, cell)])
+    first_hidden, first_cell = first_states(shape, model.bridge, [(hidden, cell)])
     assert (first_hidden - hidden[given, :, :4].tanh()).abs().max() < 0.02
     assert (first_cell - cell[given, :, :4]).abs().max() < 0.02
 
@@ -173,7 +168,7 @@ def test_bf16_is_near_fp32(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["feeding-all", "peeky", "gru"])
 def test_dropout_is_off_in_evaluation_and_on_in_training(name: str) -> None:
-    model = make_model(shape(name), dropout=0.5)
+    model = Seq2Seq(shape(name), dropout=0.5)
     model.initialise(0.8, torch.Generator().manual_seed(1))
     one, other = (float(loss(model, SOURCES, TARGETS).detach()) for _ in range(2))
     assert one != other
@@ -185,7 +180,6 @@ def test_dropout_is_off_in_evaluation_and_on_in_training(name: str) -> None:
 def test_the_paper_s_model_stays_the_plain_one() -> None:
     plain = Shape.of(ModelConfig(layers=1, hidden_size=2, embedding_size=2), 5, 5)
     assert plain.plain
-    assert isinstance(make_model(plain), Seq2Seq)
     assert set(plain.as_json()) == {
         *("source_vocabulary", "target_vocabulary", "layers", "hidden_size", "embedding_size"),
     }

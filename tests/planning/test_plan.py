@@ -15,7 +15,6 @@ from s2s_cli.model import work
 from s2s_cli.model.config import ModelConfig, Shape
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
-from s2s_cli.model.variant import make_model
 from s2s_cli.planning import costs as costs_module
 from s2s_cli.planning.costs import Meter, measure_costs, on_one_device, whole_updates
 from s2s_cli.planning.plan import exchanged, make_plan, mean_batch
@@ -151,7 +150,7 @@ def test_memory_counts_both_readers_and_the_decoder_s_own_size() -> None:
     def activations(shape: Shape, source: int, target: int) -> int:
         """Of so many more words of each side."""
         with torch.device("meta"):
-            model = make_model(shape)
+            model = Seq2Seq(shape)
         config = TrainingConfig(batch_size=7)
         sizes = [
             memory.memory_estimate(model, config, 5 + more * source, 6 + more * target)
@@ -224,7 +223,7 @@ def test_variants_are_planned_from_whole_updates(corpus: Corpus, count: int, lay
     config = TrainingConfig(batch_size=2, optimiser="adam", dropout=0.2)
     variant = replace(TINY, attention="general", bidirectional=True, bridge="linear")
     with torch.device("meta"):
-        model = make_model(Shape.of(variant, 30, 21))
+        model = Seq2Seq(Shape.of(variant, 30, 21))
     told = plan_text(make_plan(corpus, variant, config, devices(count), layout))
     needed = replace(config, batch_size=2 // count)
     told_memory = report.gibibytes(memory.memory_estimate(model, needed, 9, 14))

@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from variants import log_prob
 
 from s2s_cli.decoding.beam import search
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.inference.ensemble import Ensemble
-from s2s_cli.inference.scorer import LstmScorer
+from s2s_cli.inference.scorer import ModelScorer
 from s2s_cli.model.config import Shape
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.work import Precision
 from s2s_cli.rescoring import prefix_tree as rescoring
 from s2s_cli.rescoring.prefix_tree import log_probabilities, score_lists
-from s2s_cli.text.vocabulary import EOS
 
 VOCABULARY = 9
 
@@ -26,15 +26,6 @@ def network(seed: int, dtype: torch.dtype = torch.float64) -> Seq2Seq:
     model = Seq2Seq(Shape(7, VOCABULARY, 2, 6, 5)).to(dtype).eval().requires_grad_(False)
     model.initialise(0.9, torch.Generator().manual_seed(seed))
     return model
-
-
-def plain(model: Seq2Seq, source: Sequence[int], target: Sequence[int]) -> float:
-    nothing = torch.zeros(2, 1, 6, dtype=model.softmax.weight.dtype)
-    state = model.encode(torch.tensor(source)[:, None]) if source else (nothing, nothing)
-    hidden = model.decode(torch.tensor([EOS, *target])[:, None], state)
-    assert isinstance(hidden, Tensor)
-    log_probs = model.softmax(hidden[:, 0]).log_softmax(1)
-    return float(log_probs[range(len(target) + 1), [*target, EOS]].sum())
 
 
 LISTS = [
@@ -46,7 +37,7 @@ LISTS = [
 ]
 
 
-class Counting(LstmScorer):
+class Counting(ModelScorer):
     """Counts the rows that go through the decoder."""
 
     rows = 0
@@ -58,17 +49,17 @@ class Counting(LstmScorer):
 
 def test_every_hypothesis_gets_the_score_it_has_alone() -> None:
     model = network(1)
-    scores = list(score_lists(LstmScorer(model), LISTS))
+    scores = list(score_lists(ModelScorer(model), LISTS))
     assert [len(each) for each in scores] == [6, 2, 0, 2, 2]
     for (source, hypotheses), got in zip(LISTS, scores, strict=True):
-        expected = [plain(model, source, hypothesis) for hypothesis in hypotheses]
+        expected = [log_prob(model, source, hypothesis) for hypothesis in hypotheses]
         assert got == pytest.approx(expected, rel=1e-12)
 
 
 def test_prefixes_that_take_several_blocks_get_the_scores_they_have_alone() -> None:
     """40 distinct prefixes of one length: blocks of 16, 16 and 8 rows, the first alone at 0."""
     model = network(1)
-    scorer = LstmScorer(model)
+    scorer = ModelScorer(model)
     pairs = list(product(range(1, VOCABULARY), range(1, 6)))
     hypotheses = [[first, second, 1 + first * second % 8] for first, second in pairs]
     state = scorer.select(scorer.start([[2, 3]]), torch.zeros(len(hypotheses), dtype=torch.long))
@@ -76,7 +67,7 @@ def test_prefixes_that_take_several_blocks_get_the_scores_they_have_alone() -> N
     together = next(score_lists(scorer, [([2, 3], hypotheses)]))
     alone = [next(score_lists(scorer, [([2, 3], [each])])) for each in hypotheses]
     assert together == [score for scores in alone for score in scores]
-    expected = [plain(model, [2, 3], hypothesis) for hypothesis in hypotheses]
+    expected = [log_prob(model, [2, 3], hypothesis) for hypothesis in hypotheses]
     assert together == pytest.approx(expected, rel=1e-12)
 
 
@@ -95,7 +86,7 @@ def test_each_distinct_prefix_is_computed_once() -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
 def test_cutting_into_pieces_changes_no_score(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    scorer = LstmScorer(network(2))
+    scorer = ModelScorer(network(2))
     whole = list(score_lists(scorer, LISTS))
     monkeypatch.setattr(rescoring, "MOST_HYPOTHESES", limit)
     assert list(score_lists(scorer, iter(LISTS))) == whole
@@ -111,7 +102,7 @@ def test_lists_are_not_read_far_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
             taken += 1
             yield [2, 3], [[4, 5], [4]]
 
-    scores = score_lists(LstmScorer(network(3)), endless())
+    scores = score_lists(ModelScorer(network(3)), endless())
     for _ in range(6):
         next(scores)
     assert taken <= 8
@@ -119,9 +110,9 @@ def test_lists_are_not_read_far_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_ensemble_reports_the_mean_and_its_members() -> None:
     models = [network(4), network(5)]
-    both = log_probabilities(Ensemble([LstmScorer(each) for each in models]), LISTS[:1])
+    both = log_probabilities(Ensemble([ModelScorer(each) for each in models]), LISTS[:1])
     for column, model in enumerate(models, 1):
-        alone = log_probabilities(LstmScorer(model), LISTS[:1])[:, 0]
+        alone = log_probabilities(ModelScorer(model), LISTS[:1])[:, 0]
         torch.testing.assert_close(both[:, column], alone)
     # The mean of probabilities at each step lies between the members' own, for one step exactly.
     empty = LISTS[0][1].index([])
@@ -133,7 +124,7 @@ def test_an_ensemble_reports_the_mean_and_its_members() -> None:
 def test_decode_and_rescore_agree_to_the_bit(precision: Precision) -> None:
     """Where the order of a sum could show."""
     models = [network(seed, torch.float32) for seed in (6, 7)]
-    scorers = [LstmScorer(each, precision=precision) for each in models]
+    scorers = [ModelScorer(each, precision=precision) for each in models]
     scorer = Ensemble(scorers)
     sources = [[2, 5, 1], [3], [6, 6, 2, 4, 4]]
     found = search(scorer, sources, BeamConfig(beam=6, nbest=6, max_length=8))
@@ -153,16 +144,16 @@ def test_a_small_vocabulary_does_not_unbound_what_is_scored_together() -> None:
             taken += 1
             yield [2, 3], [[4]] * 500
 
-    next(score_lists(LstmScorer(network(3)), endless()))
+    next(score_lists(ModelScorer(network(3)), endless()))
     assert taken <= 20
 
 
 def test_a_reversed_model_reads_the_source_backwards() -> None:
     model = network(8)
     backwards = [(source[::-1], hypotheses) for source, hypotheses in LISTS]
-    reversing = log_probabilities(LstmScorer(model, reverse_source=True), LISTS)
-    assert torch.equal(reversing, log_probabilities(LstmScorer(model), backwards))
-    assert not torch.equal(reversing, log_probabilities(LstmScorer(model), LISTS))
+    reversing = log_probabilities(ModelScorer(model, reverse_source=True), LISTS)
+    assert torch.equal(reversing, log_probabilities(ModelScorer(model), backwards))
+    assert not torch.equal(reversing, log_probabilities(ModelScorer(model), LISTS))
 
 
 def test_a_few_above_the_limit_are_no_piece_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,12 +161,12 @@ def test_a_few_above_the_limit_are_no_piece_of_their_own(monkeypatch: pytest.Mon
     sizes: list[int] = []
     whole = rescoring.log_probabilities
 
-    def noted(scorer: LstmScorer, lists: Sequence[rescoring.HypothesisList]) -> Tensor:
+    def noted(scorer: ModelScorer, lists: Sequence[rescoring.HypothesisList]) -> Tensor:
         sizes.append(sum(len(hypotheses) for _, hypotheses in lists))
         return whole(scorer, lists)
 
     monkeypatch.setattr(rescoring, "log_probabilities", noted)
-    scorer = LstmScorer(network(3))
+    scorer = ModelScorer(network(3))
     for count, expected in ((0, []), (17, [17]), (19, [10, 9]), (50, [17, 17, 16])):
         sizes.clear()
         list(rescoring.score_group(scorer, [([2], [[3, 4]] * count)]))

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from s2s_cli.errors import UserError
-from s2s_cli.inference.scorer import LstmScorer
+from s2s_cli.inference.scorer import ModelScorer
 from s2s_cli.model.config import Shape
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.parallel import Workers
@@ -160,7 +160,7 @@ class Codec:
 def test_parts_are_scored_as_lists_and_counted() -> None:
     model = Seq2Seq(Shape(7, 9, 1, 6, 5)).eval().requires_grad_(False)
     model.initialise(0.5, torch.Generator().manual_seed(1))
-    scorer = LstmScorer(model)
+    scorer = ModelScorer(model)
     parts: list[Part] = [("2 3", ["4 x", "4  5 6"]), ("5", ["x"])]
     lists = [([2, 3], [[4, 1], [4, 5, 6]]), ([5], [[1]])]
     loaded: Any = SimpleNamespace(scorer=scorer, codec=Codec())

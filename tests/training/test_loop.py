@@ -12,13 +12,12 @@ from typing import Any
 import pytest
 import torch
 from small import CPU, assert_same, final, metrics, run, small_corpus
+from variants import log_prob
 
 from s2s_cli.data.corpus import Corpus
 from s2s_cli.errors import UserError
 from s2s_cli.locks import try_lock
 from s2s_cli.model.directory import load_model
-from s2s_cli.model.seq2seq import Seq2Seq
-from s2s_cli.text.vocabulary import EOS
 from s2s_cli.training import trainer
 from s2s_cli.training.losses import perplexity
 from s2s_cli.training.trainer import Trainer
@@ -88,17 +87,12 @@ def test_it_learns_and_keeps_the_best(tmp_path: Path) -> None:
 def trained_perplexity(directory: Path) -> float:
     """Perplexity of the weights that `load_model` takes, one sentence at a time."""
     model, _ = load_model(directory, CPU)
-    assert isinstance(model, Seq2Seq)
     valid = Corpus.open(Path()).valid
     assert valid is not None
     total, words = 0.0, 0
     for index in range(len(valid)):
         source, target = valid.source[index].tolist(), valid.target[index].tolist()
-        hidden = model.decode(
-            torch.tensor([EOS, *target])[:, None], model.encode(torch.tensor(source)[:, None])
-        )
-        log_probs = model.softmax(hidden[:, 0]).log_softmax(1)
-        total -= float(log_probs[range(len(target) + 1), [*target, EOS]].sum())
+        total -= log_prob(model, source, target)
         words += len(target) + 1
     return math.exp(total / words)
 

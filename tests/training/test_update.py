@@ -67,8 +67,9 @@ def plain_loss(model: Seq2Seq, sources: Ids = SOURCES, targets: Ids = TARGETS) -
     return total
 
 
-def plain(lstm: nn.LSTM) -> Callable[..., Any]:
+def plain(lstm: nn.RNNBase) -> Callable[..., Any]:
     """Torch's own way to compute an LSTM, with the same parameters."""
+    assert isinstance(lstm, nn.LSTM)
     return lambda *arguments: nn.LSTM.forward(lstm, *arguments)
 
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from s2s_cli.model import packed
-from s2s_cli.model.packed import Packed
+from s2s_cli.model import prepacked
+from s2s_cli.model.prepacked import PrepackedLinear
 
 
 @pytest.mark.parametrize("kernel", ["of the library", "plain"])
@@ -20,11 +20,11 @@ def test_products_are_those_of_plain_matrices(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if kernel == "plain":
-        monkeypatch.setattr(packed, "packs", lambda *_: False)
+        monkeypatch.setattr(prepacked, "packs", lambda *_: False)
     generator = torch.Generator().manual_seed(1)
     weight = torch.randn(size, generator=generator).to(dtype)
     bias = torch.randn(size[0], generator=generator)
-    product, with_bias = Packed(weight), Packed(weight, bias.to(exact(dtype)))
+    product, with_bias = PrepackedLinear(weight), PrepackedLinear(weight, bias.to(exact(dtype)))
     for rows in (1, 2, 31, 64, 200):
         inputs = torch.randn(rows, size[1], generator=generator).to(dtype)
         other = torch.randn(rows, size[0], generator=generator).to(dtype)
@@ -46,7 +46,7 @@ def exact(dtype: torch.dtype) -> torch.dtype:
 SQUASHED = [
     (dtype, near)
     for dtype, near in ((torch.float32, 1e-5), (torch.bfloat16, 8e-3))
-    if packed.squashes(dtype, "cpu")  # on other processors nobody asks for exponentials
+    if prepacked.squashes(dtype, "cpu")  # on other processors nobody asks for exponentials
 ]
 
 
@@ -56,11 +56,11 @@ def test_exponentials_come_from_the_product(dtype: torch.dtype, near: float) -> 
     weight = torch.randn(130, 64, generator=generator).to(dtype) / 4
     bias, rows = torch.linspace(-30, 8, 130), torch.randn(33, 64, generator=generator).to(dtype)
     bias[5] = -torch.inf
-    powers = Packed(weight, bias).exponentials(rows, 30.0).double()
+    powers = PrepackedLinear(weight, bias).exponentials(rows, 30.0).double()
     logits = rows.double() @ weight.double().T + bias.double() - 30
     torch.testing.assert_close(powers, logits.exp(), rtol=near, atol=0)
 
 
 def test_sums_are_reliable_where_every_summand_is() -> None:
     sums = torch.tensor([0.0, 1e-30, 1e-20, 1e-7, 1e-3, 1.0, torch.inf, torch.nan])
-    assert packed.reliable(sums).tolist() == [False, False, True, True] + 4 * [False]
+    assert prepacked.reliable(sums).tolist() == [False, False, True, True] + 4 * [False]

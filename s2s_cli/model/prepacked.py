@@ -2,8 +2,8 @@
 
 A library's matrix product first copies the weights into the layout of its kernels. Where the same
 weights meet a few rows again and again, as in a recurrent layer or a beam, that copy costs as much
-as the product; `Packed` makes it once. oneDNN, which torch carries, has both halves; where they
-are missing (another build, another processor, float64, a GPU) the plain product is taken.
+as the product; `PrepackedLinear` makes it once. oneDNN, which torch carries, has both halves; where
+they are missing (another build, another processor, float64, a GPU) the plain product is taken.
 """
 
 from functools import cache
@@ -22,7 +22,7 @@ LEAST, MOST = 1e-26, 1e-6
 MARGIN = 32.0
 
 
-class Packed:
+class PrepackedLinear:
     """The weights [n, k] of ``rows · weightᵀ + bias``, ready for many products.
 
     Results are of the type of the weights; sums within a product are fp32 or better.
@@ -106,15 +106,3 @@ def squashes(dtype: torch.dtype, device_type: str) -> bool:
             return False
     exact = bias.double().exp().expand(4, 32)
     return torch.allclose(powers.double(), exact, rtol=8 * torch.finfo(dtype).eps, atol=0)
-
-
-def lowered(rows: Tensor) -> torch.dtype:
-    """The type in which products with ``rows`` are computed: bf16 under autocast."""
-    device_type = rows.device.type
-    enabled = torch.is_autocast_enabled(device_type)
-    return torch.get_autocast_dtype(device_type) if enabled else rows.dtype
-
-
-def exact(dtype: torch.dtype) -> torch.dtype:
-    """The type of states, sums and losses where products are of type ``dtype``: at least fp32."""
-    return torch.promote_types(dtype, torch.float32)

@@ -1,11 +1,13 @@
-"""The LSTM of search against ``nn.LSTM``, and its table of words."""
+"""The layers of search against those of ``torch.nn``, and their table of words."""
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from s2s_cli.inference import cells
-from s2s_cli.inference.cells import DeepLstm, Inputs, LstmState
+from s2s_cli.inference import layers as module
+from s2s_cli.inference.layers import EXPONENTIALS, Layers, WordTable
+from s2s_cli.model.cells import lstm_step
+from s2s_cli.model.sequences import States
 
 WORDS, SIZE, CELLS, LAYERS = 30, 12, 20, 3
 
@@ -22,7 +24,7 @@ def words(*size: int) -> Tensor:
     return torch.randint(0, WORDS, size, generator=torch.Generator().manual_seed(4))
 
 
-def read(lstm: DeepLstm, text: Tensor) -> LstmState:
+def read(lstm: Layers, text: Tensor) -> States:
     state = lstm.zeros(text.shape[1])
     for each in text:
         state = lstm.step(each, state)
@@ -40,17 +42,21 @@ def test_states_are_those_of_the_plain_lstm(
     text = words(9, rows)
     _, (hidden, cell) = lstm(embedding[text])
     exact = torch.promote_types(dtype, torch.float32)
-    state = read(DeepLstm(lstm.to(exact), embedding.to(exact), dtype), text)
-    got_hidden, got_cell = torch.stack(state.hidden), torch.stack(state.cell)
+    deep = Layers("lstm", lstm.to(exact), embedding.to(exact), dtype)
+    got_hidden, got_cell = map(torch.stack, deep.by_kind(read(deep, text)))
     assert (got_hidden.dtype, got_cell.dtype) == (dtype, exact)
     torch.testing.assert_close(got_hidden.double(), hidden, atol=tolerance, rtol=0)
     torch.testing.assert_close(got_cell.double(), cell, atol=tolerance, rtol=0)
 
 
+def step(gates: Tensor, cell: Tensor) -> States:
+    return lstm_step(gates, cell, None, EXPONENTIALS)
+
+
 def test_gates_may_be_as_large_as_numbers_are() -> None:
     """Exponentials run over; the functions that are made of them do not."""
     gates = torch.tensor([[-1e30, 1e30, -1e30, -1e30], [1e30, -1e30, 1e30, 1e30]])
-    hidden, cell = cells.memorise(gates, torch.tensor([[5.0], [-3.0]]))
+    hidden, cell = step(gates, torch.tensor([[5.0], [-3.0]]))
     assert cell.tolist() == [[1.0], [-3.0]]
     torch.testing.assert_close(hidden, torch.tensor([[1.0], [0.0]]).tanh())
 
@@ -64,8 +70,8 @@ def test_where_threads_divide_the_work_changes_no_bit(threads: int) -> None:
     usual = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        together = cells.memorise(gates.clone(), before)
-        alone = [cells.memorise(gates[row, None].clone(), before[row, None]) for row in range(195)]
+        together = step(gates.clone(), before)
+        alone = [step(gates[row, None].clone(), before[row, None]) for row in range(195)]
     finally:
         torch.set_num_threads(usual)
     for one, other in zip(together, zip(*alone, strict=True), strict=True):
@@ -75,21 +81,19 @@ def test_where_threads_divide_the_work_changes_no_bit(threads: int) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_neighbours_change_no_bit(dtype: torch.dtype) -> None:
     lstm, embedding = trained()
-    deep = DeepLstm(lstm.float(), embedding.float(), dtype)
+    deep = Layers("lstm", lstm.float(), embedding.float(), dtype)
     text = words(5, 700)
     together = read(deep, text)
     for rows in (slice(0, 1), slice(120, 140), slice(7, 190), slice(699, 700)):
         alone = read(deep, text[:, rows])
-        for one, other in zip(
-            [*alone.hidden, *alone.cell], [*together[0], *together[1]], strict=True
-        ):
+        for one, other in zip(alone, together, strict=True):
             assert torch.equal(one, other[rows])
 
 
 def test_each_word_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     lstm, embedding = trained()
     weights = lstm.all_weights[0]
-    inputs = Inputs(embedding, weights[0], weights[2])
+    inputs = WordTable(embedding, weights[0], weights[2])
     computed: list[int] = []
     product = inputs.product
 
@@ -108,10 +112,10 @@ def test_each_word_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_table_that_is_full_starts_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cells, "TABLE_BYTES", 17 * 4 * CELLS * 8)
+    monkeypatch.setattr(module, "TABLE_BYTES", 17 * 4 * CELLS * 8)
     lstm, embedding = trained()
     weights = lstm.all_weights[0]
-    inputs = Inputs(embedding, weights[0], weights[2])
+    inputs = WordTable(embedding, weights[0], weights[2])
     assert len(inputs.table) == 17
     for each in [*words(30, 8), torch.arange(WORDS)]:  # the last one is more than it holds
         slots = inputs.slots(each)
