@@ -35,10 +35,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+# Elsewhere sockets keep no messages apart, and a program may not go on after a fork.
+CAN_FORK = sys.platform == "linux"
+
 
 @pytest.fixture(scope="session")
 def warm_server() -> Iterator[str]:
-    """The socket of a process that starts ``s2s`` fast (`warm`)."""
+    """The socket of a process that starts ``s2s`` fast (`warm`); empty where there can be none."""
+    if not CAN_FORK:
+        yield ""
+        return
     with tempfile.TemporaryDirectory(prefix="s2s-") as folder:  # names of sockets are short
         path = f"{folder}/socket"
         server = subprocess.Popen([sys.executable, warm.__file__, "serve", path], stdin=-1)
@@ -57,6 +64,11 @@ def s2s(warm_server: str) -> Run:
         *arguments: str | Path, cwd: Path | None = None, input: bytes = b"", timeout: float = 240
     ) -> "subprocess.CompletedProcess[bytes]":
         words = [str(each) for each in arguments]
+        if not warm_server:
+            command = [sys.executable, "-m", "s2s_cli", *words]
+            return subprocess.run(
+                command, cwd=cwd, input=input, timeout=timeout, capture_output=True, check=False
+            )
         with ExitStack() as stack:
             streams = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
             streams[0].write(input)
@@ -77,8 +89,9 @@ def s2s(warm_server: str) -> Run:
 def fast_s2s(warm_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The ``s2s`` and the Python on the ``PATH`` are those of these tests, and start fast."""
     program = tmp_path_factory.mktemp("bin") / "s2s"
-    words = shlex.join([sys.executable, "-S", "-E", warm.__file__, "run", warm_server])
-    program.write_text(f'#!/bin/sh\nexec {words} "$@"\n', "utf-8")
+    words = ["-S", "-E", warm.__file__, "run", warm_server] if warm_server else ["-m", "s2s_cli"]
+    command = shlex.join([sys.executable, *words])
+    program.write_text(f'#!/bin/sh\nexec {command} "$@"\n', "utf-8")
     program.chmod(0o755)
     python = Path(sys.executable).parent
     with pytest.MonkeyPatch.context() as patch:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import linux_only
 
 from s2s_cli.model.directory import load_tensors, save_tensors
 from s2s_cli.text.vocabulary import Vocabulary
@@ -234,9 +235,6 @@ def workers_of(parent: int) -> list[int]:
         if int(fields[1]) == parent and b"spawn_main" in command:
             found.append(int(directory.name))
     return found
-
-
-linux_only = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
 
 
 @linux_only

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import linux_only
 
 from s2s_cli.distributed.launch import STOP
 
@@ -165,6 +166,7 @@ def test_a_training_moves_between_layouts(s2s: Run, experiment: Path) -> None:
     assert found == pytest.approx(expected, rel=2e-3)
 
 
+@linux_only
 def test_a_signal_stops_all_after_one_update_and_once(experiment: Path) -> None:
     with training(experiment, *TOGETHER, *LONG) as process:
         told_until(process, "update ")
@@ -190,6 +192,7 @@ def test_ctrl_c_reaches_the_ranks_once(experiment: Path) -> None:
     assert "the same command goes on from here" in told
 
 
+@linux_only
 def test_a_killed_rank_ends_all_and_is_named(s2s: Run, experiment: Path) -> None:
     with training(experiment, *TOGETHER, *LONG) as process:
         told_until(process, "update 10 ")
@@ -207,6 +210,7 @@ def test_a_killed_rank_ends_all_and_is_named(s2s: Run, experiment: Path) -> None
     assert f"resumed after update {before:,}".encode() in more.stderr
 
 
+@linux_only
 def test_a_killed_launcher_leaves_no_rank_behind(experiment: Path) -> None:
     with training(experiment, *TOGETHER, *LONG) as process:
         told_until(process, "update 10 ")
@@ -218,6 +222,7 @@ def test_a_killed_launcher_leaves_no_rank_behind(experiment: Path) -> None:
             time.sleep(0.01)
 
 
+@linux_only
 def test_a_second_signal_ends_also_a_rank_that_hangs(experiment: Path) -> None:
     with training(experiment, *TOGETHER, *LONG) as process:
         told_until(process, "update 10 ")
@@ -255,6 +260,7 @@ def test_a_closed_terminal_is_survived_under_nohup(experiment: Path) -> None:
     assert code == 143, told
 
 
+@linux_only
 def test_nothing_listens_to_others(experiment: Path) -> None:
     with training(experiment, *TOGETHER, *LONG) as process:
         told_until(process, "update ")
@@ -285,6 +291,7 @@ def listening(process: int) -> set[str]:
     return found
 
 
+@linux_only
 def test_a_rank_that_hangs_is_given_up(experiment: Path) -> None:
     with training(experiment, *TOGETHER, *LONG, "--rank-timeout", "0.05") as process:
         told_until(process, "update ")

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
+from conftest import linux_only
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 LONG_ENOUGH = ["--batch-size", "2", "--epochs", "6", "--log-every", "10", "--dropout", "0.1"]
@@ -122,7 +122,7 @@ def test_two_processes_stop_and_go_on_without_a_trace(s2s: Run, experiment: Path
     assert_same_trainings(experiment)
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks into /proc")
+@linux_only
 def test_a_second_signal_ends_it_at_once(experiment: Path) -> None:
     """Here in a validation that never ends."""
     script = (
