@@ -32,6 +32,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from pages import format_facts, format_page, format_section, format_table
+
 # What the tables show of the scores; the JSON files have the others.
 BLEU = {"bleu-tokenised": "BLEU (tokenised)", "bleu-detokenised": "BLEU (detokenised)"}
 SHOWN = {**BLEU, "perplexity": "perplexity"}
@@ -44,12 +46,11 @@ Spec = dict[str, Any]
 def page_of(settings: Spec, made: str, work: Path, folder: Path) -> str:
     """The whole page: title, how it was made, tables, how metrics were counted, figures."""
     specs = list(all_tables(settings))
-    script = Path(settings["command"]).name
-    head = f"# {settings['title']}\n\nWritten by `{script}`, not by hand.\n\n{made}"
-    parts = [f"## {spec['title']}\n\n{body(spec, work, folder)}" for spec in specs]
+    tables = [format_section(spec["title"], table_of(spec, work, folder)) for spec in specs]
     notes = "\n".join(dict.fromkeys(note for spec in specs for note in notes_on(spec, work)))
     figures = [figure(spec, folder) for spec in settings.get("figure", [])]
-    return "\n\n".join(part for part in [head, *parts, notes, *figures] if part) + "\n"
+    script = Path(settings["command"]).name
+    return format_page(settings["title"], script, made, [*tables, notes, *figures])
 
 
 def all_tables(settings: Spec) -> Iterator[Spec]:
@@ -58,19 +59,19 @@ def all_tables(settings: Spec) -> Iterator[Spec]:
     yield from settings.get("table", [])
 
 
-def body(spec: Spec, work: Path, folder: Path) -> str:
-    """A table in Markdown: of rows, or of a file whose first line is its header."""
+def table_of(spec: Spec, work: Path, folder: Path) -> str:
+    """A table of rows, or of a file whose first line is its header."""
     if "tsv" not in spec:
-        return table(spec, work)
+        return table_of_rows(spec, work)
     path = folder / spec["tsv"]
     if not path.exists():
         return NOT_RUN
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return "\n".join(aligned([line.split("\t") for line in lines]))
+    return format_table([line.split("\t") for line in lines])
 
 
-def table(spec: Spec, work: Path) -> str:
-    """One table in Markdown, its columns even for reading as plain text.
+def table_of_rows(spec: Spec, work: Path) -> str:
+    """A table of the rows of ``spec``.
 
     A column in which no row has anything is left out; where nothing has been run, BLEU stays.
     """
@@ -83,11 +84,11 @@ def table(spec: Spec, work: Path) -> str:
         missing = "" if row.ran else NOT_RUN
         told = {name: row.cells[name] or missing for name in measured}
         lines.append([row.label, *((row.cells | told)[name] for name in names)])
-    return "\n".join(aligned(lines))
+    return format_table(lines)
 
 
 class Row:
-    """The cells of a row under the names of their columns, empty where it has nothing to say.
+    """Cells of a row under the names of their columns, empty where it has nothing to say.
 
     Attributes:
         label: its first cell.
@@ -123,12 +124,12 @@ class Row:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a file; nothing where there is none."""
+    """Read the object in a file; an empty one where there is no file."""
     return dict(json.loads(path.read_bytes())) if path.exists() else {}
 
 
 def difference(document: dict[str, Any]) -> str:
-    """The difference in tokenised BLEU to the baseline of a result, with both p-values."""
+    """Format the difference in tokenised BLEU to a result's baseline, with both p-values."""
     if "baseline" not in document:
         return ""
     told = document["baseline"][COMPARED]
@@ -140,7 +141,7 @@ def seconds(path: Path) -> str:
 
 
 def training(work: Path, row: Spec, spec: Spec) -> dict[str, str]:
-    """What the metrics of the row's model tell: the best validation, the time of all updates."""
+    """Cells from the metrics of the row's model: the best validation, the time of all updates."""
     names = ("validation perplexity", "best at epoch", "epochs", "words/s", "training")
     log = work / row.get("model", "") / "metrics.jsonl"
     if "model" not in row or not log.exists():
@@ -165,7 +166,7 @@ def training(work: Path, row: Spec, spec: Spec) -> dict[str, str]:
 
 
 def notes_on(spec: Spec, work: Path) -> Iterator[str]:
-    """How the metrics of a table were counted, and what stands in brackets."""
+    """Notes on the metrics of a table: how they were counted, and what stands in brackets."""
     documents = [read_json(work / f"{row.get('result')}.json") for row in spec.get("rows", [])]
     shown = [
         each["scores"][metric]
@@ -186,11 +187,11 @@ def notes_on(spec: Spec, work: Path) -> Iterator[str]:
 
 def figure(spec: Spec, folder: Path) -> str:
     """A picture under its title, with its data and the command that made it."""
-    head = f"## {spec['title']}\n\n"
     if not (folder / spec["file"]).exists():
-        return f"{head}{NOT_RUN}: `{spec['command']}`"
+        return format_section(spec["title"], f"{NOT_RUN}: `{spec['command']}`")
     data = f"[data]({Path(spec['file']).with_suffix('.tsv')})"
-    return f"{head}![{spec['title']}]({spec['file']})\n\n`{spec['command']}`, {data}"
+    picture = f"![{spec['title']}]({spec['file']})"
+    return format_section(spec["title"], picture, f"`{spec['command']}`, {data}")
 
 
 def exact_match(hypotheses: Path, reference: Path) -> float:
@@ -200,7 +201,7 @@ def exact_match(hypotheses: Path, reference: Path) -> float:
 
 
 def number(score: dict[str, Any] | None) -> str:
-    """A score with two decimals, with its interval where there is one."""
+    """Format a score with two decimals, and its interval where there is one."""
     if score is None:
         return ""
     if score["low"] is None:
@@ -208,25 +209,14 @@ def number(score: dict[str, Any] | None) -> str:
     return f"{score['value']:.2f} [{score['low']:.2f}, {score['high']:.2f}]"
 
 
-def aligned(rows: list[list[str]]) -> list[str]:
-    """A Markdown table; the first column reads from the left, numbers stand at the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        first, *others = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        lines.append("| " + " | ".join([first, *(c.strip().rjust(len(c)) for c in others)]) + " |")
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    return [lines[0], "| " + " | ".join(rule) + " |", *lines[1:]]
-
-
 def has_results(settings: Spec, work: Path) -> bool:
-    """Whether any row has been run."""
+    """Return whether any row has been run."""
     rows = (row for spec in all_tables(settings) for row in spec.get("rows", []))
     return any((work / f"{row['result']}.json").exists() for row in rows if "result" in row)
 
 
 def origin(command: str, stages: list[str], work: Path, *, ran: bool) -> str:
-    """How the numbers were made: command, commit, machine, date, versions, time.
+    """Facts on how the numbers were made: command, commit, machine, date, versions, time.
 
     Where no stage is done, though rows have ``ran``, commands were run by hand: no time was taken.
     """
@@ -244,7 +234,7 @@ def origin(command: str, stages: list[str], work: Path, *, ran: bool) -> str:
         "versions": f"s2s {installed('s2s-cli')}, Python {platform.python_version()}, {packages}",
         "time": f"{sum(seconds.values())} s in all: {spent}" if seconds else "not taken",
     }
-    return "\n".join(f"- {name}: {value}" for name, value in facts.items())
+    return format_facts(facts)
 
 
 def installed(package: str) -> str:
@@ -281,7 +271,7 @@ def gpus() -> list[str]:
 
 
 def output_of(*command: str) -> str:
-    """What the command prints; nothing where there is no such command, or it fails."""
+    """Run a command for what it prints; "" where there is no such command, or it fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

@@ -3,5 +3,5 @@
 import sys
 from pathlib import Path
 
-# What the recipes share lies in their folder, which is no package: `results`.
+# What the recipes share lies in their folder, which is no package: `pages`, `results`.
 sys.path.insert(0, str(Path(__file__).parents[2]))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import combinations
 
-from results import aligned
+from pages import format_table
 
 from bench.measuring import Bench, measured
 from bench.records import Records
@@ -61,10 +61,10 @@ def table(records: Records) -> str:
     for update in sorted({update for each in curves.values() for update in each}):
         found = [each.get(update) for each in curves.values()]
         rows.append([f"{update:,}", *(f"{value:,.2f}" if value else "" for value in found)])
-    parts = ["\n".join(aligned(rows))]
+    parts = [format_table(rows)]
     if distances := compared(curves, records.cases(SECTION)):
         parts += ["Mean of |ln a − ln b| over the updates, a and b the perplexities of:", distances]
-    return "\n\n".join([*parts, "Runs: 1."]) + "\n"
+    return "\n\n".join([*parts, "Runs: 1."])
 
 
 def read(records: Records) -> dict[str, Curve]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from results import aligned
+from pages import format_facts, format_page, format_section, format_table
 
 from bench import curve, plan
 from bench.measuring import MACHINE
@@ -153,13 +153,13 @@ SECTIONS = (
 
 def page(records: Records) -> str:
     """The whole page."""
-    head = "# Speed\n\nWritten by `run.sh`, not by hand. README.md says how it is measured.\n"
-    parts = [head, origin(records.all)]
+    parts = []
     for section in SECTIONS:
-        parts.append(f"## {section.title}\n\n{section.note}\n")
         cases = records.cases(section.name)
-        parts += tables(section, cases, records) if cases else ["Not run.\n"]
-    return "\n".join(parts)
+        shown = tables(section, cases, records) if cases else ["Not run."]
+        parts.append(format_section(section.title, section.note, *shown))
+    note = "README.md says how it is measured."
+    return format_page("Speed", "run.sh", origin(records.all), parts, note=note)
 
 
 def origin(records: Sequence[Record]) -> str:
@@ -176,7 +176,7 @@ def origin(records: Sequence[Record]) -> str:
         "dates": " to ".join(unique([*dates[:1], *dates[-1:]])),
         "versions": ", ".join(versions),
     }
-    return "\n".join(f"- {name}: {value}" for name, value in facts.items()) + "\n"
+    return format_facts(facts)
 
 
 def tables(section: Section, cases: Sequence[str], records: Records) -> list[str]:
@@ -210,7 +210,7 @@ def described(
         rows = [[*row, str(count or "")] for row, count in zip(rows, counts, strict=True)]
     else:
         below += f"Runs: {max(counts, default=0)}."
-    return table(head, rows) + (f"\n{below.strip()}\n" if below else "")
+    return table(head, rows) + (f"\n\n{below.strip()}" if below else "")
 
 
 def heads(section: Section) -> Row:
@@ -278,6 +278,6 @@ def peaks(section: Section, case: str, records: Records) -> str:
 
 
 def table(head: Row, rows: Sequence[Row]) -> str:
-    """A Markdown table, even for reading as plain text; columns without a number are left out."""
+    """Format a table; columns without a number are left out."""
     kept = [i for i in range(len(head)) if i == 0 or any(row[i] for row in rows)]
-    return "\n".join(aligned([[row[i] for i in kept] for row in [head, *rows]])) + "\n"
+    return format_table([[row[i] for i in kept] for row in [head, *rows]])
