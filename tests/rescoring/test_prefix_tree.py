@@ -38,11 +38,12 @@ LISTS = [
 
 
 class Counting(ModelScorer):
-    """Counts the rows that go through the decoder."""
+    """Counts the steps of the decoder, and the rows that go through it."""
 
-    rows = 0
+    steps = rows = 0
 
     def step(self, state: Any, tokens: Tensor) -> Any:
+        self.steps += 1
         self.rows += len(tokens)
         return super().step(state, tokens)
 
@@ -82,6 +83,7 @@ def test_each_distinct_prefix_is_computed_once() -> None:
     }
     # The empty list has no hypothesis and need not be looked at.
     assert len(prefixes) - 1 <= scorer.rows <= len(prefixes)
+    assert scorer.steps == 1 + 6, "all lists together, up to the longest hypothesis"
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
