@@ -42,7 +42,7 @@ class Box(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Place:
+class LabelPlace:
     """A place where a label may stand.
 
     Attributes:
@@ -69,7 +69,7 @@ def place_labels(points: Sequence[Point], sizes: Sequence[Point], area: Box) -> 
     """
     squares = [Box(x - POINT, y - POINT, x + POINT, y + POINT) for x, y in points]
     offered = [list(label_places(point, size)) for point, size in zip(points, sizes, strict=True)]
-    chosen: list[Place | None] = [None] * len(points)
+    chosen: list[LabelPlace | None] = [None] * len(points)
     for _ in range(ROUNDS):
         before = list(chosen)
         for index, places in enumerate(offered):
@@ -81,7 +81,7 @@ def place_labels(points: Sequence[Point], sizes: Sequence[Point], area: Box) -> 
     return [each.box for each in chosen if each is not None]
 
 
-def label_places(point: Point, size: Point) -> Iterator[Place]:
+def label_places(point: Point, size: Point) -> Iterator[LabelPlace]:
     """Places about ``point``, the nearest first."""
     (x, y), (width, height) = point, size
     near = POINT + GAP
@@ -99,14 +99,16 @@ def label_places(point: Point, size: Point) -> Iterator[Place]:
         for box in boxes:
             to_x, to_y = box.nearest(x, y)
             line = [(x + (to_x - x) * part, y + (to_y - y) * part) for part in ALONG]
-            yield Place(box, distance, line)
+            yield LabelPlace(box, distance, line)
 
 
 def box_at(left: float, bottom: float, size: Point) -> Box:
     return Box(left, bottom, left + size[0], bottom + size[1])
 
 
-def cost(place: Place, others: Sequence[Place], squares: Sequence[Box], area: Box) -> float:
+def cost(
+    place: LabelPlace, others: Sequence[LabelPlace], squares: Sequence[Box], area: Box
+) -> float:
     """The cost of ``place``: labels on labels are worst, then points covered and lines crossed."""
     box = place.box
     labels = [box.overlap(each.box) for each in others]
