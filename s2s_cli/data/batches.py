@@ -9,8 +9,8 @@ from torch.nn.utils.rnn import PackedSequence
 from s2s_cli.data.corpus import Side, Split
 
 # Sentences of about one source length are sorted by target length within pools of so many
-# batches: enough that the targets of a batch are alike too, few enough that a batch's company
-# changes from epoch to epoch.
+# batches: enough that the targets of a batch are alike too, few enough that the batches
+# change from epoch to epoch.
 POOL_BATCHES = 8
 
 

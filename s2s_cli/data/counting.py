@@ -10,7 +10,7 @@ from s2s_cli.files import read_lines
 from s2s_cli.text.vocabulary import SYMBOLS, Vocabulary
 
 
-def read_words(path: Path) -> Iterator[list[str]]:
+def read_word_lines(path: Path) -> Iterator[list[str]]:
     """Yield the words of each line of prepared text.
 
     Raises:
@@ -28,7 +28,7 @@ def read_words(path: Path) -> Iterator[list[str]]:
 
 def count_words(path: Path) -> Counter[str]:
     """Count the occurrences of each word in a file of prepared text."""
-    return Counter(chain.from_iterable(read_words(path)))
+    return Counter(chain.from_iterable(read_word_lines(path)))
 
 
 def most_frequent(counts: Counter[str], size: int, min_count: int) -> Vocabulary:

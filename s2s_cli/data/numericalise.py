@@ -12,7 +12,7 @@ from typing import Any
 
 from s2s_cli.atomic_files import AtomicFiles
 from s2s_cli.console import progress, say
-from s2s_cli.data.counting import count_words, most_frequent, read_words
+from s2s_cli.data.counting import count_words, most_frequent, read_word_lines
 from s2s_cli.errors import UserError
 from s2s_cli.locks import exclusive_lock
 from s2s_cli.settings import setting
@@ -177,7 +177,7 @@ def write_split(
 def encode_lines(path: Path, vocabulary: Vocabulary, reverse: bool) -> Iterator["array[int]"]:
     """Yield the ids of each line, last word first where ``reverse``."""
     look_up = vocabulary.ids.get
-    for words in read_words(path):
+    for words in read_word_lines(path):
         if reverse:
             words.reverse()
         yield array("i", map(look_up, words, repeat(UNK)))

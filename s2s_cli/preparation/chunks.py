@@ -11,7 +11,7 @@ from s2s_cli.files import BOM, MAX_LINE_BYTES, decode_line, endless_line, existi
 # Pairs a chunk: enough for a worker to be busy longer than with messages, not more than fit the
 # caches of a processor once their words are cut apart.
 PAIRS_PER_CHUNK = 1000
-READ_BYTES = 1 << 20  # bytes
+READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,17 @@ class Chunk:
         sides: by language the bytes themselves, or where they start and end in the file.
     """
 
-    source: SplitFiles
+    files: SplitFiles
     first: int
     sides: tuple[bytes | tuple[int, int], ...]
 
     @property
     def pairs(self) -> int:
-        return min(PAIRS_PER_CHUNK, self.source.lines - self.first + 1)
+        return min(PAIRS_PER_CHUNK, self.files.lines - self.first + 1)
 
     def read(self) -> tuple[bytes, ...]:
         """Read the bytes of both sides."""
-        return tuple(map(self._read_side, self.source.paths, self.sides))
+        return tuple(map(self._read_side, self.files.paths, self.sides))
 
     def _read_side(self, path: Path, side: bytes | tuple[int, int]) -> bytes:
         if isinstance(side, bytes):
@@ -71,7 +71,7 @@ class Chunk:
         except UnicodeDecodeError:
             self._refuse(sides)
             raise
-        for text, path in zip(texts, self.source.paths, strict=True):
+        for text, path in zip(texts, self.files.paths, strict=True):
             if text.count("\n") != self.pairs:
                 raise UserError(f"{path}: was changed while it was being read; run it again")
         return texts
@@ -88,7 +88,7 @@ class Chunk:
         """Raise for the first line that is no UTF-8."""
         lines = zip(*(side.split(b"\n") for side in sides), strict=False)
         for number, pair in enumerate(lines, self.first):
-            for raw, path in zip(pair, self.source.paths, strict=True):
+            for raw, path in zip(pair, self.files.paths, strict=True):
                 decode_line(raw, path, number)
 
 
@@ -138,16 +138,16 @@ def chunk_starts(path: Path) -> tuple[int, list[int]]:
     return lines + (last != b"\n"), starts
 
 
-def cut_chunks(sources: list[SplitFiles]) -> Iterator[Chunk]:
-    for source in sources:
-        for place, sides in enumerate(zip(*chunk_sides(source), strict=True)):
-            yield Chunk(source, 1 + place * PAIRS_PER_CHUNK, sides)
+def cut_chunks(splits: list[SplitFiles]) -> Iterator[Chunk]:
+    for files in splits:
+        for place, sides in enumerate(zip(*chunk_sides(files), strict=True)):
+            yield Chunk(files, 1 + place * PAIRS_PER_CHUNK, sides)
 
 
-def chunk_sides(source: SplitFiles) -> list[Iterator[bytes | tuple[int, int]]]:
+def chunk_sides(files: SplitFiles) -> list[Iterator[bytes | tuple[int, int]]]:
     return [
         compressed_chunk_sides(path) if starts is None else pairwise(starts)
-        for path, starts in zip(source.paths, source.starts, strict=True)
+        for path, starts in zip(files.paths, files.starts, strict=True)
     ]
 
 

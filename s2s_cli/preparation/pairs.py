@@ -37,7 +37,7 @@ def make_tokenisers(config: PrepConfig, worker: int) -> list[Tokeniser]:
 
 def prepare_chunk(config: PrepConfig, tokenisers: list[Tokeniser], chunk: Chunk) -> PreparedChunk:
     """Tokenise each pair and keep it or say why not; runs in a worker."""
-    prepared = PreparedChunk(chunk.source.split, chunk.pairs)
+    prepared = PreparedChunk(chunk.files.split, chunk.pairs)
     raw = chunk.read()
     sides: list[list[str]] = []
     for side, (tokeniser, text) in enumerate(zip(tokenisers, chunk.decode(raw), strict=True)):
@@ -46,7 +46,7 @@ def prepare_chunk(config: PrepConfig, tokenisers: list[Tokeniser], chunk: Chunk)
         prepared.odd.append(odd + count_odd_edges(raw[side], chunk.first))
     lengths = [[line.count(" ") + 1 if line else 0 for line in lines] for lines in sides]
     reasons = [reason_to_drop(config, *pair) for pair in zip(*lengths, strict=True)]
-    if chunk.source.split == "test":
+    if chunk.files.split == "test":
         reasons = [None] * chunk.pairs
     prepared.dropped = [(n, why) for n, why in enumerate(reasons, chunk.first) if why is not None]
     prepared.kept = chunk.pairs - len(prepared.dropped)

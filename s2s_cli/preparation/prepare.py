@@ -41,10 +41,10 @@ def prepare(config: PrepConfig) -> PrepReport:
     """
     check_languages(config)
     check_subwords(config)
-    named = find_splits(config)
+    texts = find_splits(config)
     report = PrepReport(config.languages, config.tokeniser)
-    report.splits = {split: SplitReport() for split in named}
-    count = worker_count(config, named)
+    report.splits = {split: SplitReport() for split in texts}
+    count = worker_count(config, texts)
     with (
         removing_on_failure(config.output),
         exclusive_lock(config.output, AT_WORK),
@@ -52,12 +52,12 @@ def prepare(config: PrepConfig) -> PrepReport:
         AtomicFiles() as outputs,
         worker_processes(count, partial(make_tokenisers, config), "--workers") as workers,
     ):
-        sources = [scan_split(split, paths) for split, paths in named.items()]
-        write_pairs(config, sources, report, outputs, waiting, workers)
+        splits = [scan_split(split, paths) for split, paths in texts.items()]
+        write_pairs(config, splits, report, outputs, waiting, workers)
         if report.splits["train"].kept == 0:
-            raise UserError(f"{sources[0].paths[0]}: no pair fit for training in this text")
+            raise UserError(f"{splits[0].paths[0]}: no pair fit for training in this text")
         subwords = split_into_pieces(config, report, waiting, outputs)
-        remove_stale_files(config, sources, outputs)
+        remove_stale_files(config, splits, outputs)
         outputs.write_json(config.output / REPORT, report.as_json())
         outputs.write_json(config.output / FACTS_FILE, make_facts(config, subwords).as_json())
     return report
@@ -97,7 +97,7 @@ def removing_on_failure(directory: Path) -> Iterator[None]:
 
 def write_pairs(
     config: PrepConfig,
-    sources: list[SplitFiles],
+    splits: list[SplitFiles],
     report: PrepReport,
     outputs: AtomicFiles,
     waiting: TemporaryText,
@@ -108,18 +108,18 @@ def write_pairs(
     Text goes to ``outputs``, or where it is to be split, to ``waiting``.
     """
     files: dict[str, list[BinaryIO]] = {}
-    for source in sources:
-        waits = subword_origin(config.subwords) == "learned" and source.split != "test"
-        files[source.split] = [
-            (waiting if waits else outputs).open(text_file(config.output, source.split, language))
+    for each in splits:
+        waits = subword_origin(config.subwords) == "learned" and each.split != "test"
+        files[each.split] = [
+            (waiting if waits else outputs).open(text_file(config.output, each.split, language))
             for language in config.languages
         ]
     dropped = outputs.open(config.output / DROPPED)
     dropped.write(b"split\tline\treason\n")
-    total = sum(source.lines for source in sources)
+    total = sum(each.lines for each in splits)
     prepare_one = partial(prepare_chunk, config)
     with progress("preparing", total, "pairs") as advance:
-        for prepared in workers.in_order(prepare_one, cut_chunks(sources)):
+        for prepared in workers.in_order(prepare_one, cut_chunks(splits)):
             for stream, text in zip(files[prepared.split], prepared.text, strict=True):
                 stream.write(text)
             for number, reason in prepared.dropped:
@@ -128,10 +128,10 @@ def write_pairs(
             advance(prepared.read)
 
 
-def worker_count(config: PrepConfig, named: dict[str, tuple[Path, Path]]) -> int:
+def worker_count(config: PrepConfig, texts: dict[str, tuple[Path, Path]]) -> int:
     """Choose as many processes as asked for, but none that would have next to nothing to do."""
     wanted = config.workers or available_cores()
-    size = sum(text_size(path) for paths in named.values() for path in paths)
+    size = sum(text_size(path) for paths in texts.values() for path in paths)
     return max(1, min(wanted, size // BYTES_PER_WORKER))
 
 
@@ -151,7 +151,7 @@ def add_counts(report: PrepReport, prepared: PreparedChunk) -> None:
         report.odd[side].update(prepared.odd[side])
 
 
-def remove_stale_files(config: PrepConfig, sources: list[SplitFiles], outputs: AtomicFiles) -> None:
+def remove_stale_files(config: PrepConfig, splits: list[SplitFiles], outputs: AtomicFiles) -> None:
     """Remove what does not belong to the new text before that moves into place.
 
     Without facts the directory is not prepared and without manifest it is no corpus, so a kill
@@ -160,7 +160,7 @@ def remove_stale_files(config: PrepConfig, sources: list[SplitFiles], outputs: A
     outputs.remove(config.output / FACTS_FILE)
     outputs.remove(config.output / MANIFEST)
     for language in config.languages:
-        for split in set(SPLITS) - {source.split for source in sources}:
+        for split in set(SPLITS) - {each.split for each in splits}:
             outputs.remove(text_file(config.output, split, language))
         if subword_origin(config.subwords) != "learned":
             outputs.remove(pieces_file(config.output, language))

@@ -34,11 +34,11 @@ INDIFFERENT_LAST = frozenset(",;:!?)]}%$€£§*/=+–—-")
 # The same, but some rule asks what comes.
 WATCHFUL_LAST = frozenset(".\"“”„«»'’")
 LETTER = "[A-Za-zÀ-ÖØ-öø-ÿ]"
-LETTERS = re.compile(f"{LETTER}+")
-DIGITS = re.compile("[0-9]+")
-ALNUM_RUNS = re.compile(f"{LETTERS.pattern}|{DIGITS.pattern}")
+LETTER_RUN = re.compile(f"{LETTER}+")
+DIGIT_RUN = re.compile("[0-9]+")
+ALNUM_RUN = re.compile(f"{LETTER_RUN.pattern}|{DIGIT_RUN.pattern}")
 # What most tokens are made of: letters, digits and marks, perhaps an apostrophe between letters,
-# perhaps a full stop at the end of a line. No rule tells one letter or one digit here from
+# perhaps a full stop at the end of a line. No rule distinguishes one letter or digit here from
 # another, but for the abbreviations before a full stop.
 MIXED = rf"(?:{LETTER}|[0-9,;:!?()\[\]/%$\"“”«»–—-])*"
 ORDINARY = re.compile(rf"{MIXED}(?:(?<={LETTER})['’](?={LETTER}){MIXED})?\.?\n?")
@@ -47,7 +47,7 @@ PLACES = re.compile(f"{SOME_LETTERS}|{SOME_DIGITS}")
 MARKER = "MULTI"  # sacremoses writes DOTMULTI for dots while it works, and dots for DOTMULTI
 
 # Words that stand beside a fragment while it is tokenised; none of them is changed by any rule.
-SMALL, DIGIT, OTHER = "zq", "0q", "Zq"
+SMALL_CONTEXT, DIGIT_CONTEXT, OTHER_CONTEXT = "zq", "0q", "Zq"
 LONGEST_CACHED = 64  # characters
 FRAGMENTS_PER_GENERATION = 1 << 15
 MISSING = ""
@@ -127,7 +127,7 @@ class Moses:
         from sacremoses import MosesTokenizer
 
         prefixes = MosesTokenizer(self.language).NONBREAKING_PREFIXES
-        return frozenset(run for prefix in prefixes for run in ALNUM_RUNS.findall(prefix))
+        return frozenset(run for prefix in prefixes for run in ALNUM_RUN.findall(prefix))
 
 
 class Fragment:
@@ -157,10 +157,11 @@ class Fragment:
         if self.at_line_start:
             return None
         if self.right_context is not None:
-            return self.right_context or OTHER
-        # No rule tells the end of a line from a word that is neither small nor a number, but
-        # after quotation marks and apostrophes.
-        return OTHER if is_indifferent(self.text[-2:-1]) or self.text[-2:-1] == "." else None
+            return self.right_context or OTHER_CONTEXT
+        # To the rules, the end of a line is a word that is neither small nor a number, unless a
+        # quotation mark or an apostrophe stands before it.
+        last = self.text[-2:-1]
+        return OTHER_CONTEXT if is_indifferent(last) or last == "." else None
 
 
 class BlockTokeniser:
@@ -210,7 +211,7 @@ class BlockTokeniser:
                     others.append(standalone_fragment(token))
         self._learn_templates({shape for _, shape in shaped}.difference(self.templates))
         for token, shape in shaped:
-            self._remember(token, self.templates[shape] % tuple(ALNUM_RUNS.findall(token)))
+            self._remember(token, self.templates[shape] % tuple(ALNUM_RUN.findall(token)))
         self._learn(others)
 
     def _shape(self, token: str) -> str:
@@ -218,10 +219,10 @@ class BlockTokeniser:
         if not ORDINARY.fullmatch(token) or MARKER in token:
             return ""
         if token[-2:] == ".\n":
-            runs = ALNUM_RUNS.findall(token)
+            runs = ALNUM_RUN.findall(token)
             if not runs or runs[-1] in self.moses.abbreviations:
                 return ""
-        return DIGITS.sub(SOME_DIGITS, LETTERS.sub(SOME_LETTERS, token))
+        return DIGIT_RUN.sub(SOME_DIGITS, LETTER_RUN.sub(SOME_LETTERS, token))
 
     def _learn_templates(self, shapes: Iterable[str]) -> None:
         for shape, words in self._learn([standalone_fragment(shape) for shape in shapes]).items():
@@ -261,8 +262,8 @@ class BlockTokeniser:
 
     def _right_context(self, character: str) -> str:
         if self.moses.is_small(character):
-            return SMALL
-        return DIGIT if character in "0123456789" else OTHER
+            return SMALL_CONTEXT
+        return DIGIT_CONTEXT if character in "0123456789" else OTHER_CONTEXT
 
     def _recall(self, key: str) -> str | None:
         words = self.young.get(key)
@@ -303,8 +304,10 @@ class BlockTokeniser:
         return [self._alone(fragment) for fragment in fragments]
 
     def _alone(self, fragment: Fragment) -> list[str]:
-        before = "" if fragment.at_line_start else f"{OTHER} "
-        after = "" if fragment.right_context is None else f" {fragment.right_context or OTHER}"
+        before = "" if fragment.at_line_start else f"{OTHER_CONTEXT} "
+        after = (
+            "" if fragment.right_context is None else f" {fragment.right_context or OTHER_CONTEXT}"
+        )
         words = self.moses.words(before + fragment.text.removesuffix("\n") + after)
         return words[bool(before) : len(words) - bool(after)]
 

@@ -1,4 +1,4 @@
-"""N-best lists in the layouts that Moses and its kin write.
+"""N-best lists in the layouts of Moses and decoders like it.
 
 A line is ``segment ||| hypothesis ||| features ||| total ||| ...``. Fields from the third on may
 be missing or empty; what follows the total (alignments) is carried along unread.

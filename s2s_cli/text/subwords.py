@@ -26,7 +26,7 @@ SubwordOrigin = Literal["words", "learned", "given"]
 WORD_START = "▁"  # before the first piece of a word, in the convention of SentencePiece
 CONTINUED = "@@"  # after each piece of a word but the last, in that of subword-nmt
 WORD_START_ENTITY = f"#{ord(WORD_START)};"
-# As bars in n-best lists: entities that a word has of its own get one more ampersand.
+# As for bars in n-best lists: entities that were in the word get one more ampersand.
 WORD_START_MARK = re.compile(f"{WORD_START}|&(?:amp;)*{WORD_START_ENTITY}")
 LARGEST_MODEL = 1 << 26  # bytes; a million pieces take half
 CACHED_WORDS = 1 << 16  # words
@@ -282,7 +282,7 @@ def make_splitter(kind: SubwordKind, model: bytes | None, path: Path) -> Splitte
     Args:
         kind: of `Subwords`.
         model: where it was learned.
-        path: where that lies, for messages.
+        path: of the model, for messages.
 
     Raises:
         UserError: SentencePiece is not there, or cannot read the model.
