@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 SAMPLE_SECONDS = 0.1
 TOLD_LINES = 5
 NOWHERE = Path(os.devnull)
@@ -27,7 +29,7 @@ class Timing:
         seconds: wall time from start to end.
         cpu_seconds: of the program and of its processes.
         memory_mib: largest sum over the program and its processes, pages that they share counted
-            once, sampled; where that tells nothing, the largest process.
+            once, sampled; of a run too short for that, the largest process.
         talk: lines of stderr, and of stdout unless it went to a file, each with the second (since
             the start) at which it came.
     """
@@ -86,7 +88,7 @@ def run(
 
 
 class Memory:
-    """Samples the memory of a process and its descendants, ``most`` bytes, where /proc tells."""
+    """Samples the memory of a process and its descendants; ``most`` is the largest, in bytes."""
 
     def __init__(self, pid: int) -> None:
         self.pid, self.most = pid, 0
@@ -95,11 +97,7 @@ class Memory:
 
     def watch(self) -> None:
         while not self.over.wait(SAMPLE_SECONDS):
-            family = descendants(self.pid)
-            # Which pages are shared is dear to tell; a process by itself shares none.
-            alone = len(family) == 1
-            now = most_bytes(self.pid) if alone else sum(map(proportional_bytes, family))
-            self.most = max(self.most, now)
+            self.most = max(self.most, family_bytes(self.pid))
 
     def __enter__(self) -> "Memory":
         self.thread.start()
@@ -110,36 +108,23 @@ class Memory:
         self.thread.join()
 
 
-def descendants(pid: int) -> list[int]:
-    """The process and all below it."""
-    found = [pid]
-    for each in found:
-        for children in Path(f"/proc/{each}/task").glob("*/children"):
-            found += map(int, readable(children).split())
-    return found
-
-
-def most_bytes(pid: int) -> int:
-    """The most memory that a process has had so far."""
-    return told_bytes(Path(f"/proc/{pid}/status"), "VmHWM:")
-
-
-def proportional_bytes(pid: int) -> int:
-    """Memory of a process; a page that n processes share counts as its n-th part."""
-    return told_bytes(Path(f"/proc/{pid}/smaps_rollup"), "Pss:")
-
-
-def told_bytes(path: Path, name: str) -> int:
-    """The line ``name`` of a file that tells sizes in kB; 0 where it is not there."""
-    for line in readable(path).split("\n"):
-        if line.startswith(name):
-            return int(line.split()[1]) * 1024
-    return 0
-
-
-def readable(path: Path) -> str:
-    """A file of a process, which may be gone."""
+def family_bytes(pid: int) -> int:
+    """Memory of a process and all below it, which may be gone."""
     try:
-        return path.read_text()
-    except OSError:
-        return ""
+        process = psutil.Process(pid)
+        children = process.children(recursive=True)
+        # Which pages are shared is slow to find out; a process by itself shares none.
+        if not children:
+            return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
+    return sum(map(proportional_bytes, [process, *children]))
+
+
+def proportional_bytes(process: psutil.Process) -> int:
+    """Memory of a process; a page that n processes share counts as its n-th part, on Linux."""
+    try:
+        memory = process.memory_full_info()
+    except psutil.Error:
+        return 0
+    return int(getattr(memory, "pss", memory.rss))
