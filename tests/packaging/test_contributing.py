@@ -1,5 +1,6 @@
 """What CONTRIBUTING.md says of the code is so."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -36,3 +37,27 @@ def test_commands_to_run_name_files_that_exist() -> None:
     scripts = re.findall(r"(?:tests|recipes)/[\w/]+(?:\.\w+)*", CONTRIBUTING)
     assert scripts
     assert [each for each in scripts if not (ROOT / each).exists()] == []
+
+
+def defined(path: str) -> dict[str, ast.AST]:
+    """The names of a module under s2s_cli/ and of methods in it, with what defines them."""
+    names: dict[str, ast.AST] = {}
+    for node in ast.walk(ast.parse((ROOT / "s2s_cli" / path).read_text("utf-8"))):
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                names[name] = node
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                names[name] = node
+    return names
+
+
+def test_names_in_the_table_are_defined_where_it_says() -> None:
+    """Also that functions are closed: mypy then names them when a new kind is forgotten there."""
+    found = re.findall(r"(`\w+`(?:(?:, | and )`\w+`)*) in `([\w/]+\.py)`", PLACES)
+    assert len(found) > 15
+    for names, path in found:
+        for name in re.findall(r"\w+", names.replace(" and ", " ")):
+            node = defined(path).get(name)
+            assert node is not None, f"{name} is not in {path}"
+            if isinstance(node, ast.FunctionDef):
+                assert "assert_never(" in ast.unparse(node), f"{name} in {path} is open"
