@@ -15,7 +15,7 @@ from s2s_cli.text.nbest import Entry, read_segments
 from s2s_cli.text.tokenise import make_tokeniser, tokeniser_kind
 
 
-def best(entries: list[Entry], reference: str) -> Entry:
+def closest_entry(entries: list[Entry], reference: str) -> Entry:
     """Choose the entry closest to the tokenised reference; of equals, the first."""
     from sacrebleu.metrics.bleu import BLEU
 
@@ -25,14 +25,16 @@ def best(entries: list[Entry], reference: str) -> Entry:
     )
 
 
-def picked(nbest: Path, references: list[str] | None, first_id: int) -> list[list[str]]:
+def pick_words(nbest: Path, references: list[str] | None, first_id: int) -> list[list[str]]:
     """Pick the words of each segment; the list must have the segments ``first_id``, + 1, ..."""
     picks: list[list[str]] = []
     for number, entries in read_segments(nbest):
         segment = number - first_id
         if segment != len(picks) or (references and segment >= len(references)):
             raise UserError(f"{nbest}:{entries[0].number}: segment {number} is not expected here")
-        picks.append((best(entries, references[segment]) if references else entries[0]).words)
+        picks.append(
+            (closest_entry(entries, references[segment]) if references else entries[0]).words
+        )
     if references is not None and len(picks) != len(references):
         raise UserError(f"{nbest} has {len(picks)} segments, the reference {len(references)} lines")
     return picks
@@ -49,7 +51,7 @@ def main() -> None:
     tokeniser = make_tokeniser(tokeniser_kind(given.words), given.language)
     try:
         references = list(read_lines(given.reference)) if given.reference else None
-        picks = picked(given.nbest, references, given.first_id)
+        picks = pick_words(given.nbest, references, given.first_id)
     except UserError as error:
         sys.exit(f"nbest_pick.py: {error}")
     lines = map(tokeniser.detokenise, picks)

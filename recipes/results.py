@@ -43,12 +43,12 @@ PAPER = "BLEU in the paper"
 Spec = dict[str, Any]
 
 
-def page_of(settings: Spec, made: str, work: Path, folder: Path) -> str:
+def make_page(settings: Spec, made: str, work: Path, folder: Path) -> str:
     """The whole page: title, how it was made, tables, how metrics were counted, figures."""
     specs = list(all_tables(settings))
-    tables = [format_section(spec["title"], table_of(spec, work, folder)) for spec in specs]
-    notes = "\n".join(dict.fromkeys(note for spec in specs for note in notes_on(spec, work)))
-    figures = [figure(spec, folder) for spec in settings.get("figure", [])]
+    tables = [format_section(spec["title"], make_table(spec, work, folder)) for spec in specs]
+    notes = "\n".join(dict.fromkeys(note for spec in specs for note in metric_notes(spec, work)))
+    figures = [figure_section(spec, folder) for spec in settings.get("figure", [])]
     script = Path(settings["command"]).name
     return format_page(settings["title"], script, made, [*tables, notes, *figures])
 
@@ -59,10 +59,10 @@ def all_tables(settings: Spec) -> Iterator[Spec]:
     yield from settings.get("table", [])
 
 
-def table_of(spec: Spec, work: Path, folder: Path) -> str:
+def make_table(spec: Spec, work: Path, folder: Path) -> str:
     """A table of rows, or of a file whose first line is its header."""
     if "tsv" not in spec:
-        return table_of_rows(spec, work)
+        return make_row_table(spec, work)
     path = folder / spec["tsv"]
     if not path.exists():
         return NOT_RUN
@@ -70,7 +70,7 @@ def table_of(spec: Spec, work: Path, folder: Path) -> str:
     return format_table([line.split("\t") for line in lines])
 
 
-def table_of_rows(spec: Spec, work: Path) -> str:
+def make_row_table(spec: Spec, work: Path) -> str:
     """A table of the rows of ``spec``.
 
     A column in which no row has anything is left out; where nothing has been run, BLEU stays.
@@ -110,16 +110,16 @@ class Row:
         if "reference" in spec and document:
             share = exact_match(work / f"{result}.fr", Path(spec["reference"]))
             self.cells["exact match"] = f"{share:.1f} %"
-        self.cells |= {SHOWN[each]: number(scores.get(each)) for each in SHOWN}
+        self.cells |= {SHOWN[each]: format_score(scores.get(each)) for each in SHOWN}
         if row.get("first"):
             document = {}
-        self.cells["to the row above (p)"] = difference(document)
+        self.cells["to the row above (p)"] = format_difference(document)
         other = spec.get("baseline")
         if other:
             beside = read_json(work / f"{result}.against-{other}.json")
-            self.cells[f"to the {other} (p)"] = difference(beside or document)
-        self.cells |= training(work, row if self.ran else {}, spec)
-        self.cells["time"] = seconds(work / f"{row.get('time')}.seconds")
+            self.cells[f"to the {other} (p)"] = format_difference(beside or document)
+        self.cells |= training_cells(work, row if self.ran else {}, spec)
+        self.cells["time"] = format_seconds(work / f"{row.get('time')}.seconds")
         self.cells[PAPER] = row.get("paper", "")
 
 
@@ -128,7 +128,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_bytes())) if path.exists() else {}
 
 
-def difference(document: dict[str, Any]) -> str:
+def format_difference(document: dict[str, Any]) -> str:
     """Format the difference in tokenised BLEU to a result's baseline, with both p-values."""
     if "baseline" not in document:
         return ""
@@ -136,11 +136,11 @@ def difference(document: dict[str, Any]) -> str:
     return f"{told['difference']:+.2f} ({told['bootstrap_p']:.3f}, {told['randomisation_p']:.4f})"
 
 
-def seconds(path: Path) -> str:
+def format_seconds(path: Path) -> str:
     return f"{int(path.read_text()):,} s" if path.exists() else ""
 
 
-def training(work: Path, row: Spec, spec: Spec) -> dict[str, str]:
+def training_cells(work: Path, row: Spec, spec: Spec) -> dict[str, str]:
     """Cells from the metrics of the row's model: the best validation, the time of all updates."""
     names = ("validation perplexity", "best at epoch", "epochs", "words/s", "training")
     log = work / row.get("model", "") / "metrics.jsonl"
@@ -165,7 +165,7 @@ def training(work: Path, row: Spec, spec: Spec) -> dict[str, str]:
     return dict(zip(names, told, strict=True))
 
 
-def notes_on(spec: Spec, work: Path) -> Iterator[str]:
+def metric_notes(spec: Spec, work: Path) -> Iterator[str]:
     """Notes on the metrics of a table: how they were counted, and what stands in brackets."""
     documents = [read_json(work / f"{row.get('result')}.json") for row in spec.get("rows", [])]
     shown = [
@@ -185,7 +185,7 @@ def notes_on(spec: Spec, work: Path) -> Iterator[str]:
         yield f"- {score['name']}: `{score['signature']}`"
 
 
-def figure(spec: Spec, folder: Path) -> str:
+def figure_section(spec: Spec, folder: Path) -> str:
     """A picture under its title, with its data and the command that made it."""
     if not (folder / spec["file"]).exists():
         return format_section(spec["title"], f"{NOT_RUN}: `{spec['command']}`")
@@ -200,7 +200,7 @@ def exact_match(hypotheses: Path, reference: Path) -> float:
     return 100 * sum(a == b for a, b in zip(lines, wanted, strict=True)) / len(wanted)
 
 
-def number(score: dict[str, Any] | None) -> str:
+def format_score(score: dict[str, Any] | None) -> str:
     """Format a score with two decimals, and its interval where there is one."""
     if score is None:
         return ""
@@ -215,7 +215,7 @@ def has_results(settings: Spec, work: Path) -> bool:
     return any((work / f"{row['result']}.json").exists() for row in rows if "result" in row)
 
 
-def origin(command: str, stages: list[str], work: Path, *, ran: bool) -> str:
+def origin_facts(command: str, stages: list[str], work: Path, *, ran: bool) -> str:
     """Facts on how the numbers were made: command, commit, machine, date, versions, time.
 
     Where no stage is done, though rows have ``ran``, commands were run by hand: no time was taken.
@@ -297,8 +297,8 @@ def main() -> None:
     given = parser.parse_args()
     settings = tomllib.loads(given.tables.read_text(encoding="utf-8"))
     ran = has_results(settings, given.work)
-    made = origin(given.command or settings["command"], given.stages, given.work, ran=ran)
-    page = page_of(settings, made, given.work, given.output.parent)
+    made = origin_facts(given.command or settings["command"], given.stages, given.work, ran=ran)
+    page = make_page(settings, made, given.work, given.output.parent)
     given.output.write_text(page, encoding="utf-8")
 
 

@@ -22,19 +22,19 @@ WORK = Path("work")
 Curves = dict[str, list[float]]
 
 
-def measured(systems: list[str], epochs: int) -> Curves:
+def measure_accuracies(systems: list[str], epochs: int) -> Curves:
     """Measure the accuracy of each system after each epoch, in per cent."""
-    sums = lines(WORK / "corpus/test.sum")
+    sums = read_rows(WORK / "corpus/test.sum")
     return {
         system: [
-            accuracy(lines(WORK / f"train/{system}.{epoch}.sum"), sums)
+            accuracy(read_rows(WORK / f"train/{system}.{epoch}.sum"), sums)
             for epoch in range(1, epochs + 1)
         ]
         for system in systems
     }
 
 
-def lines(path: Path) -> list[str]:
+def read_rows(path: Path) -> list[str]:
     return path.read_text("utf-8").split("\n")[:-1]
 
 
@@ -43,7 +43,7 @@ def accuracy(found: list[str], sums: list[str]) -> float:
     return 100 * sum(one == other for one, other in zip(found, sums, strict=True)) / len(sums)
 
 
-def table(curves: Curves) -> Table:
+def make_table(curves: Curves) -> Table:
     """Make a table with a row for each epoch."""
     rows = [
         [str(epoch), *(f"{each:.2f}" for each in row)]
@@ -52,7 +52,7 @@ def table(curves: Curves) -> Table:
     return Table(["epoch", *curves], rows)
 
 
-def plot(curves: Curves) -> "Figure":
+def plot_curves(curves: Curves) -> "Figure":
     """Plot a line for each system."""
     from matplotlib.ticker import MaxNLocator
 
@@ -75,13 +75,13 @@ def main() -> None:
     parser.add_argument("systems", nargs="+", help="names of the lines")
     parser.add_argument("--epochs", type=int, required=True)
     given = parser.parse_args()
-    curves, output = measured(given.systems, given.epochs), given.output
+    curves, output = measure_accuracies(given.systems, given.epochs), given.output
     try:
         require_matplotlib()
     except UserError:
         print("# No picture: it needs matplotlib, pip install 's2s-cli[plot]'", file=sys.stderr)
         output = output.with_suffix(DATA)
-    write_figure(output, table(curves), partial(plot, curves))
+    write_figure(output, make_table(curves), partial(plot_curves, curves))
 
 
 if __name__ == "__main__":

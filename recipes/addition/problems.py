@@ -15,11 +15,11 @@ MOST_DIGITS = 3
 SIDES = ("problem", "sum")
 
 
-def drawn(seed: int, most_digits: int) -> Iterator[tuple[int, int]]:
+def draw_problems(seed: int, most_digits: int) -> Iterator[tuple[int, int]]:
     """Draw pairs of numbers of one to ``most_digits`` digits, none twice in either order."""
     draw = random.Random(seed)
     seen: set[tuple[int, int]] = set()
-    while len(seen) < problems(most_digits):
+    while len(seen) < count_problems(most_digits):
         first, second = (draw.randrange(10 ** draw.randint(1, most_digits)) for _ in range(2))
         pair = min(first, second), max(first, second)
         if pair not in seen:
@@ -27,7 +27,7 @@ def drawn(seed: int, most_digits: int) -> Iterator[tuple[int, int]]:
             yield first, second
 
 
-def problems(most_digits: int) -> int:
+def count_problems(most_digits: int) -> int:
     """Number of problems with numbers of up to so many digits."""
     numbers: int = 10**most_digits
     return numbers * (numbers + 1) // 2
@@ -36,7 +36,7 @@ def problems(most_digits: int) -> int:
 def write_corpus(directory: Path, sizes: dict[str, int], seed: int, most_digits: int) -> None:
     """Write ``directory/{train,valid,test}.{problem,sum}``, drawn by ``seed``."""
     directory.mkdir(parents=True, exist_ok=True)
-    source = drawn(seed, most_digits)
+    source = draw_problems(seed, most_digits)
     pool = [next(source) for _ in range(sum(sizes.values()))]
     # Problems with short numbers come early in the draw because they run out: mix before splitting.
     random.Random(seed).shuffle(pool)
@@ -62,7 +62,7 @@ def main() -> None:
     sizes = {"train": given.train, "valid": given.valid, "test": given.test}
     if not 1 <= given.digits <= 9:
         parser.error("--digits is a number from 1 to 9")
-    there_are = problems(given.digits)
+    there_are = count_problems(given.digits)
     if min(sizes.values()) < 0 or sum(sizes.values()) > there_are:
         parser.error(f"there are {there_are:,} problems to draw from, and no negative counts")
     write_corpus(given.directory, sizes, given.seed, given.digits)

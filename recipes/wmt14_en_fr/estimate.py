@@ -51,7 +51,9 @@ class Counts:
         self.public = float(PAIRS if given.source == "schwenk" else PUBLIC_PAIRS)
         archives = read_toml(given.sources).get("archive", [])
         kept = given.work / "downloads"
-        self.archives = sum(size(each) for each in archives if not (kept / each["file"]).exists())
+        self.archives = sum(
+            archive_bytes(each) for each in archives if not (kept / each["file"]).exists()
+        )
         self.settings = read_toml(given.config)
         self.measured = last_speed(given.work)
 
@@ -69,7 +71,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     return tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
 
 
-def size(archive: dict[str, Any]) -> float:
+def archive_bytes(archive: dict[str, Any]) -> float:
     return float(archive.get("bytes", archive.get("remembered-bytes", 0)))
 
 
@@ -84,7 +86,7 @@ def last_speed(work: Path) -> float | None:
     return None
 
 
-def need(stage: str, counts: Counts, source: str) -> Need:
+def estimate_stage(stage: str, counts: Counts, source: str) -> Need:
     match stage:
         case "fetch":
             if source == "schwenk":
@@ -104,13 +106,13 @@ def need(stage: str, counts: Counts, source: str) -> Need:
             disk = 2 * (4 * counts.words + 16 * counts.pairs)
             return Need(disk, 2 * GB, 2 * counts.words / COUNTED_A_SECOND)
         case "train":
-            return training(counts)
+            return estimate_training(counts)
         case "table1" | "table2":
             return Need(0.01 * GB, 4 * 5 * counts.weights(), note="up to five models in memory")
     return Need()
 
 
-def training(counts: Counts) -> Need:
+def estimate_training(counts: Counts) -> Need:
     """Estimate fp32 weights and gradients, best.pt and the last two checkpoints of each model."""
     model, epochs = 4 * counts.weights(), counts.settings.get("train", {}).get("epochs", 7.5)
     speed, note = counts.measured, "at the speed of the last training"
@@ -121,7 +123,7 @@ def training(counts: Counts) -> Need:
     return Need(MODELS * 3 * model, 3 * model, seconds, f"{note}; memory without activations")
 
 
-def described(stage: str, needs: Need, free: float) -> str:
+def describe_need(stage: str, needs: Need, free: float) -> str:
     parts = []
     if needs.disk is not None:
         parts.append(f"disk {needs.disk / GB:.1f} GB ({free / GB:.1f} GB free)")
@@ -143,8 +145,8 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True)
     given = parser.parse_args()
     free = shutil.disk_usage(given.work if given.work.exists() else Path()).free
-    needs = need(given.stage, Counts(given), given.source)
-    print(described(given.stage, needs, free))
+    needs = estimate_stage(given.stage, Counts(given), given.source)
+    print(describe_need(given.stage, needs, free))
     if needs.disk is not None and needs.disk > free:
         print(f"{given.stage}: the disk may well run full")
 

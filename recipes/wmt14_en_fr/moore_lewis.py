@@ -38,7 +38,7 @@ def words_of(line: bytes) -> list[str]:
     return WORD.findall(line.decode("utf-8", "replace").lower())
 
 
-class Model:
+class BigramModel:
     """Bigrams of sentences as ids, smoothed: P(w|v) = (c(vw) + T(v) P(w)) / (c(v) + T(v))."""
 
     def __init__(self, sentences: Iterable[list[int]], size: int) -> None:
@@ -67,7 +67,7 @@ class Model:
         return math.log(together / (self.before[v] + kinds))
 
 
-class Difference:
+class CrossEntropyDifference:
     """Cross-entropy difference in one language; lower is more in-domain."""
 
     def __init__(self, inside: list[bytes], general: list[bytes], most: int) -> None:
@@ -75,8 +75,8 @@ class Difference:
         frequent = sorted(counts, key=lambda word: (-counts[word], word))[:most]
         self.ids = {word: i for i, word in enumerate(frequent, UNKNOWN + 1)}
         size = len(self.ids) + 2
-        self.inside = Model((self.numbered(words_of(line)) for line in inside), size)
-        self.general = Model((self.numbered(words_of(line)) for line in general), size)
+        self.inside = BigramModel((self.numbered(words_of(line)) for line in inside), size)
+        self.general = BigramModel((self.numbered(words_of(line)) for line in general), size)
         self.known: dict[int, float] = {}
 
     def numbered(self, words: list[str]) -> list[int]:
@@ -108,7 +108,7 @@ def read_pairs(prefix: str) -> Iterator[Pair]:
             raise ValueError(message) from error
 
 
-def sample(pairs: Iterable[Pair], size: int, seed: int) -> list[Pair]:
+def sample_pairs(pairs: Iterable[Pair], size: int, seed: int) -> list[Pair]:
     """Draw ``size`` of the pairs, each as likely as another (reservoir sampling)."""
     draw, kept = random.Random(seed), []
     for number, pair in enumerate(pairs):
@@ -119,19 +119,21 @@ def sample(pairs: Iterable[Pair], size: int, seed: int) -> list[Pair]:
     return kept
 
 
-def usable(english: list[str], french: list[str]) -> bool:
+def is_usable(english: list[str], french: list[str]) -> bool:
     shorter, longer = sorted((len(english), len(french)))
     return 0 < longer <= LONGEST and longer <= RATIO * shorter
 
 
-def score(differences: list[Difference], pair: Pair) -> float:
+def score_pair(differences: list[CrossEntropyDifference], pair: Pair) -> float:
     english, french = words_of(pair[0]), words_of(pair[1])
-    if not usable(english, french):
+    if not is_usable(english, french):
         return UNUSABLE
     return differences[0](english) + differences[1](french)
 
 
-def write_scores(pairs: Iterator[Pair], differences: list[Difference], path: Path) -> None:
+def write_scores(
+    pairs: Iterator[Pair], differences: list[CrossEntropyDifference], path: Path
+) -> None:
     """Write one float32 a pair; those that an earlier run wrote are skipped."""
     part = path.with_name(f"{path.name}.part")
     done = part.stat().st_size // 4 if part.exists() else 0
@@ -139,14 +141,14 @@ def write_scores(pairs: Iterator[Pair], differences: list[Difference], path: Pat
         out.truncate(4 * done)
         next(islice(pairs, done, done), None)
         while piece := list(islice(pairs, PIECE)):
-            array("f", (score(differences, pair) for pair in piece)).tofile(out)
+            array("f", (score_pair(differences, pair) for pair in piece)).tofile(out)
             out.flush()
             done += len(piece)
             print(f"{done:,} pairs scored", file=sys.stderr, flush=True)
     part.rename(path)
 
 
-def keys(path: Path) -> Iterator[int]:
+def score_keys(path: Path) -> Iterator[int]:
     """Read the scores as integers in the same order (the bits of a float32, turned)."""
     with path.open("rb") as scores:
         while block := scores.read(4 * PIECE):
@@ -154,21 +156,23 @@ def keys(path: Path) -> Iterator[int]:
                 yield bits ^ 0xFFFFFFFF if bits >> 31 else bits | 0x80000000
 
 
-def cut(path: Path, keep: int) -> tuple[int, int]:
+def find_cut(path: Path, keep: int) -> tuple[int, int]:
     """Find the key of the ``keep``-th best score, and count the pairs of that key among the best.
 
     Two passes over the file, by the upper and the lower half of the key: no sorting.
     """
     worst = 0x80000000 | 0x7F800000  # of UNUSABLE
-    keep = min(keep, sum(key < worst for key in keys(path)))
+    keep = min(keep, sum(key < worst for key in score_keys(path)))
     if not keep:
         return 0, 0
-    upper, rest = nth(Counter(key >> 16 for key in keys(path)), keep)
-    lower, rest = nth(Counter(key & 0xFFFF for key in keys(path) if key >> 16 == upper), rest)
+    upper, rest = nth_smallest(Counter(key >> 16 for key in score_keys(path)), keep)
+    lower, rest = nth_smallest(
+        Counter(key & 0xFFFF for key in score_keys(path) if key >> 16 == upper), rest
+    )
     return upper << 16 | lower, rest
 
 
-def nth(counts: Counter[int], number: int) -> tuple[int, int]:
+def nth_smallest(counts: Counter[int], number: int) -> tuple[int, int]:
     """Find the bin of the ``number``-th smallest (from 1), and its number within the bin."""
     for value in sorted(counts):
         if number <= counts[value]:
@@ -179,9 +183,9 @@ def nth(counts: Counter[int], number: int) -> tuple[int, int]:
 
 def write_best(given: argparse.Namespace, scores: Path, general: int) -> dict[str, object]:
     """Write the usable in-domain pairs and the ``general`` best others; count what was kept."""
-    limit, ties = cut(scores, general)
+    limit, ties = find_cut(scores, general)
     kept: Counter[str] = Counter()
-    ordered = keys(scores)
+    ordered = score_keys(scores)
     paths = [Path(f"{given.output}.{side}.gz") for side in SIDES]
     temporary = [path.with_name(f".{path.name}.tmp") for path in paths]
     with ExitStack() as stack:
@@ -189,7 +193,7 @@ def write_best(given: argparse.Namespace, scores: Path, general: int) -> dict[st
         for prefix in (given.in_domain, *given.general):
             for pair in read_pairs(prefix):
                 if prefix == given.in_domain:
-                    take = usable(words_of(pair[0]), words_of(pair[1]))
+                    take = is_usable(words_of(pair[0]), words_of(pair[1]))
                 else:
                     key = next(ordered)
                     take = key < limit or (key == limit and ties > 0)
@@ -218,16 +222,20 @@ def main() -> None:
     scores = Path(f"{given.output}.scores")
     everything = (pair for prefix in given.general for pair in read_pairs(prefix))
     try:
-        inside = sample(read_pairs(given.in_domain), given.sample, given.seed)
+        inside = sample_pairs(read_pairs(given.in_domain), given.sample, given.seed)
         if not scores.exists():
-            general = sample(everything, len(inside), given.seed)
+            general = sample_pairs(everything, len(inside), given.seed)
             differences = [
-                Difference([p[i] for p in inside], [p[i] for p in general], given.vocabulary)
+                CrossEntropyDifference(
+                    [p[i] for p in inside], [p[i] for p in general], given.vocabulary
+                )
                 for i in range(len(SIDES))
             ]
             everything = (pair for prefix in given.general for pair in read_pairs(prefix))
             write_scores(everything, differences, scores)
-        within = sum(usable(words_of(en), words_of(fr)) for en, fr in read_pairs(given.in_domain))
+        within = sum(
+            is_usable(words_of(en), words_of(fr)) for en, fr in read_pairs(given.in_domain)
+        )
         report = write_best(given, scores, max(0, given.keep - within))
     except (OSError, EOFError, ValueError) as error:
         sys.exit(f"moore_lewis.py: {error}")

@@ -106,10 +106,10 @@ class Aligner:
 
         A piece of a longer word stands for itself.
         """
-        word = codec.source_pieces.whole(source, place)
+        word = codec.source_pieces.whole_word(source, place)
         if word in self.dictionary:
-            return codec.target_pieces.unsplit(self.dictionary[word])
-        return [codec.source_pieces.alone(source[place])]
+            return codec.target_pieces.as_pieces(self.dictionary[word])
+        return [codec.source_pieces.unmarked(source[place])]
 
 
 def attentive(scorer: Scorer) -> list[ModelScorer]:

@@ -53,13 +53,13 @@ class Splitter(Protocol):
     def join(self, pieces: Sequence[str]) -> list[str]:
         """Join any pieces to words, also such as no word is split into."""
 
-    def whole(self, pieces: Sequence[str], place: int) -> str | None:
+    def whole_word(self, pieces: Sequence[str], place: int) -> str | None:
         """Return the word that the piece at ``place`` is all of; None if it has more pieces."""
 
-    def alone(self, piece: str) -> str:
+    def unmarked(self, piece: str) -> str:
         """Return ``piece`` as it looks where the next one belongs to another word."""
 
-    def unsplit(self, words: Sequence[str]) -> list[str]:
+    def as_pieces(self, words: Sequence[str]) -> list[str]:
         """Make a piece of each of ``words``, whatever they are split into."""
 
 
@@ -72,13 +72,13 @@ class WholeWords:
     def join(self, pieces: Sequence[str]) -> list[str]:
         return list(pieces)
 
-    def whole(self, pieces: Sequence[str], place: int) -> str | None:
+    def whole_word(self, pieces: Sequence[str], place: int) -> str | None:
         return pieces[place]
 
-    def alone(self, piece: str) -> str:
+    def unmarked(self, piece: str) -> str:
         return piece
 
-    def unsplit(self, words: Sequence[str]) -> list[str]:
+    def as_pieces(self, words: Sequence[str]) -> list[str]:
         return list(words)
 
 
@@ -89,11 +89,11 @@ class SubwordNmt(WholeWords):
         text = " ".join(pieces).replace(f"{CONTINUED} ", "").removesuffix(CONTINUED)
         return [word for word in text.split(" ") if word]
 
-    def whole(self, pieces: Sequence[str], place: int) -> str | None:
+    def whole_word(self, pieces: Sequence[str], place: int) -> str | None:
         around = pieces[max(place - 1, 0) : place + 1]
         return None if any(piece.endswith(CONTINUED) for piece in around) else pieces[place]
 
-    def alone(self, piece: str) -> str:
+    def unmarked(self, piece: str) -> str:
         return piece.removesuffix(CONTINUED)
 
 
@@ -103,11 +103,11 @@ class SentencePiece(WholeWords):
     def join(self, pieces: Sequence[str]) -> list[str]:
         return [word for word in "".join(pieces).split(WORD_START) if word]
 
-    def whole(self, pieces: Sequence[str], place: int) -> str | None:
+    def whole_word(self, pieces: Sequence[str], place: int) -> str | None:
         begins = [piece.startswith(WORD_START) for piece in pieces[place : place + 2]]
         return pieces[place].removeprefix(WORD_START) if all(begins) else None
 
-    def unsplit(self, words: Sequence[str]) -> list[str]:
+    def as_pieces(self, words: Sequence[str]) -> list[str]:
         return [WORD_START + word for word in words]
 
 
@@ -125,12 +125,12 @@ class LearnedPieces(SentencePiece):
     def join(self, pieces: Sequence[str]) -> list[str]:
         return [unescape_word_start(word) for word in super().join(pieces)]
 
-    def whole(self, pieces: Sequence[str], place: int) -> str | None:
-        word = super().whole(pieces, place)
+    def whole_word(self, pieces: Sequence[str], place: int) -> str | None:
+        word = super().whole_word(pieces, place)
         return None if word is None else unescape_word_start(word)
 
-    def unsplit(self, words: Sequence[str]) -> list[str]:
-        return super().unsplit([escape_word_start(word) for word in words])
+    def as_pieces(self, words: Sequence[str]) -> list[str]:
+        return super().as_pieces([escape_word_start(word) for word in words])
 
     def _pieces(self, word: str) -> tuple[str, ...]:
         return tuple(self.encode(escape_word_start(word)))

@@ -131,22 +131,22 @@ def test_the_cut_is_that_of_sorting(script: ModuleType, tmp_path: Path) -> None:
     draw.shuffle(values)
     path = tmp_path / "scores"
     path.write_bytes(array("f", values).tobytes())
-    ranks = list(script.keys(path))
+    ranks = list(script.score_keys(path))
     order = sorted(range(len(values)), key=lambda i: array("f", [values[i]])[0])
     assert [values[i] for i in order] == [
         values[i] for i in sorted(range(len(values)), key=ranks.__getitem__)
     ]
     for keep in (1, 2, 250, 499, 500, 519, 10_000):
-        limit, ties = script.cut(path, keep)
+        limit, ties = script.find_cut(path, keep)
         taken = sum(rank < limit for rank in ranks) + ties
         assert taken == min(keep, 500)
         assert 0 < ties <= ranks.count(limit)
-    assert script.cut(path, 0) == (0, 0)
+    assert script.find_cut(path, 0) == (0, 0)
 
 
 def test_probabilities_sum_to_one(script: ModuleType) -> None:
     size = 7
-    model = script.Model([[2, 3, 2], [4, 1], [2, 3, 5]], size)
+    model = script.BigramModel([[2, 3, 2], [4, 1], [2, 3, 5]], size)
     for v in range(size):
         assert math.fsum(math.exp(model.log_probability(v, w)) for w in range(size)) == (
             pytest.approx(1)
@@ -154,7 +154,7 @@ def test_probabilities_sum_to_one(script: ModuleType) -> None:
 
 
 def test_a_difference_is_the_mean_over_words(script: ModuleType) -> None:
-    difference = script.Difference([b"a b\n", b"a c\n"], [b"c b\n"], 10)
+    difference = script.CrossEntropyDifference([b"a b\n", b"a c\n"], [b"c b\n"], 10)
     ids = [0, *difference.numbered(["a", "b", "zzz"]), 0]
     expected = [
         difference.general.log_probability(v, w) - difference.inside.log_probability(v, w)

@@ -65,8 +65,8 @@ def test_words_of_one_piece_are_known_and_words_can_be_left_whole(
         for word, length in zip(text, lengths, strict=True)
         for _ in range(length)
     ]
-    assert [each.whole(split, place) for place in range(len(split))] == expected
-    assert each.join(each.unsplit(text)) == text
+    assert [each.whole_word(split, place) for place in range(len(split))] == expected
+    assert each.join(each.as_pieces(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -79,10 +79,10 @@ def test_words_of_one_piece_are_known_and_words_can_be_left_whole(
 def test_so_are_those_of_pieces_that_were_given(
     given_by: Splitter, text: list[str], alone: list[str]
 ) -> None:
-    whole = [given_by.whole(text, place) for place in range(len(text))]
+    whole = [given_by.whole_word(text, place) for place in range(len(text))]
     assert whole == [None, None, None, "un", "a"]
-    assert [given_by.alone(piece) for piece in text] == alone
-    assert given_by.join(given_by.unsplit(["un", "a"])) == ["un", "a"]
+    assert [given_by.unmarked(piece) for piece in text] == alone
+    assert given_by.join(given_by.as_pieces(["un", "a"])) == ["un", "a"]
 
 
 @examples(40)
