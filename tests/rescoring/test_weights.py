@@ -31,9 +31,12 @@ def test_a_person_may_leave_features_out(tmp_path: Path) -> None:
     ("text", "told"),
     [
         ("weights", "not valid TOML"),
-        ("[tuned]\na = 1", "[weights]"),
+        ("[tuned]\na = 1", "no section [weights]"),
+        ("weights = 1", "no section [weights]"),
+        ("[weights]", "no section [weights]"),
         ("[weights]\ns2s = 'x'", "weight of s2s"),
         ("[weights]\ns2s = [true]", "weight of s2s"),
+        ("[weights]\ns2s = [1, 'x']", "weight of s2s"),
         ("[weights]\ns2s = [nan]", "weight of s2s"),
         ("[weights]\ns2s = []", "weight of s2s"),
         ("[weights]\nlm = 1", "lm, which the list has not"),
