@@ -1,9 +1,11 @@
 """Options that several commands have."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from s2s_cli.model.config import Precision
 
 
 def tokenised_help(subject: str) -> str:
@@ -30,7 +32,7 @@ Threads = Annotated[
     int, typer.Option(min=0, help="CPU threads, with --gpus of each copy; 0: all cores, shared.")
 ]
 PrecisionName = Annotated[
-    Literal["fp32", "bf16"],
+    Precision,
     typer.Option(help="bf16: products in bfloat16, faster where the processor has it."),
 ]
 Measure = Annotated[

@@ -11,9 +11,10 @@ import torch
 from s2s_cli.inference.ensemble import load_scorer
 from s2s_cli.inference.scorer import Scorer
 from s2s_cli.inference.sentences import Sentences
+from s2s_cli.model.config import Precision
 from s2s_cli.model.device import set_threads
 from s2s_cli.model.directory import Description, model_directory
-from s2s_cli.model.work import Precision, share_of_peak
+from s2s_cli.model.work import share_of_peak
 from s2s_cli.parallel import Workers, available_cores, worker_processes
 
 

@@ -17,10 +17,12 @@ from s2s_cli.inference.distribution import Softmax
 from s2s_cli.inference.encoder import SourceEncoder
 from s2s_cli.inference.layers import Layers, exp_tanh
 from s2s_cli.inference.output import OutputLayer
+from s2s_cli.model.config import Precision
+from s2s_cli.model.precision import product_dtype
 from s2s_cli.model.prepacked import squashes
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.sequences import States
-from s2s_cli.model.work import Precision, decoder_flops, encoder_flops, softmax_flops
+from s2s_cli.model.work import decoder_flops, encoder_flops, softmax_flops
 
 USUAL_WORDS = 16  # from which it is seen how large logits are
 
@@ -101,7 +103,7 @@ class ModelScorer:
         self.reverse_source, self.shape = reverse_source, model.shape
         weight, bias = model.softmax.weight.detach(), model.softmax.bias.detach()
         self.device = weight.device
-        dtype = torch.bfloat16 if precision == "bf16" else weight.dtype
+        dtype = weight.dtype if precision == "fp32" else product_dtype(precision)
         self.compute_dtype = dtype
         self.words_read = self.words_asked = 0
         with torch.inference_mode():

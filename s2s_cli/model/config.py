@@ -9,6 +9,7 @@ from s2s_cli.settings import setting
 PANEL = "Model"
 BEYOND = "Model, beyond the paper"
 
+Precision = Literal["fp32", "bf16"]
 Cell = Literal["lstm", "lstm-peephole", "gru", "rnn"]
 Bridge = Literal["copy", "linear", "concat"]
 AttentionScore = Literal["additive", "dot", "general"]

@@ -1,7 +1,28 @@
 """The types of numbers: in which products are computed, and all else."""
 
+from typing import assert_never
+
 import torch
 from torch import Tensor
+
+from s2s_cli.model.config import Precision
+
+
+def product_dtype(precision: Precision) -> torch.dtype:
+    """The type of the numbers that matrix products read."""
+    match precision:
+        case "fp32":
+            return torch.float32
+        case "bf16":
+            return torch.bfloat16
+        case _:
+            assert_never(precision)
+
+
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
+    """Compute products in ``precision`` on a device of this type, while it lasts."""
+    dtype = product_dtype(precision)
+    return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
 
 def autocast_dtype(rows: Tensor) -> torch.dtype:

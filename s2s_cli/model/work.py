@@ -4,16 +4,14 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from s2s_cli.model.config import Shape, cell_kind
+from s2s_cli.model.config import Precision, Shape, cell_kind
+from s2s_cli.model.precision import product_dtype
 from s2s_cli.model.prepacked import PrepackedLinear
-
-Precision = Literal["fp32", "bf16"]
 
 # Rows, outputs and inputs of the products that are tried: layers of the paper's and of a small
 # model, and a piece of a softmax.
@@ -108,9 +106,11 @@ def share_of_peak(
 
     Where several devices shared the operations, of each; that of the first is measured.
     """
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     count = len(set(devices))
-    rate, peak = operations / count / max(seconds, 1e-9), gemm_peak(devices[0], dtype)
+    rate, peak = (
+        operations / count / max(seconds, 1e-9),
+        gemm_peak(devices[0], product_dtype(precision)),
+    )
     each = f"on each of {count} devices " if count > 1 else ""
     return (
         f"{each}{rate / 1e9:,.0f} GFLOP/s, {rate / peak:.0%} of this machine's GEMM peak "

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from s2s_cli.data.batches import Batch, make_batch
 from s2s_cli.data.corpus import Side, Split
-from s2s_cli.model.config import Shape
+from s2s_cli.model.config import Precision, Shape
 from s2s_cli.model.lstm import Lstm
 from s2s_cli.model.pipeline import STRETCH
 from s2s_cli.model.placement import Placement
+from s2s_cli.model.precision import autocast
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.softmax import block_rows, negative_log_likelihood
 from s2s_cli.model.work import fastest, synchronise
@@ -154,8 +155,7 @@ class Meter:
 
     def autocast(self) -> torch.autocast:
         """Compute as the trainer does."""
-        bf16 = self.config.precision == "bf16"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=bf16)
+        return autocast(self.device, self.config.precision)
 
 
 def issue_seconds(run: Callable[[], Tensor], device: torch.device) -> float:
@@ -233,19 +233,21 @@ def whole_updates(meter: Meter, batches: Sequence[BatchShape]) -> list[float]:
         model = Seq2Seq(meter.shape, dropout=meter.config.dropout)
     model.initialise(meter.config.initial_range, torch.Generator(meter.device))
     optimisers = Optimisers.of(meter.config.optimiser, model)
-    bf16 = meter.config.precision == "bf16"
+    precision = meter.config.precision
     return [
         meter.cost(
-            partial(idle_update, model, optimisers, each.to(meter.device), bf16=bf16)
+            partial(idle_update, model, optimisers, each.to(meter.device), precision)
         ).seconds
         for each in (random_batch(meter.shape, batch) for batch in batches)
     ]
 
 
-def idle_update(model: Seq2Seq, optimisers: Optimisers, batch: Batch, *, bf16: bool) -> Tensor:
+def idle_update(
+    model: Seq2Seq, optimisers: Optimisers, batch: Batch, precision: Precision
+) -> Tensor:
     """Make an update as the trainer does, with a step of no length."""
     model.zero_grad()
-    backward(model, batch, batch.sentences, bf16=bf16)
+    backward(model, batch, batch.sentences, precision)
     norm = gradient_norm(model.parameters())
     step(optimisers, 0.0, 1.0)
     return norm

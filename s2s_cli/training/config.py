@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from s2s_cli.distributed.config import Layout
+from s2s_cli.model.config import Precision
 from s2s_cli.settings import setting
 
 OptimiserKind = Literal["sgd", "adam"]
@@ -63,7 +64,7 @@ class TrainingConfig:
         0, "Updates between checkpoints; 0: every 1000 and at each validation.", min=0, panel=RUN
     )
     log_every: int = setting(50, "Updates between log lines.", min=1, panel=RUN)
-    precision: Literal["fp32", "bf16"] = setting(
+    precision: Precision = setting(
         "fp32", "bf16: products in bfloat16; weights, sums and loss stay fp32.", panel=RUN
     )
     threads: int = setting(0, "CPU threads; 0: all cores.", min=0, panel=RUN)

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from s2s_cli.model.config import Shape
 from s2s_cli.model.placement import Placement
+from s2s_cli.model.precision import product_dtype
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.softmax import block_rows
 from s2s_cli.training.config import TrainingConfig
@@ -83,7 +84,7 @@ def dense(model: Seq2Seq, placement: Placement, place: int) -> int:
 
 def bytes_of_products(config: TrainingConfig) -> int:
     """Bytes of each number that a product reads."""
-    return 2 if config.precision == "bf16" else BYTES
+    return product_dtype(config.precision).itemsize
 
 
 def trained(others: int, tables: int, config: TrainingConfig) -> int:

@@ -10,8 +10,9 @@ from s2s_cli.console import warn
 from s2s_cli.data.batches import Batch, make_batch
 from s2s_cli.data.corpus import Split
 from s2s_cli.distributed.replica import Replica
-from s2s_cli.model.config import Shape
+from s2s_cli.model.config import Precision, Shape
 from s2s_cli.model.pipeline import Model
+from s2s_cli.model.precision import autocast
 from s2s_cli.model.work import decoder_flops, encoder_flops, softmax_flops
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.losses import batch_loss
@@ -26,7 +27,7 @@ class BatchGradient:
     ) -> None:
         """Be ready for batches of ``split``; the input of ``model`` goes to ``device``."""
         self.model, self.split, self.device = model, split, device
-        self.bf16 = config.precision == "bf16"
+        self.precision = config.precision
         self.warned = False
 
     def __call__(self, sentences: Tensor, batch_size: float) -> Tensor:
@@ -61,7 +62,7 @@ class BatchGradient:
         losses = []
         for part in range(parts):  # taken at intervals, so that they are alike in length
             batch = make_batch(self.split, sentences[part::parts]).to(self.device)
-            losses.append(backward(self.model, batch, batch_size, bf16=self.bf16))
+            losses.append(backward(self.model, batch, batch_size, self.precision))
         return torch.stack(losses).sum()
 
     def warn_once(self) -> None:
@@ -85,13 +86,13 @@ class BatchGradient:
         del reserved
 
 
-def backward(model: Model, batch: Batch, batch_size: float, *, bf16: bool) -> Tensor:
+def backward(model: Model, batch: Batch, batch_size: float, precision: Precision) -> Tensor:
     """Add to each parameter's gradient; return the loss summed over the batch's words.
 
     The gradient is the sum over the batch divided by ``batch_size``, not by the number of words
     (§3.4), also where a batch holds fewer sentences: every sentence of an epoch weighs the same.
     """
-    with torch.autocast(batch.words.device.type, torch.bfloat16, enabled=bf16):
+    with autocast(batch.words.device, precision):
         loss = batch_loss(model, batch)
     (loss / batch_size).backward()
     return loss.detach()

@@ -18,10 +18,9 @@ from s2s_cli.inference.blocks import SIZES
 from s2s_cli.inference.distribution import OfLogits, Softmax
 from s2s_cli.inference.ensemble import Ensemble
 from s2s_cli.inference.scorer import ModelScorer
-from s2s_cli.model.config import Shape
+from s2s_cli.model.config import Precision, Shape
 from s2s_cli.model.prepacked import PrepackedLinear
 from s2s_cli.model.seq2seq import Seq2Seq
-from s2s_cli.model.work import Precision
 from s2s_cli.text.vocabulary import EOS, UNK
 
 WORDS = 4  # EOS, UNK and two words

@@ -12,7 +12,7 @@ import torch
 
 from s2s_cli.data.corpus import Corpus, Side, Split
 from s2s_cli.model import work
-from s2s_cli.model.config import ModelConfig, Shape
+from s2s_cli.model.config import ModelConfig, Precision, Shape
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.planning import costs as costs_module
@@ -236,12 +236,12 @@ def test_whole_updates_are_of_the_load_s_words(monkeypatch: pytest.MonkeyPatch) 
     seen = []
     real = costs_module.idle_update
 
-    def idle_update(model: Any, optimisers: Any, batch: Any, *, bf16: bool) -> Any:
+    def idle_update(model: Any, optimisers: Any, batch: Any, precision: Precision) -> Any:
         before = [each.clone() for each in model.parameters()]
-        norm = real(model, optimisers, batch, bf16=bf16)
+        norm = real(model, optimisers, batch, precision)
         assert norm > 0
         assert all(map(torch.equal, before, model.parameters()))
-        seen.append((batch.sentences, len(batch.source.data), len(batch.words), bf16))
+        seen.append((batch.sentences, len(batch.source.data), len(batch.words), precision))
         return norm
 
     monkeypatch.setattr(costs_module, "idle_update", idle_update)
@@ -249,7 +249,7 @@ def test_whole_updates_are_of_the_load_s_words(monkeypatch: pytest.MonkeyPatch) 
     assert all(
         each > 0 for each in whole_updates(meter, [BatchShape(4, 5, 6), BatchShape(2, 5, 1)])
     )
-    assert set(seen) == {(4, 20, 24, True), (2, 10, 2, True)}
+    assert set(seen) == {(4, 20, 24, "bf16"), (2, 10, 2, "bf16")}
 
 
 def test_what_ranks_send() -> None:

@@ -13,9 +13,8 @@ from s2s_cli.decoding.beam import search
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.inference.ensemble import Ensemble
 from s2s_cli.inference.scorer import ModelScorer
-from s2s_cli.model.config import Shape
+from s2s_cli.model.config import Precision, Shape
 from s2s_cli.model.seq2seq import Seq2Seq
-from s2s_cli.model.work import Precision
 from s2s_cli.rescoring import prefix_tree as rescoring
 from s2s_cli.rescoring.prefix_tree import log_probabilities, score_lists
 

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from s2s_cli.data.batches import Batch
-from s2s_cli.model.config import Shape
+from s2s_cli.model.config import Precision, Shape
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.softmax import block_rows
 from s2s_cli.text.vocabulary import EOS
@@ -60,9 +60,9 @@ def stored(tensor: Tensor) -> int:
     return tensor._values().numel() if tensor.is_sparse else tensor.numel()
 
 
-@pytest.mark.parametrize("bf16", [False, True])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("kind", ["sgd", "adam"])
-def test_an_update_costs_what_its_words_cost(kind: Kind, bf16: bool) -> None:
+def test_an_update_costs_what_its_words_cost(kind: Kind, precision: Precision) -> None:
     model, optimisers = trained(SHAPE, kind)
     tables = model.tables()
     moments = [
@@ -74,7 +74,7 @@ def test_an_update_costs_what_its_words_cost(kind: Kind, bf16: bool) -> None:
     ]
     assert len(moments) == {"sgd": 0, "adam": 4}[kind]
     with Sizes([each.detach() for each in [*tables, *moments]]) as seen:
-        update(model, optimisers, bf16=bf16)
+        update(model, optimisers, precision)
     # Every word of a target once: 27 million numbers, of which a block holds a fifth.
     assert SENTENCES * (LENGTH + 1) * SHAPE.target_vocabulary > 5 * seen.largest
     assert seen.largest == block_rows(SHAPE.target_vocabulary) * SHAPE.target_vocabulary
@@ -104,13 +104,13 @@ def trained(shape: Shape, kind: Kind) -> tuple[Seq2Seq, Optimisers]:
     model = Seq2Seq(shape)
     model.initialise(0.08, torch.Generator().manual_seed(1))
     optimisers = Optimisers.of(kind, model)
-    update(model, optimisers, bf16=False)
+    update(model, optimisers, "fp32")
     return model, optimisers
 
 
-def update(model: Seq2Seq, optimisers: Optimisers, *, bf16: bool) -> None:
+def update(model: Seq2Seq, optimisers: Optimisers, precision: Precision) -> None:
     model.zero_grad()
-    backward(model, batch(), SENTENCES, bf16=bf16)
+    backward(model, batch(), SENTENCES, precision)
     step(optimisers, 0.7, clip_coefficient(float(gradient_norm(model.parameters())), 1e-3))
 
 

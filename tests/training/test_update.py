@@ -90,7 +90,7 @@ def test_a_step_is_the_paper_s(divisor: int, largest: float) -> None:
     model = tiny()
     norm, expected = by_hand(copy.deepcopy(model), divisor, largest, 0.7)
     optimisers = Optimisers.of("sgd", model)
-    loss = backward(model, BATCH, divisor, bf16=False)
+    loss = backward(model, BATCH, divisor, "fp32")
     assert float(loss) == pytest.approx(float(plain_loss(model).detach()), rel=1e-12)
     found = float(gradient_norm(model.parameters()))
     assert found == pytest.approx(norm, rel=1e-12)
@@ -131,7 +131,7 @@ def test_embeddings_of_absent_words_rest(kind: Literal["sgd", "adam"]) -> None:
 
 def update(model: Seq2Seq, optimisers: Optimisers, batch: Batch) -> None:
     model.zero_grad()
-    backward(model, batch, 3, bf16=False)
+    backward(model, batch, 3, "fp32")
     step(optimisers, 0.1, 0.5)
 
 
@@ -159,7 +159,7 @@ def test_where_all_words_are_in_the_batch_adam_is_dense_adam() -> None:
     adam = torch.optim.Adam([{"params": each} for each in groups], lr=0.1)
     for update, largest in enumerate((0.3, 0.01, 0.0, 0.02), 1):
         model.zero_grad()
-        backward(model, batch_of(ALL_SOURCES, ALL_TARGETS), 3, bf16=False)
+        backward(model, batch_of(ALL_SOURCES, ALL_TARGETS), 3, "fp32")
         step(optimisers, 0.1, clip_coefficient(float(gradient_norm(model.parameters())), largest))
         adam.zero_grad()
         (plain_loss(dense, ALL_SOURCES, ALL_TARGETS) / 3).backward()
