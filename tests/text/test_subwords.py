@@ -1,8 +1,7 @@
-"""Words come back from their pieces, whatever they are; models are learned alike and checked."""
+"""Words come back from their pieces, whatever they are; models are checked."""
 
 import sys
 from collections import Counter
-from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from strategies import examples, words
 
 from s2s_cli.errors import UserError
-from s2s_cli.preparation.config import PrepConfig
 from s2s_cli.preparation.learning import learn_pieces
 from s2s_cli.text.subwords import (
     SentencePiece,
@@ -108,32 +106,11 @@ def test_a_word_that_was_seen_is_split_and_an_unknown_character_is_one_piece() -
     assert "\u0301" in learned("bpe").split(["e\u0301"])
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_same_words_give_the_same_model(kind: SubwordKind) -> None:
-    backwards = Counter(dict(reversed(COUNTS.items())))
-    assert learn_pieces(kind, COUNTS, 26, 1.0, "en") == learn_pieces(kind, backwards, 26, 1.0, "en")
-
-
 def test_conventions_of_text_that_came_split() -> None:
     assert SubwordNmt().join(["the", "low@@", "est", "@@", "x@@"]) == ["the", "lowest", "x"]
     assert SentencePiece().join(["▁the", "▁low", "est", "▁", "x"]) == ["the", "lowest", "x"]
     for each in (SubwordNmt(), SentencePiece()):
         assert each.split(["low@@", "est", "▁a"]) == ["low@@", "est", "▁a"]
-
-
-def test_sizes_that_cannot_be_are_told_with_one_that_can() -> None:
-    with pytest.raises(UserError, match=r"\(en\) has too few words .* --subword-size \d+ or less"):
-        learn_pieces("unigram", COUNTS, 5000, 1.0, "en")
-    with pytest.raises(UserError, match=r"--subword-size \d+ or more, or a lower --character-cov"):
-        learn_pieces("bpe", COUNTS, 5, 1.0, "en")
-    with pytest.raises(UserError, match="nothing that SentencePiece can learn from"):
-        learn_pieces("bpe", Counter({"a\tb": 3}), 5, 1.0, "en")
-
-
-def test_every_coverage_that_prep_takes_can_be_learned() -> None:
-    (least,) = (each for each in fields(PrepConfig) if each.name == "character_coverage")
-    model = learn_pieces("bpe", COUNTS, 22, least.metadata["min"], "en")
-    assert make_splitter("bpe", model, PATH).split(["low"])
 
 
 def test_the_library_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
