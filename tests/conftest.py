@@ -106,7 +106,7 @@ def real_data() -> Path:
     """The folder of real text; the tests that need it say so where it is missing."""
     folder = os.environ.get("S2S_DATA")
     if not folder:
-        pytest.skip("needs real text: set S2S_DATA to the folder that has it (see README)")
+        pytest.skip("needs real text: set S2S_DATA to the folder that has it (see CONTRIBUTING.md)")
     return Path(folder).resolve()
 
 
