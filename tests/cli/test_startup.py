@@ -81,6 +81,12 @@ finally:
 """
 
 
+def modules_loaded(stdout: bytes) -> set[str]:
+    """What `MODULES` printed last."""
+    last = stdout.decode().split("\n")[-2]
+    return {name.removeprefix("s2s_cli.") for name in last.split()}
+
+
 @pytest.mark.parametrize(
     ("arguments", "foreign"),
     [
@@ -95,9 +101,22 @@ def test_a_command_loads_no_other(arguments: list[str], foreign: set[str], tmp_p
     run = subprocess.run(
         [sys.executable, "-c", MODULES, *arguments], cwd=tmp_path, capture_output=True, check=True
     )
-    loaded = {name.removeprefix("s2s_cli.") for name in run.stdout.decode().split("\n")[-2].split()}
+    loaded = modules_loaded(run.stdout)
     assert f"commands.{arguments[0]}" in loaded
     assert not loaded & foreign
+
+
+def test_plain_decoding_loads_nothing_of_attention(tiny_experiment: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", MODULES, "decode", "--device", "cpu"],
+        cwd=tiny_experiment,
+        input=b"one\n",
+        capture_output=True,
+        check=True,
+    )
+    loaded = modules_loaded(run.stdout)
+    assert "decoding.beam" in loaded
+    assert not loaded & {"decoding.alignment", "text.dictionary"}
 
 
 def test_what_uses_no_model_does_without_torch(tiny_experiment: Path, tmp_path: Path) -> None:

@@ -1,11 +1,19 @@
-"""A stream in chunks: each line has its number, no worker is left idle, no second counts twice."""
+"""A stream in chunks: as lines arrive, each with its number, no worker idle, no second twice."""
 
 import random
+import threading
+from collections.abc import Iterator
 
 import pytest
 
 from s2s_cli.decoding.config import BeamConfig
-from s2s_cli.decoding.stream import BusyTime, default_batch_size, lookahead, share_lines
+from s2s_cli.decoding.stream import (
+    BusyTime,
+    batch_lines,
+    default_batch_size,
+    lookahead,
+    share_lines,
+)
 from s2s_cli.decoding.translate import Counts
 
 
@@ -45,3 +53,42 @@ def test_counts_of_pieces_add_up() -> None:
     for _ in range(2):
         counts.add(Counts(1, 2, 3, 4, 5, 6, 7))
     assert counts == Counts(2, 4, 6, 8, 10, 12, 14)
+
+
+def test_chunks_are_full_and_nothing_is_lost() -> None:
+    lines = [str(number) for number in range(10)]
+    got = list(batch_lines(lines, 4, interactive=False))
+    assert [line for chunk in got for line in chunk] == lines
+    assert max(map(len, got)) <= 4
+
+
+def test_no_lines_no_chunks() -> None:
+    assert list(batch_lines([], 4, interactive=False)) == []
+
+
+def test_a_line_does_not_wait_for_the_next_one() -> None:
+    """The first chunk comes out while the source of lines is still waiting."""
+    answered = threading.Event()
+
+    def conversation() -> Iterator[str]:
+        yield "question"
+        assert answered.wait(30)
+        yield "thanks"
+
+    arriving = batch_lines(conversation(), 100, interactive=True)
+    assert next(arriving) == ["question"]
+    answered.set()
+    assert list(arriving) == [["thanks"]]
+
+
+def test_an_error_comes_after_the_lines_before_it() -> None:
+    def broken() -> Iterator[str]:
+        yield "one"
+        yield "two"
+        raise ValueError("three")
+
+    got: list[str] = []
+    with pytest.raises(ValueError, match="three"):
+        for chunk in batch_lines(broken(), 100, interactive=False):
+            got += chunk
+    assert got == ["one", "two"]

@@ -1,13 +1,8 @@
-"""What each worker takes of the machine, and that its part of the work is all that it counts."""
-
-from pathlib import Path
+"""The CPU threads that each worker takes."""
 
 import pytest
 import torch
 
-from s2s_cli.decoding.config import BeamConfig
-from s2s_cli.decoding.stream import share_lines
-from s2s_cli.decoding.translate import Counts, LineChunk, Translator
 from s2s_cli.inference import replicas as module
 from s2s_cli.inference.replicas import Replicas
 
@@ -22,22 +17,3 @@ def test_cores_are_shared_unless_threads_are_given(monkeypatch: pytest.MonkeyPat
 
     assert [threads(0, workers) for workers in (1, 2, 3, 8, 9)] == [0, 4, 2, 1, 1]
     assert [threads(5, workers) for workers in (1, 2)] == [5, 5]
-
-
-def test_pieces_add_up_to_the_whole_in_counts_and_in_arithmetic(tiny_experiment: Path) -> None:
-    replicas = Replicas((tiny_experiment / "model",), (CPU,), "fp32", False, 1)
-    lines = ["one two three", "", "four", "five " * 1100, "six seven", "eight", "nine ten one two"]
-    config = BeamConfig(beam=3, nbest=2, max_length=4)
-    model, translator = replicas.load(0), Translator(config, 4, measure=True)
-    whole = translator.translate(model, LineChunk(0, lines))
-    assert (whole.counts.lines, whole.counts.blank, whole.counts.cut) == (7, 1, 1)
-    assert whole.counts.flops > 0
-    total = Counts()
-    text = b""
-    for chunk in share_lines([lines[:5], lines[5:]], 2):
-        translated = translator.translate(model, chunk)
-        total.add(translated.counts)
-        text += translated.text
-    assert text == whole.text
-    assert total == whole.counts
-    assert Translator(config, 4).translate(model, LineChunk(0, lines)).counts.flops == 0

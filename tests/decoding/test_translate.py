@@ -1,0 +1,31 @@
+"""A translated chunk counts its own part of the work, and that is all that it counts."""
+
+from pathlib import Path
+
+import torch
+
+from s2s_cli.decoding.config import BeamConfig
+from s2s_cli.decoding.stream import share_lines
+from s2s_cli.decoding.translate import Counts, LineChunk, Translator
+from s2s_cli.inference.replicas import Replicas
+
+CPU = torch.device("cpu")
+
+
+def test_pieces_add_up_to_the_whole_in_counts_and_in_arithmetic(tiny_experiment: Path) -> None:
+    replicas = Replicas((tiny_experiment / "model",), (CPU,), "fp32", False, 1)
+    lines = ["one two three", "", "four", "five " * 1100, "six seven", "eight", "nine ten one two"]
+    config = BeamConfig(beam=3, nbest=2, max_length=4)
+    model, translator = replicas.load(0), Translator(config, 4, measure=True)
+    whole = translator.translate(model, LineChunk(0, lines))
+    assert (whole.counts.lines, whole.counts.blank, whole.counts.cut) == (7, 1, 1)
+    assert whole.counts.flops > 0
+    total = Counts()
+    text = b""
+    for chunk in share_lines([lines[:5], lines[5:]], 2):
+        translated = translator.translate(model, chunk)
+        total.add(translated.counts)
+        text += translated.text
+    assert text == whole.text
+    assert total == whole.counts
+    assert Translator(config, 4).translate(model, LineChunk(0, lines)).counts.flops == 0
