@@ -48,8 +48,8 @@ def train_command(
         return
     if json:
         raise UsageError("--json is for --plan, which is not given")
-    from s2s_cli.training.job import Job
+    from s2s_cli.training.job import TrainingJob
 
-    stopped = Job(data, model, shape, config).start()
+    stopped = TrainingJob(data, model, shape, config).start()
     if stopped.signal is not None:
         raise typer.Exit(128 + stopped.signal)

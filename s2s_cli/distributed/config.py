@@ -1,4 +1,4 @@
-"""Where to work: the settings of devices."""
+"""Settings of devices."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +10,7 @@ Layout = Literal["model", "data"]
 
 @dataclass(frozen=True)
 class DeviceSettings:
-    """Where to work: the options of the same names.
+    """The options of the same names: on which devices to work.
 
     Attributes:
         device: name of a device or of a kind of device.

@@ -46,11 +46,11 @@ class Failed(UserError):
 
 
 class Work(Protocol):
-    """What each replica does; it is sent to the processes that are started."""
+    """The work of each replica; it is sent to the processes that are started."""
 
     @property
     def name(self) -> str:
-        """What messages begin with."""
+        """The beginning of messages."""
 
     def check(self) -> object:
         """Raise here, and once, what every replica would raise."""

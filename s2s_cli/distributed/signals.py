@@ -11,7 +11,7 @@ STOPPING = "SIGTERM", "SIGINT", "SIGUSR1"
 
 @dataclass(frozen=True)
 class Stopped:
-    """How a run ended: finished, or to be resumed, with the signal that stopped it."""
+    """The end of a run: finished, or to be resumed, with the signal that stopped it."""
 
     finished: bool
     signal: int | None = None

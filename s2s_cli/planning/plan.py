@@ -16,7 +16,7 @@ from s2s_cli.model.pipeline import NOT_SPREAD
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.planning.costs import Meter, measure_costs, most_words, on_one_device, whole_updates
-from s2s_cli.planning.simulation import Schedule, on_one_place, simulate
+from s2s_cli.planning.simulation import Timetable, on_one_place, simulate
 from s2s_cli.planning.tasks import BatchShape, Costs, update_tasks
 from s2s_cli.training import memory
 from s2s_cli.training.config import TrainingConfig
@@ -172,7 +172,7 @@ def make_plan(
     """Plan a training.
 
     Parts of an update are measured on the first device at the model's size, one after another, and
-    the schedule of all is simulated. Nothing is trained and no model allocated. Of a variant of the
+    their timetable is simulated. Nothing is trained and no model allocated. Of a variant of the
     paper's model, whole updates of random weights are measured.
 
     Args:
@@ -209,7 +209,7 @@ def plan_model(
     costs = measure_costs(meter, placement, model, batch)
     low_bytes = memory.bytes_of_products(config)
     tasks = update_tasks(placement, model.shape.hidden_size, batch, costs, low_bytes=low_bytes)
-    schedule = simulate(tasks)
+    timetable = simulate(tasks)
     in_stretches = simulate(on_one_place(tasks)).makespan
     (alone,) = on_one_device(meter, model, [batch], most_words(placement))
     longest = corpus.train.longest()
@@ -222,20 +222,20 @@ def plan_model(
                 layers=placement.layers.count(place),
                 output_words=words.get(place, 0),
                 memory_bytes=memory.place_memory(model, config, placement, place, *longest),
-                busy=schedule.busy(place),
+                busy=timetable.busy(place),
             )
             for place, device in enumerate(placement.devices)
         ],
         unused=[str(device) for device in devices[len(placement.devices) :]],
-        moved_bytes=moved_bytes(schedule),
+        moved_bytes=moved_bytes(timetable),
         batch=batch,
-        predicted=Speed.of(batch, schedule.makespan),
+        predicted=Speed.of(batch, timetable.makespan),
         one_device=Speed.of(batch, alone),
         one_device_bytes=memory.memory_estimate(model, config, *longest),
-        speed_up=alone / schedule.makespan,
-        speed_up_in_stretches=in_stretches / schedule.makespan,
+        speed_up=alone / timetable.makespan,
+        speed_up_in_stretches=in_stretches / timetable.makespan,
         longest=longest,
-        measured=measured(meter, costs, schedule),
+        measured=measured(meter, costs, timetable),
     )
 
 
@@ -279,15 +279,15 @@ def mean_length(side: Side) -> int:
     return max(1, round(int(side.offsets[-1]) / len(side)))
 
 
-def moved_bytes(schedule: Schedule) -> dict[str, int]:
+def moved_bytes(timetable: Timetable) -> dict[str, int]:
     """Bytes from place to place in an update, by what they are."""
     sizes = Counter[str]()
-    for task in schedule.tasks:
+    for task in timetable.tasks:
         sizes[task.kind] += task.size
     return {kind: size for kind, size in sizes.items() if size}
 
 
-def measured(meter: Meter, costs: Costs, schedule: Schedule) -> Measured:
+def measured(meter: Meter, costs: Costs, timetable: Timetable) -> Measured:
     on_cpu = meter.device.type == "cpu"
     return Measured(
         device=str(meter.device),
@@ -297,7 +297,7 @@ def measured(meter: Meter, costs: Costs, schedule: Schedule) -> Measured:
         slice_forward=costs.logits.seconds,
         slice_backward=costs.to_rows.seconds + costs.to_weights.seconds,
         copy=costs.rows.seconds,
-        issue=None if on_cpu else sum(task.cost.issue for task in schedule.tasks),
+        issue=None if on_cpu else sum(task.cost.issue for task in timetable.tasks),
     )
 
 

@@ -1,4 +1,4 @@
-"""When the tasks of an update begin and end, each place doing its own in the order of issue."""
+"""Simulation of an update: when its tasks begin and end, in the order of issue at each place."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Task:
+class UpdateTask:
     """A piece of work.
 
     Attributes:
@@ -46,10 +46,10 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Timetable:
     """Tasks in the order of issue, and the seconds at which each begins and ends."""
 
-    tasks: tuple[Task, ...]
+    tasks: tuple[UpdateTask, ...]
     begins: tuple[float, ...]
     ends: tuple[float, ...]
 
@@ -64,7 +64,7 @@ class Schedule:
         return seconds / self.makespan if self.makespan else 0.0
 
 
-def simulate(tasks: Sequence[Task]) -> Schedule:
+def simulate(tasks: Sequence[UpdateTask]) -> Timetable:
     """Let each task begin as soon as it can.
 
     It has been issued, its places have done all that was issued to them before, and the tasks
@@ -78,9 +78,11 @@ def simulate(tasks: Sequence[Task]) -> Schedule:
         begins.append(max(issued, *places, *(ends[number] for number in task.after)))
         ends.append(begins[-1] + task.cost.seconds)
         free.update(dict.fromkeys(task.places, ends[-1]))
-    return Schedule(tuple(tasks), tuple(begins), tuple(ends))
+    return Timetable(tuple(tasks), tuple(begins), tuple(ends))
 
 
-def on_one_place(tasks: Sequence[Task]) -> list[Task]:
-    """The same work where there is one device: no copies, and every task after all before."""
-    return [Task(each.kind, each.at, (0,), each.cost) for each in tasks if len(each.places) == 1]
+def on_one_place(tasks: Sequence[UpdateTask]) -> list[UpdateTask]:
+    """The tasks of one device alone: no copies, and every task after all before."""
+    return [
+        UpdateTask(each.kind, each.at, (0,), each.cost) for each in tasks if len(each.places) == 1
+    ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from s2s_cli.model.pipeline import STRETCH
 from s2s_cli.model.placement import Placement
-from s2s_cli.planning.simulation import Cost, Task
+from s2s_cli.planning.simulation import Cost, UpdateTask
 from s2s_cli.training.memory import BYTES
 
 BETWEEN_LAYERS = "rows between layers"
@@ -75,7 +75,7 @@ def update_tasks(
     stretch: int = STRETCH,
     weights_last: bool | None = None,
     low_bytes: int = BYTES,
-) -> list[Task]:
+) -> list[UpdateTask]:
     """The tasks of an update in the order of issue.
 
     Rows to the output layer and back take ``low_bytes`` a number, all else fp32. Looking words up,
@@ -117,7 +117,7 @@ class _Update:
         self.weights_last = weights_last
         # Bytes of a row of hidden states between layers, and to the output layer.
         self.wide, self.low = cells * BYTES, cells * low_bytes
-        self.tasks: list[Task] = []
+        self.tasks: list[UpdateTask] = []
         # The latest task of each layer; of each stretch and slice the gradient of its rows, and
         # of each stretch all of them where the top layer is.
         self.latest: list[list[int]] = [[] for _ in self.layers]
@@ -133,7 +133,7 @@ class _Update:
         after: list[int],
         size: int = 0,
     ) -> int:
-        self.tasks.append(Task(kind, at, places, cost, tuple(after), size))
+        self.tasks.append(UpdateTask(kind, at, places, cost, tuple(after), size))
         return len(self.tasks) - 1
 
     def send(

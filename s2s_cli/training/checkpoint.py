@@ -42,7 +42,7 @@ KEPT = f".{BEST}.kept"
 
 @dataclass(frozen=True)
 class Restored:
-    """Where a restored training stands, and the file that its state came from."""
+    """The progress of a restored training, and the file that it came from."""
 
     progress: Progress
     path: Path
@@ -197,7 +197,7 @@ class Checkpoints:
             )
 
     def advice(self) -> str:
-        """What to do about a training whose numbers are not finite any more."""
+        """Advice on a training whose numbers are not finite any more."""
         saved = (self.directory / LAST).is_file()
         use = f"use the last checkpoint in {self.directory}, or " if saved else ""
         return f"{use}train anew with a lower --learning-rate"

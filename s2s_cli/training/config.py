@@ -16,7 +16,7 @@ DEVICES = "Devices"
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How to train. Intervals are counted in updates, positions in epochs."""
+    """Settings of a training. Intervals are counted in updates, positions in epochs."""
 
     epochs: float = setting(7.5, "Passes over the corpus.", min=0, panel=UPDATE)
     batch_size: int = setting(

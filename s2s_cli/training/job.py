@@ -15,7 +15,7 @@ from s2s_cli.training.loop import train
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """A training, with the arguments of `train`."""
 
     data: Path

@@ -28,7 +28,7 @@ from s2s_cli.training.metrics import (
 )
 from s2s_cli.training.trainer import Trainer
 
-# After so many updates of a run the time to the end is told, before any line of the log.
+# After so many updates of a run the time to the end is printed, before any line of the log.
 FEW_UPDATES = 10
 
 

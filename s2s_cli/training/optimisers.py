@@ -90,7 +90,7 @@ class Optimisers:
         return cls(spec, [spec.dense(others), spec.sparse(tables)])
 
     def reserved_moments(self) -> list[Tensor]:
-        """As much memory as the first step will take, where that is still to come."""
+        """Allocate as much memory as the first step will, where that is still to come."""
         return [
             torch.empty_like(parameter)
             for optimiser in self.each

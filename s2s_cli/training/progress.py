@@ -1,4 +1,4 @@
-"""Where a training stands, and by what it is known again."""
+"""The progress of a training, and the settings that identify it."""
 
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -17,7 +17,7 @@ VERSION = 2
 
 @dataclass
 class Progress:
-    """Where a training stands.
+    """The progress of a training, as a checkpoint holds it.
 
     Attributes:
         updates: updates done.
@@ -48,7 +48,7 @@ class Progress:
 
     @classmethod
     def from_saved(cls, saved: dict[str, Any]) -> "Progress":
-        """What `asdict` made of one.
+        """Undo `asdict`.
 
         Raises:
             ValueError: other entries, or entries of another type; a count is negative or beyond
@@ -59,7 +59,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Identity:
-    """What must not differ between two runs of one training."""
+    """The settings that must not differ between two runs of one training."""
 
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -82,9 +82,9 @@ class Identity:
         names = sorted(set(self.settings) | set(saved))
         differing = [name for name in names if self.settings.get(name) != saved.get(name)]
         if differing:
-            told = "; ".join(self.difference(name, saved.get(name)) for name in differing)
+            differences = "; ".join(self.difference(name, saved.get(name)) for name in differing)
             raise UserError(
-                f"{directory}: holds a training with other settings: {told}; set them back, "
+                f"{directory}: holds a training with other settings: {differences}; set them back, "
                 "or train into another directory with --model"
             )
 

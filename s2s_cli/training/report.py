@@ -1,4 +1,4 @@
-"""What is said before and during a training."""
+"""Messages before and during a training."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -58,7 +58,7 @@ def gibibytes(size: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``90.0`` → ``1 min``; hours and days where they tell more."""
+    """``90.0`` → ``1 min``; hours and days for longer times."""
     minutes = int(seconds // 60)
     if minutes < 1:
         return f"{seconds:.0f} s"

@@ -1,4 +1,4 @@
-"""When what is due in a training: learning rates (§3.4), log lines, validations, checkpoints."""
+"""The schedule of a training: learning rates (§3.4), log lines, validations, checkpoints."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ SAVE_EVERY = 1000
 
 @dataclass(frozen=True)
 class Schedule:
-    """What is due after so many updates of a training, counted from its start.
+    """Decides what is due after so many updates of a training, counted from its start.
 
     Attributes:
         config: intervals and learning rates.
@@ -52,7 +52,7 @@ class Schedule:
 
         The latter shows how good the last weights are. If the training then goes on to a later
         end, it does so as if that validation had not been: patience and best weights would
-        otherwise depend on where a run was told to end.
+        otherwise depend on where a run was to end.
         """
         return is_validation(updates, self.config.validate_every, self.updates_per_epoch)
 

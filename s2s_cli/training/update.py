@@ -110,7 +110,7 @@ def gradient_norm(parameters: Iterable[Parameter]) -> Tensor:
 
 
 def clip_coefficient(norm: float, largest: float) -> float:
-    """What to multiply the gradient g by: 5 / s where its norm s > 5, else 1 (§3.4)."""
+    """The factor of the gradient: 5 / s where its norm s > 5, else 1 (§3.4)."""
     return largest / norm if 0 < largest < norm else 1.0
 
 

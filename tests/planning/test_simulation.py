@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from s2s_cli.model.placement import Placement
-from s2s_cli.planning.simulation import Cost, Schedule, Task, on_one_place, simulate
+from s2s_cli.planning.simulation import Cost, Timetable, UpdateTask, on_one_place, simulate
 from s2s_cli.planning.tasks import BatchShape, Costs, stretch_lengths, update_tasks
 
 NOTHING = Cost(0.0)
@@ -28,8 +28,8 @@ PLACEMENTS = [
 
 def task(
     *places: int, seconds: float, after: tuple[int, ...] = (), issue: float = 0.0, size: int = 0
-) -> Task:
-    return Task("work", (0, 0), places, Cost(seconds, issue), after, size)
+) -> UpdateTask:
+    return UpdateTask("work", (0, 0), places, Cost(seconds, issue), after, size)
 
 
 def test_a_place_does_one_thing_after_another() -> None:
@@ -108,7 +108,7 @@ def test_what_holds_for_every_schedule(placement: Placement, weights_last: bool)
         assert critical_path(schedule.tasks) <= schedule.makespan + 1e-9
 
 
-def assert_one_at_a_time(schedule: Schedule, place: int) -> None:
+def assert_one_at_a_time(schedule: Timetable, place: int) -> None:
     spans = sorted(
         (begin, end)
         for each, begin, end in zip(schedule.tasks, schedule.begins, schedule.ends, strict=True)
@@ -118,7 +118,7 @@ def assert_one_at_a_time(schedule: Schedule, place: int) -> None:
     assert all(one[1] <= other[0] for one, other in pairwise(spans))
 
 
-def critical_path(tasks: tuple[Task, ...]) -> float:
+def critical_path(tasks: tuple[UpdateTask, ...]) -> float:
     """The longest chain of tasks that wait for each other's results alone."""
     lengths = list[float]()
     for each in tasks:
