@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from torch import Tensor
 
+from s2s_cli.rescoring import mert_development
 from s2s_cli.rescoring.config import MertConfig
+from s2s_cli.rescoring.mert import Candidates
 from s2s_cli.rescoring.mert_development import DevelopmentList, merge_runs
 from s2s_cli.rescoring.rescorer import ScoredSegment
 from s2s_cli.rescoring.winners import RowReader
@@ -96,6 +99,20 @@ def test_the_runs_of_a_long_segment_are_one() -> None:
     assert list(merge_runs(runs)) == [one, other]
 
 
-def test_the_even_average_is_where_the_search_begins() -> None:
-    made = development(segment(0, ROWS, " ||| {}"))
-    assert made.start(0.5, 0.25).tolist() == [0.5, 0, 0.25]
+@pytest.mark.parametrize(
+    ("total", "starts"), [(" ||| {}", [[1, 0, 0], [0.5, 0, 0.5]]), ("", [[0, 1]])]
+)
+def test_the_search_begins_at_the_total_and_the_even_average(
+    total: str, starts: list[list[float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[list[float]] = []
+
+    def maximise(_: Candidates, given: list[Tensor], config: MertConfig) -> tuple[Tensor, float]:
+        begun.extend(each.tolist() for each in given)
+        return given[0] * 2, 1.0
+
+    monkeypatch.setattr(mert_development, "maximise_bleu", maximise)
+    made = development(segment(0, ROWS[:1], total))
+    weights = made.tuned(MertConfig())
+    assert begun == starts
+    assert weights.row(made.layout, LIST) == [2 * each for each in starts[0]]

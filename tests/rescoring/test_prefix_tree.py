@@ -111,7 +111,8 @@ def test_lists_are_not_read_far_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_ensemble_reports_the_mean_and_its_members() -> None:
     models = [network(4), network(5)]
-    both = log_probabilities(Ensemble([ModelScorer(each) for each in models]), LISTS[:1])
+    ensemble = Ensemble([ModelScorer(each) for each in models])
+    both = log_probabilities(ensemble, LISTS[:1])
     for column, model in enumerate(models, 1):
         alone = log_probabilities(ModelScorer(model), LISTS[:1])[:, 0]
         torch.testing.assert_close(both[:, column], alone)
@@ -119,6 +120,7 @@ def test_an_ensemble_reports_the_mean_and_its_members() -> None:
     empty = LISTS[0][1].index([])
     mean = both[empty, 1:].exp().mean()
     assert float(both[empty, 0].exp()) == pytest.approx(float(mean), rel=1e-12)
+    assert list(score_lists(ensemble, LISTS[:1])) == [both[:, 0].tolist()], "the mean is the score"
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
