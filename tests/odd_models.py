@@ -9,9 +9,9 @@ from unittest.mock import patch
 import torch
 
 from s2s_cli.commands.app import root_command
+from s2s_cli.inference.codec import TextCodec
 from s2s_cli.inference.replicas import LoadedModel
 from s2s_cli.inference.scorer import ModelScorer
-from s2s_cli.inference.sentences import Sentences
 from s2s_cli.model.config import Shape
 from s2s_cli.model.directory import BEST, Description, load_model, save_tensors
 from s2s_cli.model.seq2seq import Seq2Seq
@@ -44,7 +44,7 @@ def loaded(directory: Path, *, tokenised: bool) -> LoadedModel:
     """What turns lines into ids, and the model's own scores."""
     model, description = load_model(directory, torch.device("cpu"))
     scorer = ModelScorer(model, reverse_source=description.facts.reverse_source)
-    return LoadedModel(scorer, Sentences(description, tokenised=tokenised))
+    return LoadedModel(scorer, TextCodec(description, tokenised=tokenised))
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def make_aligner(config: AlignmentConfig, models: list[Path]) -> "Aligner | None
 
 def report_counts(counts: "Counts", seconds: float) -> None:
     """Print the statistics of a stream on stderr."""
-    from s2s_cli.inference.sentences import LONGEST_SOURCE, LONGEST_TEXT
+    from s2s_cli.inference.codec import LONGEST_SOURCE, LONGEST_TEXT
 
     if counts.at_limit:
         warn(f"{counts.at_limit} translations were ended by the length limit (--max-length)")

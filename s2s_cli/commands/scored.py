@@ -11,8 +11,8 @@ from s2s_cli.console import say
 from s2s_cli.files import name_of, read_lines
 
 if TYPE_CHECKING:
+    from s2s_cli.inference.codec import TextCodec
     from s2s_cli.inference.replicas import Replicas
-    from s2s_cli.inference.sentences import Sentences
     from s2s_cli.rescoring.rescorer import ListCounts, ScoredSegment
 
 
@@ -38,7 +38,7 @@ class ScoredList:
     sources: list[str]
     segments: "Iterator[ScoredSegment]"
     replicas: "Replicas"
-    codec: "Sentences | None"
+    codec: "TextCodec | None"
     counts: "ListCounts"
     kept: bool
 
@@ -47,7 +47,7 @@ class ScoredList:
         if not detokenise:
             return " ".join(words)
         codec = self.codec or self.replicas.codec
-        return codec.running_text(codec.joined(words))
+        return codec.detokenised(codec.joined(words))
 
 
 def with_progress(

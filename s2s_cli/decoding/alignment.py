@@ -14,10 +14,10 @@ from torch.nn.utils.rnn import pad_sequence
 from s2s_cli.decoding.beam import AlignedHypothesis, Hypothesis, search
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.errors import UserError
+from s2s_cli.inference.codec import TextCodec
 from s2s_cli.inference.ensemble import Ensemble, load_scorer
 from s2s_cli.inference.replicas import LoadedModel
 from s2s_cli.inference.scorer import ModelScorer, Scorer
-from s2s_cli.inference.sentences import Sentences
 from s2s_cli.model.directory import Description, model_directory
 from s2s_cli.model.sequences import TimeSteps
 from s2s_cli.text.dictionary import Dictionary
@@ -88,7 +88,7 @@ class Aligner:
         return self.alignments or (self.replace_unk and UNK in hypothesis.tokens)
 
     def with_links(
-        self, codec: Sentences, source: Sequence[str], hypothesis: Hypothesis, links: list[int]
+        self, codec: TextCodec, source: Sequence[str], hypothesis: Hypothesis, links: list[int]
     ) -> AlignedHypothesis:
         """Replace `UNK`; each word of a replacement has the link of what it replaces."""
         pieces = codec.pieces(hypothesis.tokens)
@@ -101,7 +101,7 @@ class Aligner:
             pieces, links = [piece for piece, _ in replaced], [link for _, link in replaced]
         return AlignedHypothesis(hypothesis, pieces, codec.pairs(source, pieces, links))
 
-    def replacement(self, codec: Sentences, source: Sequence[str], place: int) -> list[str]:
+    def replacement(self, codec: TextCodec, source: Sequence[str], place: int) -> list[str]:
         """Target words, or pieces, for a source word that the model could not translate.
 
         A piece of a longer word stands for itself.
@@ -186,7 +186,7 @@ def translation_with_weights(
         UserError: as `load_scorer`.
     """
     scorer, description = load_scorer(models, torch.device("cpu"))
-    sentences = Sentences(description, tokenised=tokenised)
+    sentences = TextCodec(description, tokenised=tokenised)
     words = sentences.source_words(line)
     source = sentences.ids(words)
     if not source:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from s2s_cli.decoding.config import BeamConfig
-from s2s_cli.inference.distribution import RULED_OUT, Distribution, top
+from s2s_cli.inference.distribution import MASKED, Distribution, top
 from s2s_cli.inference.scorer import Scorer
 from s2s_cli.text.vocabulary import EOS, UNK
 
@@ -138,7 +138,7 @@ class Beams:
             self.mask(ranking, block)
             best, ids = top(ranking, min(self.config.beam, ranking.shape[1]))
             rows = torch.arange(len(ranking), device=self.device)[:, None]
-            masked = (best == RULED_OUT)[:, :, None]
+            masked = (best == MASKED)[:, :, None]
             log_probs.append(following.log_probs(rows, ids).masked_fill_(masked, float("-inf")))
             tokens.append(ids)
         return torch.cat(tokens), torch.cat(log_probs)
@@ -151,12 +151,12 @@ class Beams:
             block: which rows.
         """
         if self.config.forbid_unk:
-            ranking[:, UNK] = RULED_OUT
+            ranking[:, UNK] = MASKED
         words = self.tokens.shape[1] - 1
         if words >= self.nearest_limit:
             full = self.max_words[self.batch_index[block]] <= words
             end = ranking[:, EOS].clone()
-            ranking.masked_fill_(full[:, None], RULED_OUT)
+            ranking.masked_fill_(full[:, None], MASKED)
             ranking[:, EOS] = end
 
     def select(self, totals: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,8 +12,8 @@ from s2s_cli.console import progress
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.decoding.translate import ROWS_OF_BATCH, Counts, LineChunk, Translator
 from s2s_cli.files import STDIO, read_lines, replacing
+from s2s_cli.inference.codec import LONGEST_LINE
 from s2s_cli.inference.replicas import Replicas
-from s2s_cli.inference.sentences import LONGEST_LINE
 from s2s_cli.parallel import partition
 
 # Lines read ahead: enough to find sentences of like length for every batch.

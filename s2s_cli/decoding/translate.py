@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from s2s_cli.decoding.beam import AlignedHypothesis, Hypothesis, search
 from s2s_cli.decoding.config import BeamConfig
+from s2s_cli.inference.codec import TextCodec
 from s2s_cli.inference.replicas import LoadedModel
-from s2s_cli.inference.sentences import Sentences
 from s2s_cli.text.nbest import format_entry
 
 if TYPE_CHECKING:
@@ -138,11 +138,11 @@ class Translator:
                 for member, log_prob in enumerate(each.hypothesis.member_log_probs)
             ]
             pairs = each.pairs if aligned else None
-            text = " ".join(model.codec.listed(each.pieces))
+            text = " ".join(model.codec.nbest_tokens(each.pieces))
             yield format_entry(number, text, features, each.hypothesis.score, pairs)
 
 
-def best_line(codec: Sentences, hypotheses: list[AlignedHypothesis]) -> str:
+def best_line(codec: TextCodec, hypotheses: list[AlignedHypothesis]) -> str:
     if not hypotheses:
         return ""
     return codec.text(codec.words(hypotheses[0].pieces))

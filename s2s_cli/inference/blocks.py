@@ -13,11 +13,11 @@ from torch import Tensor
 from s2s_cli.model.prepacked import PrepackedLinear
 
 SMALL = 16
-SIZES = (256, 64, SMALL)
+BLOCK_SIZES = (256, 64, SMALL)
 # What is left for a block makes one if it fills so much of it: less than that is cut further.
 FULL_ENOUGH = 0.75
 # A block of results has at most so many numbers (24 MiB in fp32), or `SMALL` rows.
-BLOCK_ELEMENTS = 6 << 20
+PRODUCT_ELEMENTS = 6 << 20
 
 
 class Product:
@@ -30,10 +30,10 @@ class Product:
         self.dtype, self.device = weight.dtype, weight.device
         self._suits = {SMALL: True}
 
-    def suits(self, rows: int) -> bool:
+    def is_bit_exact(self, rows: int) -> bool:
         """Whether blocks of ``rows``, a multiple of `SMALL`, give the bits of small ones: tried."""
         if rows not in self._suits:
-            self._suits[rows] = rows * self.size <= BLOCK_ELEMENTS and self._agrees(rows)
+            self._suits[rows] = rows * self.size <= PRODUCT_ELEMENTS and self._agrees(rows)
         return self._suits[rows]
 
     def _agrees(self, rows: int) -> bool:
@@ -44,12 +44,12 @@ class Product:
 
     def __call__(self, block: Tensor) -> Tensor:
         """The product for one of `blocks`: [rows, n]."""
-        return self.compute(self.filled_up(block))[: len(block)]
+        return self.compute(self.pad_rows(block))[: len(block)]
 
-    def filled_up(self, block: Tensor) -> Tensor:
+    def pad_rows(self, block: Tensor) -> Tensor:
         """One of `blocks`, with rows of zeros up to one of the sizes."""
         rows = len(block)
-        size = min(size for size in SIZES if size >= rows and self.suits(size))
+        size = min(size for size in BLOCK_SIZES if size >= rows and self.is_bit_exact(size))
         return block if size == rows else F.pad(block, (0, 0, 0, size - rows))
 
     def compute(self, rows: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ class Exponentials(Product):
 
     def with_sums(self, block: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """The exponentials of one of `blocks`, [rows, n], and the sum of each row, in ``dtype``."""
-        powers = self.compute(self.filled_up(block)).to(dtype)
+        powers = self.compute(self.pad_rows(block)).to(dtype)
         # The sum of one row alone would be added up in another order.
         return powers[: len(block)], powers.sum(1)[: len(block)]
 
@@ -81,9 +81,9 @@ def blocks(rows: int, *products: Product) -> list[slice]:
     """Cut ``rows`` into blocks that suit all ``products``, the largest first."""
     cut: list[slice] = []
     start = 0
-    for size in SIZES:
+    for size in BLOCK_SIZES:
         least = 1 if size == SMALL else size * FULL_ENOUGH
-        if rows - start < least or not all(each.suits(size) for each in products):
+        if rows - start < least or not all(each.is_bit_exact(size) for each in products):
             continue
         while rows - start >= least:
             cut.append(slice(start, min(start + size, rows)))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 # In place of the probability of a word that must not follow.
-RULED_OUT = -1.0
+MASKED = -1.0
 # The bits that a float64 has beyond those of a float32.
 SPARE_BITS = (1 << 29) - 1
 # Words that stand for each other in the first round of `top`.
@@ -31,7 +31,7 @@ class Softmax(Protocol):
         """Of ``words`` after ``rows``, which may be broadcast: [...] in float64."""
 
 
-class OfLogits:
+class LogitsSoftmax:
     """The softmax of logits."""
 
     def __init__(self, logits: Tensor) -> None:
@@ -105,7 +105,7 @@ def top(values: Tensor, width: int) -> tuple[Tensor, Tensor]:
     ``width``, equal groups ranked likewise.
 
     Args:
-        values: [rows, vocabulary], none negative but `RULED_OUT`, which comes last.
+        values: [rows, vocabulary], none negative but `MASKED`, which comes last.
         width: at most the vocabulary.
 
     Returns:

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from s2s_cli.inference.blocks import Exponentials, Product, blocks
-from s2s_cli.inference.distribution import GROUP, OfLogits, Softmax
+from s2s_cli.inference.distribution import GROUP, LogitsSoftmax, Softmax
 from s2s_cli.model.prepacked import MARGIN, reliable
 
 
@@ -23,8 +23,8 @@ class OutputLayer:
         self.logits = Product(*whole_groups(weight.to(dtype), bias))
         self.powers: Exponentials | None = None
 
-    def take_exponentials(self, weight: Tensor, bias: Tensor, hidden: Tensor) -> None:
-        """From now on, where products can squash their results (`packed.squashes`).
+    def fuse_exp(self, weight: Tensor, bias: Tensor, hidden: Tensor) -> None:
+        """From now on, where products can squash their results (`packed.fuses_exp`).
 
         Args:
             weight: as before; looked into for words whose exponentials are too small.
@@ -43,11 +43,11 @@ class OutputLayer:
     def softmax(self, hidden: Tensor) -> Softmax:
         """The distribution after ``hidden``, [rows, cells] of one of `blocks`."""
         if self.powers is None:
-            return OfLogits(self.logits(hidden).to(self.exact))
-        return OfPowers(self, self.powers, hidden)
+            return LogitsSoftmax(self.logits(hidden).to(self.exact))
+        return FusedExpSoftmax(self, self.powers, hidden)
 
 
-class OfPowers:
+class FusedExpSoftmax:
     """Of exponentials of logits, each row's divided by the same number."""
 
     def __init__(self, layer: OutputLayer, powers: Exponentials, hidden: Tensor) -> None:
@@ -64,7 +64,7 @@ class OfPowers:
         product = self.layer.logits
         for block in blocks(len(rows), product):
             of_block = rows[block]
-            logits = product.compute(product.filled_up(self.hidden[of_block])).to(self.layer.exact)
+            logits = product.compute(product.pad_rows(self.hidden[of_block])).to(self.layer.exact)
             self.powers[of_block] = logits.softmax(1)[: len(of_block)]
             self.sums[of_block] = 1
             # As with sums: of one row alone, it would be added up in another order.

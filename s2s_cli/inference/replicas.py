@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
+from s2s_cli.inference.codec import TextCodec
 from s2s_cli.inference.ensemble import load_scorer
 from s2s_cli.inference.scorer import Scorer
-from s2s_cli.inference.sentences import Sentences
 from s2s_cli.model.config import Precision
 from s2s_cli.model.device import set_threads
 from s2s_cli.model.directory import Description, model_directory
@@ -23,7 +23,7 @@ class LoadedModel:
     """A model or ensemble as a worker has it: a scorer, and how text is read and written."""
 
     scorer: Scorer
-    codec: Sentences
+    codec: TextCodec
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,13 @@ class Replicas:
         if device.index is not None and device.type == "cuda":
             torch.cuda.set_device(device)  # nothing of this process goes to the first GPU
         scorer, description = load_scorer(self.models, device, self.precision)
-        return LoadedModel(scorer, Sentences(description, tokenised=self.tokenised))
+        return LoadedModel(scorer, TextCodec(description, tokenised=self.tokenised))
 
     @cached_property
-    def codec(self) -> Sentences:
+    def codec(self) -> TextCodec:
         """How text is read and written, known without a loaded replica."""
         description = Description.read(model_directory(self.models[0]))
-        return Sentences(description, tokenised=self.tokenised)
+        return TextCodec(description, tokenised=self.tokenised)
 
     @property
     def threads_each(self) -> int:

@@ -19,7 +19,7 @@ from s2s_cli.inference.layers import Layers, exp_tanh
 from s2s_cli.inference.output import OutputLayer
 from s2s_cli.model.config import Precision
 from s2s_cli.model.precision import product_dtype
-from s2s_cli.model.prepacked import squashes
+from s2s_cli.model.prepacked import fuses_exp
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.sequences import States
 from s2s_cli.model.work import decoder_flops, encoder_flops, softmax_flops
@@ -103,8 +103,7 @@ class ModelScorer:
         self.reverse_source, self.shape = reverse_source, model.shape
         weight, bias = model.softmax.weight.detach(), model.softmax.bias.detach()
         self.device = weight.device
-        dtype = weight.dtype if precision == "fp32" else product_dtype(precision)
-        self.compute_dtype = dtype
+        self.compute_dtype = dtype = product_dtype(precision, weight.dtype)
         self.words_read = self.words_asked = 0
         with torch.inference_mode():
             self.encoder = SourceEncoder(model, dtype, reverse_source=reverse_source, origin=origin)
@@ -117,8 +116,8 @@ class ModelScorer:
             reads_source = self.shape.reads_vector or self.attends
             self.context = ContextLayers(model, self.decoder) if reads_source else None
             self.output = OutputLayer(weight, bias, dtype)
-            if squashes(dtype, self.device.type):
-                self.output.take_exponentials(weight, bias, self.usual_hidden())
+            if fuses_exp(dtype, self.device.type):
+                self.output.fuse_exp(weight, bias, self.usual_hidden())
 
     @property
     def attends(self) -> bool:

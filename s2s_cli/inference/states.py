@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from s2s_cli.errors import UserError
+from s2s_cli.inference.codec import TextCodec
 from s2s_cli.inference.scorer import ModelScorer
-from s2s_cli.inference.sentences import Sentences
 from s2s_cli.model.directory import load_model
 from s2s_cli.text.vocabulary import UNK
 
@@ -51,7 +51,7 @@ def phrase_vectors(
     """
     network, description = load_model(model, torch.device("cpu"))
     scorer = ModelScorer(network, reverse_source=description.facts.reverse_source)
-    sentences = Sentences(description, tokenised=tokenised)
+    sentences = TextCodec(description, tokenised=tokenised)
     sources = [sentences.source_ids(phrase) for phrase in phrases]
     unknown = [phrase for phrase, ids in zip(phrases, sources, strict=True) if UNK in ids]
     return scorer.sentence_vectors(sources), unknown

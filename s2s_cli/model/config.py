@@ -115,7 +115,7 @@ class Shape:
     @property
     def plain(self) -> bool:
         """Whether it is the paper's model."""
-        return len(self.as_json()) == len(SIZES)
+        return len(self.as_json()) == len(PLAIN_FIELDS)
 
     @property
     def directions(self) -> int:
@@ -180,7 +180,7 @@ class Shape:
         return {
             name: value
             for name, value in asdict(self).items()
-            if name in SIZES or value != default[name]
+            if name in PLAIN_FIELDS or value != default[name]
         }
 
     @classmethod
@@ -196,4 +196,4 @@ class Shape:
         return shape
 
 
-SIZES = required_fields(Shape)
+PLAIN_FIELDS = required_fields(Shape)

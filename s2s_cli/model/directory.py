@@ -25,7 +25,7 @@ from s2s_cli.text.facts import Facts
 from s2s_cli.text.layout import pieces_file
 from s2s_cli.text.vocabulary import Vocabulary
 
-FORMAT = 1
+WEIGHTS_FORMAT = 1
 DESCRIPTION = "model.json"
 BEST = "best.pt"
 LAST = "last.pt"
@@ -138,7 +138,7 @@ def save_tensors(path: Path, content: dict[str, Any], *, previous: Path | None =
     with AtomicFiles() as files:
         file = files.new(path)
         try:
-            torch.save({"format": FORMAT, **content}, file.stream)
+            torch.save({"format": WEIGHTS_FORMAT, **content}, file.stream)
         except RuntimeError:  # what torch makes of a stream that fails
             if file.raw.error is None:
                 raise
@@ -217,7 +217,7 @@ def load_tensors(path: Path, *, mapped: bool = True) -> dict[str, Any]:
         raise DamagedFileError(damaged % "PyTorch cannot read it") from None
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
         raise UserError(f"{path}: holds no model")
-    check_format(content.get("format"), FORMAT, path, "train again")
+    check_format(content.get("format"), WEIGHTS_FORMAT, path, "train again")
     return content
 
 

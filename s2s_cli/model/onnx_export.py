@@ -15,13 +15,13 @@ from s2s_cli.errors import UserError
 from s2s_cli.model.attention import Attention
 from s2s_cli.model.config import Shape
 from s2s_cli.model.directory import DESCRIPTION, Description, load_model, vocabulary_path
-from s2s_cli.model.onnx_graph import LARGEST, Graph, Value, number_of, require_onnx
+from s2s_cli.model.onnx_graph import LARGEST, Graph, GraphValue, number_of, require_onnx
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.facts import FACTS_FILE as FACTS
 from s2s_cli.text.layout import pieces_file
 from s2s_cli.text.vocabulary import EOS, UNK
 
-FORMAT = 1
+EXPORT_FORMAT = 1
 ENCODER, DECODER, CONTENTS = "encoder", "decoder_step", "export.json"
 NEXT = "next_"
 # Of each layer, [1, batch, cells] each.
@@ -84,7 +84,7 @@ def contents(description: Description, encoder: Graph, decoder: Graph) -> dict[s
     facts = description.facts
     source, target = (vocabulary_path(Path(), each).name for each in facts.languages)
     return {
-        "format": FORMAT,
+        "format": EXPORT_FORMAT,
         "shape": description.shape.as_json(),
         "facts": facts.entries(facts.format),
         "reverse_source": facts.reverse_source,
@@ -103,7 +103,7 @@ def contents(description: Description, encoder: Graph, decoder: Graph) -> dict[s
 
 
 def interface(graph: Graph) -> dict[str, Any]:
-    def told(values: list[Value]) -> list[dict[str, Any]]:
+    def told(values: list[GraphValue]) -> list[dict[str, Any]]:
         return [value._asdict() for value in values]
 
     return {

@@ -48,7 +48,7 @@ def onnx_cell(cell: Cell) -> OnnxCell:
             assert_never(cell)
 
 
-class Value(NamedTuple):
+class GraphValue(NamedTuple):
     """What goes into a graph or comes out; sizes that are names are known when it runs."""
 
     name: str
@@ -69,20 +69,20 @@ class Graph:
     """
 
     name: str
-    inputs: list[Value] = field(default_factory=list)
-    outputs: list[Value] = field(default_factory=list)
+    inputs: list[GraphValue] = field(default_factory=list)
+    outputs: list[GraphValue] = field(default_factory=list)
     weights: dict[str, Tensor] = field(default_factory=dict)
     nodes: list[tuple[str, list[str], list[str], dict[str, Any]]] = field(default_factory=list)
 
     def input(self, name: str, type: str, shape: list[int | str]) -> str:
         """Something to read."""
-        self.inputs.append(Value(name, type, shape))
+        self.inputs.append(GraphValue(name, type, shape))
         return name
 
     def output(self, name: str, value: str, shape: list[int | str]) -> None:
         """Give ``value``, of 32-bit numbers, the name ``name`` outside."""
         self.nodes.append(("Identity", [value], [name], {}))
-        self.outputs.append(Value(name, "float", shape))
+        self.outputs.append(GraphValue(name, "float", shape))
 
     def weight(self, name: str, values: Tensor) -> str:
         """Constants of the model."""

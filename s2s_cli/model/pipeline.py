@@ -1,7 +1,7 @@
 """One model over several devices: a pipeline of layers, and an output layer in slices (§3.5).
 
-Each layer hands its hidden states on as soon as it has read a stretch of time steps, so that a
-layer works on one stretch while the layer above works on the one before. Work on a GPU is only
+Each layer hands its hidden states on as soon as it has read a chunk of time steps, so that a
+layer works on one chunk while the layer above works on the one before. Work on a GPU is only
 begun here, not waited for; on the way back, torch has a thread for each GPU, and takes last what
 came first.
 """
@@ -19,11 +19,11 @@ from s2s_cli.model.lstm import Lstm
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.sequences import EndedStates, States
-from s2s_cli.model.slices import SlicedSoftmax
+from s2s_cli.model.vocab_parallel import VocabParallelSoftmax
 
 # Time steps handed on together: few, so that the layers above begin soon, yet enough to be worth
 # the beginning of a product.
-STRETCH = 4
+TIME_CHUNK = 4
 
 NOT_SPREAD = (
     "the paper's model alone is spread over several devices; with options beyond it, "
@@ -48,7 +48,7 @@ class SpreadSeq2Seq(nn.Module):
             for lstm in (model.encoder, model.decoder)
         )
         self.devices = [placement.devices[place] for place in placement.layers]
-        self.softmax = SlicedSoftmax(model.softmax, placement)
+        self.softmax = VocabParallelSoftmax(model.softmax, placement)
         self.dropout = model.dropout
 
     def tables(self) -> list[Tensor]:
@@ -75,14 +75,14 @@ class SpreadSeq2Seq(nn.Module):
         order = source.unsorted_indices[target_input.sorted_indices]
         # Sent before there is any work: a copy waits for what its source and its target do.
         orders = [order.to(device, non_blocking=True) for device in self.devices]
-        encoder = [Reading(layer) for layer in lstms(self.encoder)]
-        for stretch in stretches(source):
-            self.read(encoder, self.source_embedding, stretch)
+        encoder = [StageState(layer) for layer in lstms(self.encoder)]
+        for chunk in time_chunks(source):
+            self.read(encoder, self.source_embedding, chunk)
         states = [layer.last(order) for layer, order in zip(encoder, orders, strict=True)]
-        decoder = [Reading(*each) for each in zip(lstms(self.decoder), states, strict=True)]
+        decoder = [StageState(*each) for each in zip(lstms(self.decoder), states, strict=True)]
         loss = self.softmax.loss(words)
-        for stretch in stretches(target_input):
-            loss.add(self.dropout(self.read(decoder, self.target_embedding, stretch)))
+        for chunk in time_chunks(target_input):
+            loss.add(self.dropout(self.read(decoder, self.target_embedding, chunk)))
         return loss.total
 
     def between(self, rows: Tensor) -> Tensor:
@@ -90,9 +90,9 @@ class SpreadSeq2Seq(nn.Module):
         return F.dropout(rows, self.dropout.p, self.training)
 
     def read(
-        self, layers: Sequence["Reading"], table: nn.Embedding, words: PackedSequence
+        self, layers: Sequence["StageState"], table: nn.Embedding, words: PackedSequence
     ) -> Tensor:
-        """Let all layers read a stretch of words; the top layer's hidden states, [rows, cells]."""
+        """Let all layers read a chunk of words; the top layer's hidden states, [rows, cells]."""
         if self.training and self.dropout.p > 0:  # each occurrence of a word is another vector
             rows = layers[0].read(self.dropout(table(words.data)), words.batch_sizes)
         else:
@@ -120,8 +120,8 @@ def spread(model: Seq2Seq, devices: tuple[torch.device, ...]) -> Model:
     return SpreadSeq2Seq(model, Placement.of(model.shape, devices))
 
 
-class Reading:
-    """A layer that reads sentences, stretch by stretch; the shortest end first."""
+class StageState:
+    """A layer that reads sentences, chunk by chunk; the shortest end first."""
 
     def __init__(self, layer: Lstm, states: States | None = None) -> None:
         """Start from ``states``, [1, batch, cells] each; from zeros if None."""
@@ -142,7 +142,7 @@ class Reading:
         return output.data
 
     def going_on(self, sizes: Tensor) -> States | None:
-        """The states of the sentences that the next stretch belongs to."""
+        """The states of the sentences that the next chunk belongs to."""
         return self.states and self.ended.drop(self.states, int(sizes[0]))
 
     def last(self, order: Tensor) -> States:
@@ -151,9 +151,9 @@ class Reading:
         return tuple(each.index_select(1, order) for each in self.ended.put_back(self.states))
 
 
-def stretches(words: PackedSequence) -> Iterator[PackedSequence]:
-    """Cut packed sentences after every `STRETCH` time steps."""
-    sizes = words.batch_sizes.split(STRETCH)
+def time_chunks(words: PackedSequence) -> Iterator[PackedSequence]:
+    """Cut packed sentences after every `TIME_CHUNK` time steps."""
+    sizes = words.batch_sizes.split(TIME_CHUNK)
     for rows, steps in zip(
         words.data.split([int(each.sum()) for each in sizes]), sizes, strict=True
     ):

@@ -8,11 +8,11 @@ from torch import Tensor
 from s2s_cli.model.config import Precision
 
 
-def product_dtype(precision: Precision) -> torch.dtype:
-    """The type of the numbers that matrix products read."""
+def product_dtype(precision: Precision, full: torch.dtype = torch.float32) -> torch.dtype:
+    """The type of products; ``full`` is that of the weights."""
     match precision:
         case "fp32":
-            return torch.float32
+            return full
         case "bf16":
             return torch.bfloat16
         case _:

@@ -59,7 +59,7 @@ class PrepackedLinear:
     def exponentials(self, rows: Tensor, offset: float) -> Tensor:
         """exp(``rows`` · weightᵀ + bias - ``offset``), [rows, n], where these are small.
 
-        Only where `squashes`, and with a bias. The product squashes its results while they are in
+        Only where `fuses_exp`, and with a bias. The product fuses_exp its results while they are in
         registers, which costs next to nothing, by σ(z) = exp(z) / (1 + exp(z)). Where the sum of
         a row is `reliable`, that is the exponential. Below exp(-86) it is 0. In bf16 exponentials
         are rounded, which is less harm than rounding logits.
@@ -93,7 +93,7 @@ def packs(dtype: torch.dtype, device_type: str) -> bool:
 
 
 @cache
-def squashes(dtype: torch.dtype, device_type: str) -> bool:
+def fuses_exp(dtype: torch.dtype, device_type: str) -> bool:
     """Whether the product of packed weights can squash its results, and does so exactly: tried."""
     if not packs(dtype, device_type):
         return False

@@ -12,7 +12,7 @@ from s2s_cli.data.batches import Batch, make_batch
 from s2s_cli.data.corpus import Side, Split
 from s2s_cli.model.config import Precision, Shape
 from s2s_cli.model.lstm import Lstm
-from s2s_cli.model.pipeline import STRETCH
+from s2s_cli.model.pipeline import TIME_CHUNK
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.precision import autocast
 from s2s_cli.model.seq2seq import Seq2Seq
@@ -171,7 +171,7 @@ def issue_seconds(run: Callable[[], Tensor], device: torch.device) -> float:
 
 
 def measure_costs(
-    meter: Meter, placement: Placement, model: Seq2Seq, batch: BatchShape, stretch: int = STRETCH
+    meter: Meter, placement: Placement, model: Seq2Seq, batch: BatchShape, stretch: int = TIME_CHUNK
 ) -> Costs:
     """The costs of a placement's tasks, as if all its devices were the meter's.
 

@@ -6,7 +6,7 @@ the next. The places of the output layer take a stretch each time the top layer 
 
 from dataclasses import dataclass
 
-from s2s_cli.model.pipeline import STRETCH
+from s2s_cli.model.pipeline import TIME_CHUNK
 from s2s_cli.model.placement import Placement
 from s2s_cli.planning.simulation import Cost, UpdateTask
 from s2s_cli.training.memory import BYTES
@@ -72,7 +72,7 @@ def update_tasks(
     batch: BatchShape,
     costs: Costs,
     *,
-    stretch: int = STRETCH,
+    stretch: int = TIME_CHUNK,
     weights_last: bool | None = None,
     low_bytes: int = BYTES,
 ) -> list[UpdateTask]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from s2s_cli.model.pipeline import STRETCH
+from s2s_cli.model.pipeline import TIME_CHUNK
 from s2s_cli.planning.plan import DataPlan, Measured, ModelPlan, Speed
 from s2s_cli.planning.tasks import BatchShape
 from s2s_cli.training.report import gibibytes
@@ -43,7 +43,7 @@ def model_lines(plan: ModelPlan) -> list[str]:
             for number, device in enumerate(plan.unused, len(plan.places))
         ),
         f"moved between devices an update: {mebibytes(sum(plan.moved_bytes.values()))} ({kinds})",
-        f"an update: {batch_text(plan.batch)}, read in stretches of {STRETCH} words",
+        f"an update: {batch_text(plan.batch)}, read in stretches of {TIME_CHUNK} words",
         f"predicted: {speed_text(plan.predicted)}, the devices busy {busy:.0%} of the time",
         f"one device: {speed_text(plan.one_device)}, {gibibytes(plan.one_device_bytes)}; "
         f"predicted speed-up {plan.speed_up:.2f} (over one device that reads in stretches, too: "

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from s2s_cli.errors import UserError
 from s2s_cli.files import read_lines
+from s2s_cli.inference.codec import TextCodec
 from s2s_cli.inference.scorer import Scorer
-from s2s_cli.inference.sentences import Sentences
 from s2s_cli.model.directory import Description
 from s2s_cli.rescoring.prefix_tree import HypothesisList, score_lists
 
@@ -40,7 +40,7 @@ def reference_perplexity(
     Raises:
         UserError: unequal line counts; nothing to score.
     """
-    sentences = Sentences(description, tokenised=tokenised)
+    sentences = TextCodec(description, tokenised=tokenised)
     sources, references = list(read_lines(source)), list(read_lines(reference))
     if len(sources) != len(references):
         raise UserError(

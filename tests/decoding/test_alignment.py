@@ -13,10 +13,10 @@ from s2s_cli.decoding import alignment
 from s2s_cli.decoding.alignment import Aligner, alignments, groups, links
 from s2s_cli.decoding.beam import Hypothesis
 from s2s_cli.errors import UserError
+from s2s_cli.inference.codec import TextCodec
 from s2s_cli.inference.ensemble import Ensemble
 from s2s_cli.inference.replicas import LoadedModel
 from s2s_cli.inference.scorer import ModelScorer
-from s2s_cli.inference.sentences import Sentences
 from s2s_cli.model.attention import SourceWords
 from s2s_cli.model.config import Shape
 from s2s_cli.model.directory import Description
@@ -127,7 +127,7 @@ def test_unknown_words_become_the_words_that_were_looked_at(
 ) -> None:
     facts = Facts("en", "fr", tokenised=True, reverse_source=False, tokeniser="none")
     vocabularies = Vocabulary(["the"], [1]), Vocabulary(["le", "UNK"], [1, 1])
-    sentences = Sentences(Description(Shape(3, 4, 1, 1, 1), facts, *vocabularies), tokenised=True)
+    sentences = TextCodec(Description(Shape(3, 4, 1, 1, 1), facts, *vocabularies), tokenised=True)
     lines = [sentences.source_words(line) for line in ("the Zoë  naps", "", "the")]
     loaded = LoadedModel(ModelScorer(model("dot")), sentences)
     found = [[hypothesis(UNK, 3, UNK), hypothesis(2)], [], [hypothesis(UNK)]]
@@ -157,7 +157,7 @@ def test_unknown_words_become_the_words_that_were_looked_at(
     assert words(Aligner())[0] == [("UNK_ UNK UNK_", []), ("le", [])]
 
 
-def in_pieces(kind: SubwordKind, counts: Counter[str], size: int, target: list[str]) -> Sentences:
+def in_pieces(kind: SubwordKind, counts: Counter[str], size: int, target: list[str]) -> TextCodec:
     """Of a model whose text has pieces of ``kind``, for ``bpe`` learned from ``counts``."""
     models = (learn_pieces("bpe", counts, size, 1.0, "en"),) * 2 if kind == "bpe" else ()
     subwords = Subwords(kind, tuple(map(model_file, models)))
@@ -166,7 +166,7 @@ def in_pieces(kind: SubwordKind, counts: Counter[str], size: int, target: list[s
     )
     vocabularies = Vocabulary(["the"], [1]), Vocabulary(target, [1, 1])
     description = Description(Shape(3, 4, 1, 1, 1), facts, *vocabularies, models)
-    return Sentences(description, tokenised=True)
+    return TextCodec(description, tokenised=True)
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from variants import log_prob, log_probs
 
 from s2s_cli.decoding.beam import Hypothesis, search
 from s2s_cli.decoding.config import BeamConfig
-from s2s_cli.inference.blocks import SIZES
-from s2s_cli.inference.distribution import OfLogits, Softmax
+from s2s_cli.inference.blocks import BLOCK_SIZES
+from s2s_cli.inference.distribution import LogitsSoftmax, Softmax
 from s2s_cli.inference.ensemble import Ensemble
 from s2s_cli.inference.scorer import ModelScorer
 from s2s_cli.model.config import Precision, Shape
@@ -111,7 +111,7 @@ class Script:
         [prefix] = state[block]
         for token, probability in self.script[prefix[1:]].items():
             log_probs[0, token] = math.log(probability)
-        yield OfLogits(log_probs)
+        yield LogitsSoftmax(log_probs)
 
     def select(self, state: list[tuple[int, ...]], rows: Tensor) -> list[tuple[int, ...]]:
         return [state[row] for row in rows.tolist()]
@@ -247,7 +247,7 @@ def test_the_distribution_of_all_rows_never_exists(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(PrepackedLinear, name, counted(getattr(PrepackedLinear, name), rows))
     with Largest() as seen:
         search(scorer, sources, BeamConfig(beam, nbest=8, max_length=steps))
-    assert seen.elements <= SIZES[0] * 2016  # whole groups of words
+    assert seen.elements <= BLOCK_SIZES[0] * 2016  # whole groups of words
     # A step from each sentence's start, then the beam's; the last one can only end.
     live = sentences * (1 + steps * beam)
     assert rows[2016] <= live

@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from s2s_cli.inference.blocks import BLOCK_ELEMENTS, FULL_ENOUGH, SIZES, SMALL, Product, blocks
+from s2s_cli.inference.blocks import (
+    BLOCK_SIZES,
+    FULL_ENOUGH,
+    PRODUCT_ELEMENTS,
+    SMALL,
+    Product,
+    blocks,
+)
 
 
 def product(dtype: torch.dtype = torch.float32) -> Product:
@@ -18,7 +25,7 @@ def test_blocks_cover_every_row_once_and_are_of_few_sizes(
     rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     of_rows = product()
-    assert [of_rows.suits(size) for size in SIZES]  # tried here, not below
+    assert [of_rows.is_bit_exact(size) for size in BLOCK_SIZES]  # tried here, not below
     cut = blocks(rows, of_rows)
     assert [row for block in cut for row in range(rows)[block]] == list(range(rows))
     computed: list[int] = []
@@ -31,7 +38,7 @@ def test_blocks_cover_every_row_once_and_are_of_few_sizes(
     monkeypatch.setattr(of_rows, "packed", counting)
     for block in cut:
         of_rows(torch.zeros(rows, 33)[block])
-    assert set(computed) <= set(SIZES)
+    assert set(computed) <= set(BLOCK_SIZES)
     assert sum(computed) <= max(rows + SMALL, rows / FULL_ENOUGH)
 
 
@@ -67,4 +74,4 @@ def test_where_large_blocks_give_other_bits_all_are_small(monkeypatch: pytest.Mo
 def test_a_block_of_a_large_vocabulary_stays_small() -> None:
     wide = Product(torch.zeros(80_000, 2))
     cut = blocks(1000, wide)
-    assert SMALL < max(block.stop - block.start for block in cut) <= BLOCK_ELEMENTS // wide.size
+    assert SMALL < max(block.stop - block.start for block in cut) <= PRODUCT_ELEMENTS // wide.size

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from s2s_cli.inference.distribution import RULED_OUT, Distribution, OfLogits, top
+from s2s_cli.inference.distribution import MASKED, Distribution, LogitsSoftmax, top
 
 
 def drawn(kind: str, vocabulary: int, dtype: torch.dtype) -> Tensor:
@@ -15,7 +15,7 @@ def drawn(kind: str, vocabulary: int, dtype: torch.dtype) -> Tensor:
         case "few values":  # full of ties, within groups and between them
             return torch.randint(0, 6, (40, vocabulary), generator=generator).to(dtype) / 8
         case "ruled out":
-            values = torch.full((40, vocabulary), RULED_OUT, dtype=dtype)
+            values = torch.full((40, vocabulary), MASKED, dtype=dtype)
             values[:, [7, 500, 900]] = 1.0
             return values
         case _:
@@ -43,7 +43,7 @@ def test_log_probabilities_are_those_of_the_softmax(members: int) -> None:
     logits = [torch.randn(9, 50, generator=generator).double() * 4 for _ in range(members)]
     probabilities = torch.stack([each.softmax(1) for each in logits])
     rows, words = torch.arange(9)[:, None], torch.arange(50)
-    got = Distribution([OfLogits(each) for each in logits]).log_probs(rows, words)
+    got = Distribution([LogitsSoftmax(each) for each in logits]).log_probs(rows, words)
     torch.testing.assert_close(got[..., 0], probabilities.mean(0).log())
     torch.testing.assert_close(got[..., 1:].movedim(2, 0), probabilities.log())
 
@@ -52,7 +52,7 @@ def test_the_ranking_is_that_of_the_mean_probability() -> None:
     generator = torch.Generator().manual_seed(5)
     logits = [torch.randn(9, 50, generator=generator) * 4 for _ in range(3)]
     mean = torch.stack([each.double().softmax(1) for each in logits]).mean(0)
-    following = Distribution([OfLogits(each) for each in logits])
+    following = Distribution([LogitsSoftmax(each) for each in logits])
     assert torch.equal(following.ranking().argsort(1), mean.argsort(1))
 
 
@@ -60,7 +60,7 @@ def test_the_improbable_keeps_its_logarithm() -> None:
     """Below what a probability in fp32 can be; -inf stays that, for all members or for some."""
     one = torch.tensor([[0.0, -300.0, -500.0, -math.inf]])
     other = torch.tensor([[0.0, -300.0, -math.inf, -math.inf]])
-    got = Distribution([OfLogits(one), OfLogits(other)]).log_probs(
+    got = Distribution([LogitsSoftmax(one), LogitsSoftmax(other)]).log_probs(
         torch.zeros(4, dtype=torch.long), torch.arange(4)
     )
     assert got[:, 0].tolist() == [0.0, -300.0, -500.0 - math.log(2), -math.inf]

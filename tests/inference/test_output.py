@@ -6,8 +6,8 @@ from torch import Tensor
 
 from s2s_cli.inference.blocks import blocks
 from s2s_cli.inference.distribution import Distribution
-from s2s_cli.inference.output import OfPowers, OutputLayer
-from s2s_cli.model.prepacked import squashes
+from s2s_cli.inference.output import FusedExpSoftmax, OutputLayer
+from s2s_cli.model.prepacked import fuses_exp
 
 CELLS, WORDS = 24, 75
 # Exponentials where this processor can, logits on all.
@@ -15,7 +15,7 @@ WAYS = [
     (way, dtype)
     for way in ("logits", "exponentials")
     for dtype in (torch.float32, torch.bfloat16)
-    if way == "logits" or squashes(dtype, "cpu")
+    if way == "logits" or fuses_exp(dtype, "cpu")
 ]
 BOTH_WAYS = pytest.mark.parametrize(("way", "dtype"), WAYS)
 
@@ -43,7 +43,7 @@ class Case:
         self.hidden[[4, 5]] *= torch.tensor([[60.0], [-60.0]], dtype=dtype)
         self.layer = OutputLayer(weight, bias, dtype)
         if way == "exponentials":
-            self.layer.take_exponentials(weight, bias, self.hidden[:4])
+            self.layer.fuse_exp(weight, bias, self.hidden[:4])
         self.usual = torch.tensor([row for row in range(rows) if row not in (4, 5)])
         logits = self.hidden.double() @ weight.to(dtype).double().T + bias.double()
         self.expected = logits.log_softmax(1)
@@ -64,8 +64,8 @@ def test_log_probabilities_are_exact_for_likely_lost_and_extreme_words(
 ) -> None:
     case = Case(way, dtype)
     following = case.layer.softmax(case.hidden)
-    assert isinstance(following, OfPowers) == (way == "exponentials")
-    if isinstance(following, OfPowers):
+    assert isinstance(following, FusedExpSoftmax) == (way == "exponentials")
+    if isinstance(following, FusedExpSoftmax):
         assert (following.powers[:, 7] == 0).all()  # lost, and found again
     got, expected = case.log_probs(case.hidden), case.expected
     atol, rtol = near(way, dtype)

@@ -12,16 +12,16 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from s2s_cli.model import lstm, slices, softmax
+from s2s_cli.model import lstm, softmax, vocab_parallel
 from s2s_cli.model.config import Shape
-from s2s_cli.model.pipeline import STRETCH, SpreadSeq2Seq, spread
+from s2s_cli.model.pipeline import TIME_CHUNK, SpreadSeq2Seq, spread
 from s2s_cli.model.seq2seq import Seq2Seq
 
 CPU = torch.device("cpu")
 SHAPE = Shape(19, 23, layers=3, hidden_size=6, embedding_size=5)
 
 
-def batch(sentences: int = 7, longest: int = 3 * STRETCH - 1, seed: int = 3) -> tuple[Any, ...]:
+def batch(sentences: int = 7, longest: int = 3 * TIME_CHUNK - 1, seed: int = 3) -> tuple[Any, ...]:
     """Sources and targets of lengths 1 to ``longest``, in no order."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -140,9 +140,9 @@ def test_logits_far_apart_between_slices_do_not_overflow() -> None:
     assert all(torch.isfinite(g).all() for g in joined_gradients(several).values())
 
 
-def test_blocks_of_a_stretch_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_of_a_time_chunk_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     one, several = models(5, torch.float64)
-    monkeypatch.setattr(slices, "block_rows", lambda vocabulary: 5)
+    monkeypatch.setattr(vocab_parallel, "block_rows", lambda vocabulary: 5)
     inputs = batch()
     for loss in (one(*inputs), several(*inputs)):
         loss.backward()
@@ -189,14 +189,18 @@ def test_no_tensor_has_a_row_or_column_for_every_target_word() -> None:
 
 @contextmanager
 def recorded(monkeypatch: pytest.MonkeyPatch, model: SpreadSeq2Seq) -> Iterator[list[str]]:
-    """Which layer, or the softmax, began a stretch, in order: ``encoder 0 forward``, ..."""
+    """Which layer, or the softmax, began a chunk, in order: ``encoder 0 forward``, ..."""
     names = {
         layer.weight_ih_l0.data_ptr(): f"{side} {number}"
         for side in ("encoder", "decoder")
         for number, layer in enumerate(getattr(model, side))
     }
     log: list[str] = []
-    forward, backward, loss = lstm._Layer.forward, lstm._Layer.backward, slices._Loss.forward
+    forward, backward, loss = (
+        lstm._Layer.forward,
+        lstm._Layer.backward,
+        vocab_parallel._Loss.forward,
+    )
 
     def note_forward(ctx: Any, *arguments: Any) -> Any:
         log.append(f"{names[arguments[3].data_ptr()]} forward")
@@ -213,12 +217,12 @@ def recorded(monkeypatch: pytest.MonkeyPatch, model: SpreadSeq2Seq) -> Iterator[
     with monkeypatch.context() as patch:
         patch.setattr(lstm._Layer, "forward", staticmethod(note_forward))
         patch.setattr(lstm._Layer, "backward", staticmethod(note_backward))
-        patch.setattr(slices._Loss, "forward", staticmethod(note_loss))
+        patch.setattr(vocab_parallel._Loss, "forward", staticmethod(note_loss))
         yield log
 
 
-def stretches_of(log: list[str], side: str, way: str) -> list[tuple[int, int]]:
-    """(layer, stretch) of each task of one side and direction, as they were issued."""
+def chunks_of(log: list[str], side: str, way: str) -> list[tuple[int, int]]:
+    """(layer, chunk) of each task of one side and direction, as they were issued."""
     begun = dict.fromkeys(range(SHAPE.layers), 0)
     found = []
     for line in log:
@@ -233,35 +237,35 @@ def clocks(tasks: list[tuple[int, int]], order: list[int]) -> dict[tuple[int, in
     """When each task begins on devices with a clock each, where every task takes one tick.
 
     A device works off its tasks as they were issued; layer ``order[n]`` needs what the layer
-    ``order[n - 1]`` made of the same stretch.
+    ``order[n - 1]`` made of the same chunk.
     """
     device_free = dict.fromkeys(order, 0)
     begins: dict[tuple[int, int], int] = {}
-    for layer, stretch in tasks:
+    for layer, chunk in tasks:
         place = order.index(layer)
-        ready = begins[order[place - 1], stretch] + 1 if place else 0
-        begins[layer, stretch] = max(ready, device_free[layer])
-        device_free[layer] = begins[layer, stretch] + 1
+        ready = begins[order[place - 1], chunk] + 1 if place else 0
+        begins[layer, chunk] = max(ready, device_free[layer])
+        device_free[layer] = begins[layer, chunk] + 1
     return begins
 
 
 @pytest.mark.parametrize("way", ["forward", "backward"])
 @pytest.mark.parametrize("side", ["encoder", "decoder"])
 def test_layers_overlap(monkeypatch: pytest.MonkeyPatch, side: str, way: str) -> None:
-    """A layer begins a stretch while the one before is at the next: a pipeline without a gap."""
+    """A layer begins a chunk while the one before is at the next: a pipeline without a gap."""
     _, several = models(6, torch.float32)
     with recorded(monkeypatch, several) as log:
         several(*batch()).backward()
     layers = list(range(SHAPE.layers))
     order = layers if way == "forward" else layers[::-1]
-    begins = clocks(stretches_of(log, side, way), order)
+    begins = clocks(chunks_of(log, side, way), order)
     assert len(begins) == 3 * SHAPE.layers
     for earlier, later in pairwise(order):
         assert begins[later, 0] < begins[earlier, 2]
     assert max(begins.values()) + 1 == 3 + SHAPE.layers - 1
 
 
-def test_the_softmax_begins_with_the_first_stretch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_softmax_begins_with_the_first_time_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     _, several = models(6, torch.float32)
     with recorded(monkeypatch, several) as log:
         several(*batch()).backward()
@@ -271,7 +275,7 @@ def test_the_softmax_begins_with_the_first_stretch(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_sum_of_slices_is_the_plain_loss() -> None:
-    """`SlicedLoss` against `negative_log_likelihood`, rows in three stretches."""
+    """`VocabParallelLoss` against `negative_log_likelihood`, rows in three time_chunks."""
     one, several = models(5, torch.float64)
     hidden = torch.randn(11, SHAPE.hidden_size, dtype=torch.float64, requires_grad=True)
     words = torch.randint(SHAPE.target_vocabulary, (11,))

@@ -46,7 +46,7 @@ def exact(dtype: torch.dtype) -> torch.dtype:
 SQUASHED = [
     (dtype, near)
     for dtype, near in ((torch.float32, 1e-5), (torch.bfloat16, 8e-3))
-    if prepacked.squashes(dtype, "cpu")  # on other processors nobody asks for exponentials
+    if prepacked.fuses_exp(dtype, "cpu")  # on other processors nobody asks for exponentials
 ]
 
 

@@ -22,8 +22,8 @@ UNRELEASED = "Unreleased"
 NEWEST_FORMATS = {
     "data": facts.FACTS_FORMAT,
     "model": facts.FACTS_FORMAT,
-    "weights": directory.FORMAT,
-    "export": onnx_export.FORMAT,
+    "weights": directory.WEIGHTS_FORMAT,
+    "export": onnx_export.EXPORT_FORMAT,
 }
 
 

@@ -19,7 +19,7 @@ from s2s_cli.model.prepacked import PrepackedLinear
 from s2s_cli.model.softmax import add_product, block_rows
 
 
-class SlicedSoftmax(nn.Module):
+class VocabParallelSoftmax(nn.Module):
     """Weights and biases of the output layer, each device's apart."""
 
     def __init__(self, whole: nn.Linear, placement: Placement) -> None:
@@ -37,19 +37,19 @@ class SlicedSoftmax(nn.Module):
         """The parameters of the whole layer by the names they have in a `Seq2Seq`."""
         return {"softmax.weight": [*self.weights], "softmax.bias": [*self.biases]}
 
-    def loss(self, words: Tensor) -> "SlicedLoss":
+    def loss(self, words: Tensor) -> "VocabParallelLoss":
         """The loss of a batch in which ``words``, [rows] ids, are to be predicted."""
-        return SlicedLoss(self, words)
+        return VocabParallelLoss(self, words)
 
 
-class SlicedLoss:
-    """Sum of -log softmax at the words of a batch, whose hidden states come stretch by stretch.
+class VocabParallelLoss:
+    """Sum of -log softmax at the words of a batch, whose hidden states come chunk by chunk.
 
     Attributes:
         total: the sum so far, a scalar on the first slice's device.
     """
 
-    def __init__(self, layer: SlicedSoftmax, words: Tensor) -> None:
+    def __init__(self, layer: VocabParallelSoftmax, words: Tensor) -> None:
         self.done = 0
         parameters = [*layer.weights, *layer.biases]
         device = parameters[0].device
@@ -57,7 +57,7 @@ class SlicedLoss:
         wanted, keep = torch.is_grad_enabled(), layer.keeps
         with torch.autocast(device.type, enabled=False):  # the types are chosen by hand
             self.slices = [
-                Slice(start, weight.detach(), bias.detach(), low, wanted=wanted, keep=keep)
+                VocabShard(start, weight.detach(), bias.detach(), low, wanted=wanted, keep=keep)
                 for start, weight, bias in zip(
                     layer.starts, layer.weights, layer.biases, strict=True
                 )
@@ -76,7 +76,7 @@ class SlicedLoss:
             self.total = self.total + _Loss.apply(rows, self.weights, self.slices, words)  # type: ignore[no-untyped-call]
 
 
-class Slice:
+class VocabShard:
     """One device's rows of the output layer while a batch lasts, and their gradient so far.
 
     What the layers below wait for is computed first. The gradient of the weights has time until
@@ -147,10 +147,10 @@ class Slice:
 
 
 class _Weights(torch.autograd.Function):
-    """Stands for all weights until every stretch has gone back and added to their gradient."""
+    """Stands for all weights until every chunk has gone back and added to their gradient."""
 
     @staticmethod
-    def forward(ctx: Any, slices: list[Slice], *parameters: Tensor) -> Tensor:
+    def forward(ctx: Any, slices: list[VocabShard], *parameters: Tensor) -> Tensor:
         ctx.slices = slices
         return parameters[0].new_zeros(())
 
@@ -162,11 +162,11 @@ class _Weights(torch.autograd.Function):
 
 
 class _Loss(torch.autograd.Function):
-    """Loss and gradient of a stretch in one pass, blocks of rows at a time."""
+    """Loss and gradient of a chunk in one pass, blocks of rows at a time."""
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weights: Tensor, slices: list[Slice], words: list[Tensor]
+        ctx: Any, hidden: Tensor, weights: Tensor, slices: list[VocabShard], words: list[Tensor]
     ) -> Tensor:
         rows = min(block_rows(each.size) for each in slices)
         total = weights.new_zeros((), dtype=slices[0].exact)
@@ -193,7 +193,7 @@ class _Loss(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, scale: Tensor) -> tuple[Tensor | None, ...]:
         for each in ctx.slices:
-            each.scale = scale  # one for all stretches: they are summed
+            each.scale = scale  # one for all time chunks: they are summed
         # Fetched here and not before: the top layer would have waited for them to read on.
         shares = [on(ctx.device, torch.cat(each)).to(scale.dtype) for each in ctx.shares]
         of_hidden = reduce(torch.add, shares).mul_(on(ctx.device, scale)).to(ctx.dtype)

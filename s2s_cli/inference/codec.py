@@ -15,7 +15,7 @@ LONGEST_TEXT = 1 << 16
 LONGEST_LINE = 4 * LONGEST_TEXT
 
 
-class Sentences:
+class TextCodec:
     """Reads and writes text as the model's own training text was read.
 
     Attributes:
@@ -54,7 +54,7 @@ class Sentences:
         return self._target.tokenise(line)
 
     def target_ids(self, words: Sequence[str]) -> list[int]:
-        """Ids of `target_words`, or of a hypothesis as a list has it (`listed`)."""
+        """Ids of `target_words`, or of a hypothesis as a list has it (`nbest_tokens`)."""
         return self.description.target_vocabulary.encode(self.target_pieces.split(words))
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
@@ -65,7 +65,7 @@ class Sentences:
         """The target words that `pieces` make."""
         return self.target_pieces.join(pieces)
 
-    def listed(self, pieces: Sequence[str]) -> list[str]:
+    def nbest_tokens(self, pieces: Sequence[str]) -> list[str]:
         """What stands for `pieces` in an n-best list, so that it can be read back.
 
         Words; but pieces where text comes in pieces, for nothing here could split words.
@@ -75,7 +75,7 @@ class Sentences:
     def pairs(
         self, source: Sequence[str], target: Sequence[str], links: Sequence[int]
     ) -> list[tuple[int, int]]:
-        """Places of source and target words that belong together, as `listed` has the latter.
+        """Places of source and target words that belong together, as `nbest_tokens` has the latter.
 
         Args:
             source: `source_words`.
@@ -90,9 +90,9 @@ class Sentences:
             pairs = (pair for pair in pairs if pair[1] < count)
         return sorted(set(pairs), key=lambda pair: (pair[1], pair[0]))
 
-    def joined(self, listed: Sequence[str]) -> list[str]:
-        """The words of a text or hypothesis that is as `target_words` or `listed` give it."""
-        return self.target_pieces.join(listed) if self.given_pieces else list(listed)
+    def joined(self, nbest_tokens: Sequence[str]) -> list[str]:
+        """The words of a text or hypothesis that is as `target_words` or `nbest_tokens` give it."""
+        return self.target_pieces.join(nbest_tokens) if self.given_pieces else list(nbest_tokens)
 
     @property
     def given_pieces(self) -> bool:
@@ -103,6 +103,6 @@ class Sentences:
         """Target words as a line of running text, or of words where text is tokenised."""
         return self._target.detokenise(words)
 
-    def running_text(self, words: Sequence[str]) -> str:
+    def detokenised(self, words: Sequence[str]) -> str:
         """Target words as a line of running text, also where text is tokenised."""
         return self._running.detokenise(words)
