@@ -126,8 +126,7 @@ class Run:
             elif self.clock.updates == FEW_UPDATES:
                 say(f"at this speed, about {self.time_left()} to the end")
             better = schedule.is_validation_due(progress.updates) and self.validate()
-            is_first = not (self.trainer.directory / LAST).is_file()
-            if schedule.is_checkpoint_due(progress.updates, is_first=is_first):
+            if schedule.is_checkpoint_due(progress.updates, self.trainer.directory / LAST):
                 self.save()
             # Last: where there are best weights, there is a checkpoint to go on from.
             if better:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 from s2s_cli.training.config import TrainingConfig
 
@@ -56,11 +57,11 @@ class Schedule:
         """
         return is_validation(updates, self.config.validate_every, self.updates_per_epoch)
 
-    def is_checkpoint_due(self, updates: int, *, is_first: bool) -> bool:
-        """True where a checkpoint is to be written; ``is_first``: there is none yet."""
+    def is_checkpoint_due(self, updates: int, last: Path) -> bool:
+        """True where a checkpoint is to be written to ``last``."""
         if self.config.save_every:
             # Best weights are never there without a checkpoint from which the training can go on.
-            needed = is_first and self.is_validation_due(updates)
+            needed = self.is_validation_due(updates) and not last.is_file()
             return needed or updates % self.config.save_every == 0
         return updates % SAVE_EVERY == 0 or self.is_validation_due(updates)
 

@@ -1,9 +1,12 @@
 """The learning rate that §3.4 prescribes."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from s2s_cli.training.config import TrainingConfig
-from s2s_cli.training.schedule import learning_rate
+from s2s_cli.training.schedule import Schedule, learning_rate
 
 
 def rate_at(position: float) -> float:
@@ -43,3 +46,31 @@ def test_positions_are_not_a_rounding_short_of_a_boundary(updates_per_epoch: int
 
 def test_no_interval_no_halving() -> None:
     assert learning_rate(0.7, 100.0, 5.0, 0.0) == 0.7
+
+
+def test_checkpoints_follow_validations_or_the_interval_that_is_set(tmp_path: Path) -> None:
+    last = tmp_path / "last.pt"
+
+    def due(**settings: Any) -> list[int]:
+        schedule = Schedule(TrainingConfig(epochs=3, **settings), updates_per_epoch=10)
+        return [each for each in range(1, 31) if schedule.is_checkpoint_due(each, last)]
+
+    assert due() == [5, 10, 15, 20, 25, 30]
+    assert due(validate_every=12) == [12, 24, 30]  # at the end, too
+    # The first validation may find best weights, which are not to be alone.
+    assert due(save_every=8, validate_every=12) == [8, 12, 16, 24, 30]
+    last.touch()
+    assert due(save_every=8, validate_every=12) == [8, 16, 24]
+
+
+def test_a_run_is_as_long_as_its_epochs_or_as_it_is_told() -> None:
+    assert Schedule(TrainingConfig(epochs=2.5), 7).total_updates() == 18  # 17.5
+    assert Schedule(TrainingConfig(epochs=2.5, max_updates=9), 7).total_updates() == 9
+
+
+def test_a_validation_of_the_end_alone_does_not_last() -> None:
+    schedule = Schedule(TrainingConfig(epochs=2, validate_every=8), 10)
+    asked = [8, 9, 16, 20]
+    assert [schedule.is_validation_due(each) for each in asked] == [True, False, True, True]
+    assert [schedule.is_lasting_validation(each) for each in asked] == [True, False, True, False]
+    assert not Schedule(TrainingConfig(), 10, has_validation=False).is_validation_due(5)
