@@ -23,7 +23,7 @@ from s2s_cli.text.subwords import Splitter, SubwordKind, Subwords, make_splitter
 class TemporaryText:
     """Tokenised text of the splits that are to be split.
 
-    Used as ``with Waiting(directory) as waiting``; what waits goes at the end of the block.
+    Used as ``with TemporaryText(directory) as waiting``; it is removed at the end of the block.
     """
 
     def __init__(self, directory: Path) -> None:

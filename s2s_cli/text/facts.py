@@ -90,6 +90,7 @@ class Facts:
         return replace(facts, subwords=subwords)
 
 
+# Those of the first format: a field that is added later has a default, and needs a new format.
 PLAIN_ENTRIES = required_fields(Facts)
 
 
