@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from s2s_cli.inference.blocks import SMALL, Product, in_blocks
-from s2s_cli.inference.layers import exp_tanh
 from s2s_cli.model.attention import Attention
+from s2s_cli.model.cells import exp_tanh
+from s2s_cli.model.products import SMALL, Product, in_blocks
 
 
 class AttendedSource(NamedTuple):

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from s2s_cli.inference.attention import AttendedSource, HypothesisAttention
-from s2s_cli.inference.blocks import Product, in_blocks
 from s2s_cli.inference.layers import Layers
 from s2s_cli.model.config import Shape
+from s2s_cli.model.products import Product, in_blocks
 from s2s_cli.model.seq2seq import Seq2Seq
 
 

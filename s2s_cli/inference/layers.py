@@ -18,26 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from s2s_cli.errors import UserError
-from s2s_cli.inference.blocks import SMALL, Product, blocks
-from s2s_cli.model.cells import Activation, cell_step, step_weights
+from s2s_cli.model.cells import EXPONENTIALS, cell_step, step_weights
 from s2s_cli.model.config import Cell, cell_kind
+from s2s_cli.model.products import SMALL, Product, blocks
 from s2s_cli.model.sequences import States
 
 # What the products of words may take in memory.
 TABLE_BYTES = 1 << 28
-
-
-def sigmoid_of_negated(values: Tensor) -> Tensor:
-    """σ(x), given -x, which is overwritten."""
-    return values.exp_().add_(1).reciprocal_()
-
-
-def exp_tanh(values: Tensor) -> Tensor:
-    """tanh(x) of exponentials and arithmetic alone."""
-    return sigmoid_of_negated(values * -2).mul_(2).sub_(1)
-
-
-EXPONENTIALS = Activation(sigmoid_of_negated, -1.0)
 
 
 class Layers:

@@ -4,9 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from s2s_cli.inference.blocks import Exponentials, Product, blocks
 from s2s_cli.inference.distribution import GROUP, LogitsSoftmax, Softmax
-from s2s_cli.model.prepacked import MARGIN, reliable
+from s2s_cli.model.products import MARGIN, Exponentials, Product, blocks, reliable
 
 
 class OutputLayer:

@@ -11,15 +11,15 @@ from typing import Any, NamedTuple, Protocol, assert_never
 import torch
 from torch import Tensor
 
-from s2s_cli.inference.blocks import Product, blocks, in_blocks
 from s2s_cli.inference.context import ContextLayers, SourceContext
 from s2s_cli.inference.distribution import Softmax
 from s2s_cli.inference.encoder import SourceEncoder
-from s2s_cli.inference.layers import Layers, exp_tanh
+from s2s_cli.inference.layers import Layers
 from s2s_cli.inference.output import OutputLayer
+from s2s_cli.model.cells import exp_tanh
 from s2s_cli.model.config import Precision
 from s2s_cli.model.precision import product_dtype
-from s2s_cli.model.prepacked import fuses_exp
+from s2s_cli.model.products import Product, blocks, fuses_exp, in_blocks
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.sequences import States
 from s2s_cli.model.work import decoder_flops, encoder_flops, softmax_flops

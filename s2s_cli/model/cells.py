@@ -31,6 +31,20 @@ class Activation(NamedTuple):
 TORCH = Activation(torch.sigmoid, 1.0)
 
 
+def sigmoid_of_negated(values: Tensor) -> Tensor:
+    """σ(x), given -x, which is overwritten."""
+    return values.exp_().add_(1).reciprocal_()
+
+
+def exp_tanh(values: Tensor) -> Tensor:
+    """tanh(x) of exponentials and arithmetic alone."""
+    return sigmoid_of_negated(values * -2).mul_(2).sub_(1)
+
+
+# For inference: results do not depend on the place in a tensor.
+EXPONENTIALS = Activation(sigmoid_of_negated, -1.0)
+
+
 class StepWeights(NamedTuple):
     """Weights of one layer; their products, added up, are the sums that `cell_step` takes.
 

@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import PackedSequence
 
 from s2s_cli.model.precision import accumulation_dtype, autocast_dtype
-from s2s_cli.model.prepacked import PrepackedLinear
+from s2s_cli.model.products import PrepackedLinear
 from s2s_cli.model.sequences import EndedStates, States
 
 # Rows of a product over a whole batch, or over its distinct words, are filled up to a multiple of

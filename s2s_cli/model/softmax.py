@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from s2s_cli.model.precision import accumulation_dtype, autocast_dtype
-from s2s_cli.model.prepacked import PrepackedLinear
+from s2s_cli.model.products import PrepackedLinear
 
 # Elements of a block of logits (16 MiB in fp32), and the fewest rows for which the gradient of
 # the weights, as large as the weights, is worth visiting: 80 MB for the paper's 80,000 words.

@@ -15,7 +15,7 @@ from torch.nn import Parameter
 
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.precision import accumulation_dtype, autocast_dtype
-from s2s_cli.model.prepacked import PrepackedLinear
+from s2s_cli.model.products import PrepackedLinear
 from s2s_cli.model.softmax import add_product, block_rows
 
 

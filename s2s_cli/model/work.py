@@ -11,7 +11,7 @@ from torch import Tensor
 
 from s2s_cli.model.config import Precision, Shape, cell_kind
 from s2s_cli.model.precision import product_dtype
-from s2s_cli.model.prepacked import PrepackedLinear
+from s2s_cli.model.products import PrepackedLinear
 
 # Rows, outputs and inputs of the products that are tried: layers of the paper's and of a small
 # model, and a piece of a softmax.

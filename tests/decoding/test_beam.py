@@ -14,12 +14,11 @@ from variants import log_prob, log_probs
 
 from s2s_cli.decoding.beam import Hypothesis, search
 from s2s_cli.decoding.config import BeamConfig
-from s2s_cli.inference.blocks import BLOCK_SIZES
 from s2s_cli.inference.distribution import LogitsSoftmax, Softmax
 from s2s_cli.inference.ensemble import Ensemble
 from s2s_cli.inference.scorer import ModelScorer
 from s2s_cli.model.config import Precision, Shape
-from s2s_cli.model.prepacked import PrepackedLinear
+from s2s_cli.model.products import BLOCK_SIZES, PrepackedLinear
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.vocabulary import EOS, UNK
 

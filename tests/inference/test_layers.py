@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from s2s_cli.inference import layers as module
-from s2s_cli.inference.layers import EXPONENTIALS, Layers, WordTable
-from s2s_cli.model.cells import lstm_step
+from s2s_cli.inference.layers import Layers, WordTable
+from s2s_cli.model.cells import EXPONENTIALS, lstm_step
 from s2s_cli.model.sequences import States
 
 WORDS, SIZE, CELLS, LAYERS = 30, 12, 20, 3

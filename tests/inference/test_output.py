@@ -4,10 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from s2s_cli.inference.blocks import blocks
 from s2s_cli.inference.distribution import Distribution
 from s2s_cli.inference.output import FusedExpSoftmax, OutputLayer
-from s2s_cli.model.prepacked import fuses_exp
+from s2s_cli.model.products import blocks, fuses_exp
 
 CELLS, WORDS = 24, 75
 # Exponentials where this processor can, logits on all.

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
-from s2s_cli.model import prepacked
+from s2s_cli.model import products
 from s2s_cli.model.lstm import Lstm
 
 LENGTHS = {
@@ -63,7 +63,7 @@ def test_words_read_once_are_words_read_at_every_place(
     lengths: list[int], dtype: torch.dtype, packs: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not packs:
-        monkeypatch.setattr(prepacked, "packs", lambda *_: False)
+        monkeypatch.setattr(products, "packs", lambda *_: False)
     plain, own = both(2, dtype)
     table = nn.Embedding(6, 7).to(next(own.parameters()).dtype)
     words = pack_sequence([torch.randint(6, (n,)) for n in lengths], enforce_sorted=False)
@@ -106,13 +106,13 @@ def test_dropout_between_layers_is_for_training_alone() -> None:
 def test_each_distinct_word_meets_the_input_weights_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows of all products with weights, counted: forward, and what backward repeats a step."""
     rows: list[tuple[int, int]] = []
-    real = prepacked.PrepackedLinear.__call__
+    real = products.PrepackedLinear.__call__
 
-    def count(self: prepacked.PrepackedLinear, given: Tensor) -> Tensor:
+    def count(self: products.PrepackedLinear, given: Tensor) -> Tensor:
         rows.append((len(given), given.shape[1]))
         return real(self, given)
 
-    monkeypatch.setattr(prepacked.PrepackedLinear, "__call__", count)
+    monkeypatch.setattr(products.PrepackedLinear, "__call__", count)
     own = Lstm(64, 32, 2)
     words = pack_sequence(list(torch.arange(6).repeat(27)[:160].view(8, 20)))
     own.read_words(words, nn.Embedding(6, 64))

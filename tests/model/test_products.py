@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from s2s_cli.model import prepacked
-from s2s_cli.model.prepacked import PrepackedLinear
+from s2s_cli.model import products
+from s2s_cli.model.products import PrepackedLinear
 
 
 @pytest.mark.parametrize("kernel", ["of the library", "plain"])
@@ -20,7 +20,7 @@ def test_products_are_those_of_plain_matrices(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if kernel == "plain":
-        monkeypatch.setattr(prepacked, "packs", lambda *_: False)
+        monkeypatch.setattr(products, "packs", lambda *_: False)
     generator = torch.Generator().manual_seed(1)
     weight = torch.randn(size, generator=generator).to(dtype)
     bias = torch.randn(size[0], generator=generator)
@@ -46,7 +46,7 @@ def exact(dtype: torch.dtype) -> torch.dtype:
 SQUASHED = [
     (dtype, near)
     for dtype, near in ((torch.float32, 1e-5), (torch.bfloat16, 8e-3))
-    if prepacked.fuses_exp(dtype, "cpu")  # on other processors nobody asks for exponentials
+    if products.fuses_exp(dtype, "cpu")  # on other processors nobody asks for exponentials
 ]
 
 
@@ -63,4 +63,4 @@ def test_exponentials_come_from_the_product(dtype: torch.dtype, near: float) -> 
 
 def test_sums_are_reliable_where_every_summand_is() -> None:
     sums = torch.tensor([0.0, 1e-30, 1e-20, 1e-7, 1e-3, 1.0, torch.inf, torch.nan])
-    assert prepacked.reliable(sums).tolist() == [False, False, True, True] + 4 * [False]
+    assert products.reliable(sums).tolist() == [False, False, True, True] + 4 * [False]

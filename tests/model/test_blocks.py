@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from s2s_cli.inference.blocks import (
+from s2s_cli.model.products import (
     BLOCK_SIZES,
     FULL_ENOUGH,
     PRODUCT_ELEMENTS,
