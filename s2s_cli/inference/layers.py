@@ -5,7 +5,7 @@ They compute what ``torch.nn`` does, with three things done beforehand:
 - The first layer's product of a word's embedding is the same whenever the word comes: `WordTable`
   computes it once a word. In the layers above, the products of input and of state are one.
 - Weights are negated, so that the logistic function is 1 / (1 + exp(.)); those of what tanh
-  fuses_exp are doubled, too (`model.cells`). Both change no bit.
+  squashes are doubled, too (`model.cells`). Both change no bit.
 - Products are blocks of fixed size (`blocks`). What is done element by element is made of
   exponentials and arithmetic alone, whose results do not depend on the place in a tensor;
   ``sigmoid`` of torch rounds otherwise at the end of one.

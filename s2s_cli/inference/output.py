@@ -23,7 +23,7 @@ class OutputLayer:
         self.powers: Exponentials | None = None
 
     def fuse_exp(self, weight: Tensor, bias: Tensor, hidden: Tensor) -> None:
-        """From now on, where products can squash their results (`packed.fuses_exp`).
+        """Take exponentials from now on, where products can fuse them (`products.fuses_exp`).
 
         Args:
             weight: as before; looked into for words whose exponentials are too small.

@@ -20,7 +20,7 @@ from s2s_cli.parallel import Workers, available_cores, worker_processes
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model or ensemble as a worker has it: a scorer, and how text is read and written."""
+    """A model or ensemble as a worker has it: a scorer, and a codec of its text."""
 
     scorer: Scorer
     codec: TextCodec
@@ -66,7 +66,7 @@ class Replicas:
 
     @cached_property
     def codec(self) -> TextCodec:
-        """How text is read and written, known without a loaded replica."""
+        """Codec of the text, known without a loaded replica."""
         description = Description.read(model_directory(self.models[0]))
         return TextCodec(description, tokenised=self.tokenised)
 

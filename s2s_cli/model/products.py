@@ -71,7 +71,7 @@ class PrepackedLinear:
     def exponentials(self, rows: Tensor, offset: float) -> Tensor:
         """exp(``rows`` · weightᵀ + bias - ``offset``), [rows, n], where these are small.
 
-        Only where `fuses_exp`, and with a bias. The product fuses_exp its results while they are in
+        Only where `fuses_exp`, and with a bias. The product squashes its results while they are in
         registers, which costs next to nothing, by σ(z) = exp(z) / (1 + exp(z)). Where the sum of
         a row is `reliable`, that is the exponential. Below exp(-86) it is 0. In bf16 exponentials
         are rounded, which is less harm than rounding logits.
