@@ -1,4 +1,4 @@
-"""Between lines of text and ids, by the facts that travel with the model."""
+"""Conversion between lines of text and ids, by the facts that travel with the model."""
 
 from collections.abc import Sequence
 
@@ -58,7 +58,7 @@ class TextCodec:
         return self.description.target_vocabulary.encode(self.target_pieces.split(words))
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """What ``ids`` of the target stand for: words, or pieces of words."""
+        """Decode ``ids`` of the target: words, or pieces of words."""
         return self.description.target_vocabulary.decode(ids)
 
     def words(self, pieces: Sequence[str]) -> list[str]:
@@ -66,7 +66,7 @@ class TextCodec:
         return self.target_pieces.join(pieces)
 
     def nbest_tokens(self, pieces: Sequence[str]) -> list[str]:
-        """What stands for `pieces` in an n-best list, so that it can be read back.
+        """Write `pieces` as an n-best list has them, so that they can be read back.
 
         Words; but pieces where text comes in pieces, for nothing here could split words.
         """
@@ -96,7 +96,7 @@ class TextCodec:
 
     @property
     def given_pieces(self) -> bool:
-        """Whether text comes in pieces, which nothing here can make."""
+        """True where text comes in pieces, which nothing here can make."""
         return self.description.facts.subwords.given
 
     def text(self, words: Sequence[str]) -> str:

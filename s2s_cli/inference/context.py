@@ -1,4 +1,4 @@
-"""What the decoder reads of its source at every step, in models beyond the paper's.
+"""Source context that the decoder reads at every step, in models beyond the paper's.
 
 The sentence vector may stand beside each word and before the output layer; attention looks at the
 words of the source; input feeding hands on what it made of them.
@@ -99,7 +99,7 @@ class SourceContext:
         return replace(self, attentional=attentional, weights=weights)
 
     def hidden(self, top: Tensor, block: slice) -> Tensor:
-        """What the output layer reads after a step, for the rows of ``block``."""
+        """Return what the output layer reads after a step, for the rows of ``block``."""
         hidden = (top if self.attentional is None else self.attentional)[block]
         if self.layers.shape.peeky:
             hidden = torch.cat([hidden, self.vectors[self.source_index[block]]], 1)

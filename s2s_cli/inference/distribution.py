@@ -28,14 +28,14 @@ class Softmax(Protocol):
         """[rows, vocabulary]."""
 
     def log_probs(self, rows: Tensor, words: Tensor) -> Tensor:
-        """Of ``words`` after ``rows``, which may be broadcast: [...] in float64."""
+        """Log probability of ``words`` after ``rows``, which may be broadcast: [...] in float64."""
 
 
 class LogitsSoftmax:
     """The softmax of logits."""
 
     def __init__(self, logits: Tensor) -> None:
-        """Of ``logits`` [rows, vocabulary]."""
+        """Take ``logits`` [rows, vocabulary]."""
         probabilities = logits.softmax(1)
         self.logits, self._taken_once = logits, [probabilities]
         # The largest probability is 1 / Σ exp(logit - largest logit).

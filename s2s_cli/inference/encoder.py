@@ -14,7 +14,7 @@ from s2s_cli.model.sequences import EndedStates, States, TimeSteps
 
 
 class EncodedSources(NamedTuple):
-    """What an encoder made of some sources, in their order.
+    """Encoded sources, in their order.
 
     Attributes:
         states: the last ones of each direction (`Layers`).

@@ -98,5 +98,5 @@ def check_agreement(path: Path, first: Description, other_path: Path, other: Des
 
 
 def decisive(facts: Facts) -> tuple[str, str, bool, Subwords]:
-    """What the members of an ensemble must agree in, besides the words."""
+    """Facts that the members of an ensemble must agree in, besides the words."""
     return *facts.languages, facts.tokenised, facts.subwords

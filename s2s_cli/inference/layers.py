@@ -116,7 +116,7 @@ class Layers:
         return tuple(map(torch.cat, zip(*parts, strict=True))) if parts else self.zeros(0)
 
     def _block(self, sums: Tensor, before: States) -> States:
-        """All layers for one of `blocks`; ``sums`` is the product of what the first one reads."""
+        """Step all layers for one of `blocks`; ``sums`` is the product of the first one's input."""
         after: list[Tensor] = []
         for layer, (product, peepholes) in enumerate(
             zip(self.products, self.peepholes, strict=True)

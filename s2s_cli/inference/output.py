@@ -9,7 +9,7 @@ from s2s_cli.model.products import MARGIN, Exponentials, Product, blocks, reliab
 
 
 class OutputLayer:
-    """From hidden states to distributions of the next word.
+    """Output layer: from hidden states to distributions of the next word.
 
     Where the processor's library can, the product gives exponentials in place of logits, so that
     the usual passes of a softmax over as many numbers as rows times words are not needed; only
@@ -18,7 +18,7 @@ class OutputLayer:
 
     def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> None:
         """Lay out ``weight`` [vocabulary, cells] and ``bias``; products are of type ``dtype``."""
-        self.exact = bias.dtype
+        self.accumulation_dtype = bias.dtype
         self.logits = Product(*whole_groups(weight.to(dtype), bias))
         self.powers: Exponentials | None = None
 
@@ -31,27 +31,27 @@ class OutputLayer:
             hidden: a few states [rows, cells] of the usual kind.
         """
         self.weight, self.bias = weight, bias
-        usual = self.logits(hidden).to(self.exact).logsumexp(1).mean()
+        usual = self.logits(hidden).to(self.accumulation_dtype).logsumexp(1).mean()
         self.powers = Exponentials(self.logits, float(usual) + MARGIN)
 
     @property
     def product(self) -> Product:
-        """What `blocks` are cut for."""
+        """Product that `blocks` are cut for."""
         return self.powers or self.logits
 
     def softmax(self, hidden: Tensor) -> Softmax:
         """The distribution after ``hidden``, [rows, cells] of one of `blocks`."""
         if self.powers is None:
-            return LogitsSoftmax(self.logits(hidden).to(self.exact))
+            return LogitsSoftmax(self.logits(hidden).to(self.accumulation_dtype))
         return FusedExpSoftmax(self, self.powers, hidden)
 
 
 class FusedExpSoftmax:
-    """Of exponentials of logits, each row's divided by the same number."""
+    """Softmax made of exponentials of logits, each row's divided by the same number."""
 
     def __init__(self, layer: OutputLayer, powers: Exponentials, hidden: Tensor) -> None:
         self.layer, self.hidden = layer, hidden
-        self.powers, self.sums = powers.with_sums(hidden, layer.exact)
+        self.powers, self.sums = powers.with_sums(hidden, layer.accumulation_dtype)
         # The logarithm of the sum of a row's exponentials, undivided.
         self.normaliser = self.sums.double().log() + powers.offset
         unreliable = (~reliable(self.sums)).nonzero().squeeze(1)
@@ -63,7 +63,9 @@ class FusedExpSoftmax:
         product = self.layer.logits
         for block in blocks(len(rows), product):
             of_block = rows[block]
-            logits = product.compute(product.pad_rows(self.hidden[of_block])).to(self.layer.exact)
+            logits = product.compute(product.pad_rows(self.hidden[of_block])).to(
+                self.layer.accumulation_dtype
+            )
             self.powers[of_block] = logits.softmax(1)[: len(of_block)]
             self.sums[of_block] = 1
             # As with sums: of one row alone, it would be added up in another order.
@@ -86,7 +88,7 @@ class FusedExpSoftmax:
         return result
 
     def of_lost(self, rows: Tensor, words: Tensor) -> Tensor:
-        """As `log_probs`, from a logit each: [n]."""
+        """Compute `log_probs` from a logit each: [n]."""
         layer = self.layer
         known = words.clamp(max=len(layer.weight) - 1)
         weight = layer.weight[known].to(self.hidden.dtype).double()

@@ -1,4 +1,4 @@
-"""What search knows of a model: start from sources, step with tokens, select states.
+"""Scorers, all that search knows of a model: start from sources, step with tokens, select states.
 
 One LSTM, an ensemble, and a scripted fake in a test are the same thing to beam search and to
 rescoring. The distribution of the next word comes block of rows by block of rows: that of all rows
@@ -35,11 +35,11 @@ class Scorer(Protocol):
 
     @property
     def members(self) -> int:
-        """How many models the scorer averages."""
+        """Number of models that the scorer averages."""
 
     @property
     def device(self) -> torch.device:
-        """Where its tensors live."""
+        """Device of its tensors."""
 
     @property
     def flops(self) -> int:
@@ -52,7 +52,7 @@ class Scorer(Protocol):
         """The state after reading one token [rows] in every row."""
 
     def blocks(self, state: Any) -> list[slice]:
-        """How its rows are cut for `softmaxes`."""
+        """Cut its rows for `softmaxes`."""
 
     def softmaxes(self, state: Any, block: slice) -> Iterator[Softmax]:
         """Each member's distribution of the next token after the rows of ``block``."""
@@ -121,11 +121,11 @@ class ModelScorer:
 
     @property
     def attends(self) -> bool:
-        """Whether the model has attention."""
+        """True for a model with attention."""
         return self.shape.attention != "none"
 
     def usual_hidden(self) -> Tensor:
-        """What the output layer reads after a few words, each read at the start."""
+        """Return what the output layer reads after a few words, each read at the start."""
         words = torch.arange(min(USUAL_WORDS, self.shape.target_vocabulary), device=self.device)
         state = DecoderState(self.decoder.zeros(len(words)), None)
         if self.context:
@@ -179,7 +179,7 @@ class ModelScorer:
         return DecoderState(layers, context.after(self.decoder.top(layers)))
 
     def hidden(self, state: DecoderState, block: slice) -> Tensor:
-        """What the output layer reads after a step, for the rows of ``block``."""
+        """Return what the output layer reads after a step, for the rows of ``block``."""
         top = self.decoder.top(state.layers)
         hidden = state.context.hidden(top, block) if state.context else top[block]
         return hidden.to(self.compute_dtype)
@@ -201,6 +201,6 @@ class ModelScorer:
 
     @torch.inference_mode()
     def sentence_vectors(self, sources: Sequence[Sequence[int]]) -> Tensor:
-        """All last states of the encoder, hidden states first: [sources, n]."""
+        """Last states of the encoder, hidden states first: [sources, n]."""
         encoded = self.encoder.encode(sources, keep_outputs=False)
         return self.encoder.side_by_side(encoded.states)

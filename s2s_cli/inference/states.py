@@ -1,4 +1,4 @@
-"""What an encoder makes of phrases, and its picture in a plane (Figure 2)."""
+"""Sentence vectors of phrases, and their picture in a plane (Figure 2)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

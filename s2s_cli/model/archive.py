@@ -38,7 +38,7 @@ DEEPEST = 8
 
 
 class DamagedError(ValueError):
-    """What is wrong with a file, in a few words."""
+    """Damage found in a file, in a few words."""
 
 
 def check_archive(path: Path) -> None:
@@ -96,7 +96,7 @@ def read_struct(layout: struct.Struct, start: int, stream: BinaryIO) -> tuple[An
 
 
 def start_of(record: zipfile.ZipInfo, stream: BinaryIO) -> int:
-    """Where the bytes of ``record`` begin, behind the header that PyTorch goes by."""
+    """Offset of the bytes of ``record``, behind the header that PyTorch goes by."""
     mark, name, padding = read_struct(LOCAL_HEADER, record.header_offset, stream)
     start: int = record.header_offset + LOCAL_HEADER.size + name + padding
     if mark != b"PK\x03\x04":
@@ -129,7 +129,7 @@ def check_record(
 
 
 def check_pickle(content: bytes) -> None:
-    """No name in a pickle stands for anything but containers and tensors.
+    """Check that every name in a pickle stands for a container or a tensor.
 
     Raises:
         DamagedError: one does, or this is no pickle.

@@ -12,7 +12,7 @@ from s2s_cli.model.sequences import batch_index, time_index
 
 
 class SourceWords(NamedTuple):
-    """What attention looks at.
+    """Encoder outputs that attention looks at.
 
     Attributes:
         encoder_outputs: [batch, length, n] a vector for each word.
@@ -25,7 +25,7 @@ class SourceWords(NamedTuple):
     source_mask: Tensor
 
     def rows(self, rows: Tensor | slice) -> "SourceWords":
-        """Those of some sentences."""
+        """Select some sentences."""
         return SourceWords(*(each[rows] for each in self))
 
 
@@ -67,7 +67,7 @@ class Attention(nn.Module):
             return SourceWords(padded, self.key(padded) if self.key else padded, mask)
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """Of queries [batch, steps, m] and keys [batch, length, m]: [batch, steps, length]."""
+        """Score queries [batch, steps, m] by keys [batch, length, m]: [batch, steps, length]."""
         match self.score:
             case "dot" | "general":
                 return torch.bmm(queries, keys.transpose(1, 2))

@@ -54,7 +54,7 @@ class NearCopy(nn.Module):
         self.given = [max(0, shape.layers - shape.depth + layer) for layer in range(shape.depth)]
 
     def forward(self, vector: Tensor) -> States:
-        """As `LinearBridge.forward`."""
+        """First states, as from `LinearBridge.forward`."""
         width = self.first[-1]
         copied = vector.unflatten(1, self.last).sum(2)[:, :, self.given, :width]
         learned = PACE * self.difference(vector).unflatten(1, self.first)

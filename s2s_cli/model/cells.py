@@ -17,7 +17,7 @@ from s2s_cli.model.sequences import States
 
 
 class Activation(NamedTuple):
-    """How sums are squashed: by the logistic function alone, as tanh z = 2 σ(2 z) - 1.
+    """Activation of gates: by the logistic function alone, as tanh z = 2 σ(2 z) - 1.
 
     Attributes:
         sigmoid: σ(z), given ``factor`` · z, which it may overwrite.

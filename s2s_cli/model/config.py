@@ -43,7 +43,7 @@ def cell_kind(cell: Cell) -> CellKind:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What the user chooses about the model; the defaults are the paper's (§3.4)."""
+    """Options of the model; the defaults are the paper's (§3.4)."""
 
     layers: int = setting(4, "LSTM layers of the encoder, and of the decoder.", min=1, panel=PANEL)
     hidden_size: int = setting(1000, "Cells of each layer.", min=1, panel=PANEL)
@@ -114,7 +114,7 @@ class Shape:
 
     @property
     def plain(self) -> bool:
-        """Whether it is the paper's model."""
+        """True for the paper's model."""
         return len(self.as_json()) == len(PLAIN_FIELDS)
 
     @property
@@ -144,7 +144,7 @@ class Shape:
 
     @property
     def reads_vector(self) -> bool:
-        """Whether the decoder reads the sentence vector at every step."""
+        """True where the decoder reads the sentence vector at every step."""
         return self.peeky or self.bridge == "concat"
 
     @property
@@ -159,7 +159,7 @@ class Shape:
         return self.width + (self.vector_size if self.peeky else 0)
 
     def mistake(self) -> str | None:
-        """What does not go together, in a sentence; None if all does."""
+        """Name what does not go together, in a sentence; None if all does."""
         other = self.depth != self.layers or self.width != self.hidden_size
         if self.bridge == "copy" and (other or self.bidirectional):
             reason = "two encoders" if self.bidirectional else "a decoder of another depth or width"

@@ -1,4 +1,4 @@
-"""Where to compute, with how many threads, and what becomes of memory that is free again."""
+"""Devices, threads, and memory that is free again."""
 
 import ctypes
 
@@ -45,7 +45,7 @@ def choose_devices(name: str, count: int) -> tuple[torch.device, ...]:
 
 
 def too_few(wanted: int, found: int) -> str:
-    """What to type where there are fewer GPUs than wanted."""
+    """Say what to type where there are fewer GPUs than wanted."""
     there = {0: "no GPU", 1: "one GPU"}.get(found, f"{found} GPUs")
     instead = f"type --gpus {found}" if found > 1 else "leave --gpus out"
     return (

@@ -36,7 +36,7 @@ TABLES = ("source_embedding.weight", "target_embedding.weight")
 
 @dataclass(frozen=True)
 class Description:
-    """What a model is, without its weights."""
+    """Description of a model, without its weights."""
 
     shape: Shape
     facts: Facts
@@ -54,7 +54,7 @@ class Description:
             files.write_json(directory / DESCRIPTION, self.as_json())
 
     def as_json(self) -> dict[str, Any]:
-        """What ``model.json`` holds."""
+        """Content of ``model.json``."""
         number = self.facts.format if self.shape.plain else DESCRIPTION_FORMAT
         return {
             "format": number,
@@ -109,7 +109,7 @@ def entry(path: Path, value: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def vocabulary_path(directory: Path, language: str) -> Path:
-    """Where the vocabulary of ``language`` lies; a code that is a path leads out of nothing."""
+    """Path of the vocabulary of ``language``; a code that is a path leads out of nothing."""
     return directory / f"vocab.{Path(language).name}"
 
 

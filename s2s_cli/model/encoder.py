@@ -1,4 +1,4 @@
-"""What a batch of sources is to the decoder, read in one direction or in both."""
+"""Encoded batches of sources, read in one direction or in both."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from s2s_cli.model.sequences import States
 
 
 class Direction(NamedTuple):
-    """What one direction of the encoder made of a batch.
+    """Output of one direction of the encoder for a batch.
 
     Attributes:
         hidden: its top hidden state at every word, packed as the sources.
@@ -26,7 +26,7 @@ class Direction(NamedTuple):
 
 @dataclass(frozen=True)
 class Encoded:
-    """All that the decoder reads of a batch of sources, in the order of the batch.
+    """Encoded batch: all that the decoder reads of the sources, in the order of the batch.
 
     Attributes:
         states: the decoder's first, [layers, batch, cells] each: for the paper's 4 × 1000 cells,

@@ -73,7 +73,7 @@ class Lstm(nn.LSTM):
     def _layers(
         self, rows: Tensor, index: Tensor | None, sizes: list[int], states: States | None
     ) -> tuple[Tensor, States]:
-        """All layers over rows of which ``sizes[t]`` belong to time step t."""
+        """Run all layers over rows of which ``sizes[t]`` belong to time step t."""
         dtype = autocast_dtype(rows)
         if states is None:
             kept = accumulation_dtype(dtype)
@@ -191,8 +191,8 @@ class _Layer(torch.autograd.Function):
         of_gates, read = d_gates, reads[:, :size]
         if ctx.index is not None:
             of_gates, read = sums_by_index(d_gates[:rows], ctx.index, len(words)), words
-            low_weight = candidate_times(4, from_input.to(d_gates.dtype, copy=True))
-            d_inputs = (of_gates @ low_weight)[: ctx.inputs].to(d_cell_before.dtype)
+            rounded_weight = candidate_times(4, from_input.to(d_gates.dtype, copy=True))
+            d_inputs = (of_gates @ rounded_weight)[: ctx.inputs].to(d_cell_before.dtype)
         d_from_input, d_from_hidden, d_bias = (
             candidate_times(4, (one.T @ other).to(d_cell_before.dtype))
             for one, other in (

@@ -80,7 +80,7 @@ def write_graph(files: AtomicFiles, directory: Path, graph: Graph) -> list[Path]
 
 
 def contents(description: Description, encoder: Graph, decoder: Graph) -> dict[str, Any]:
-    """What ``export.json`` says."""
+    """Content of ``export.json``."""
     facts = description.facts
     source, target = (vocabulary_path(Path(), each).name for each in facts.languages)
     return {
@@ -114,7 +114,7 @@ def interface(graph: Graph) -> dict[str, Any]:
 
 
 def encoder_graph(model: Seq2Seq) -> Graph:
-    """From a batch of sources to all that the decoder's steps read.
+    """Build the graph from a batch of sources to all that the decoder's steps read.
 
     Reads ``source`` [length, batch], ids, and ``lengths`` [batch], at least 1 each; what stands
     behind the end of a source counts for nothing.
@@ -189,7 +189,7 @@ def add_first_states(graph: Graph, model: Seq2Seq, lasts: list[LayerStates], len
 
 
 def add_encoder_outputs(graph: Graph, attention: Attention, shape: Shape, tops: list[str]) -> None:
-    """What attention looks at."""
+    """Add what attention looks at."""
     outputs = graph.add("Transpose", graph.joined(tops, 2), perm=[1, 0, 2])
     graph.output("memory", outputs, ["batch", "length", shape.vector_size])
     if attention.key:
@@ -241,7 +241,7 @@ def decoder_graph(model: Seq2Seq) -> Graph:
 
 
 def add_attention(graph: Graph, attention: Attention, shape: Shape, hidden: str) -> tuple[str, str]:
-    """From ``hidden`` [batch, cells] to the attentional hidden states, and the weights."""
+    """Add attention for ``hidden`` [batch, cells]: attentional hidden states, and weights."""
     outputs = graph.input("memory", "float", ["batch", "length", shape.vector_size])
     query = hidden
     if attention.query:

@@ -49,7 +49,7 @@ def onnx_cell(cell: Cell) -> OnnxCell:
 
 
 class GraphValue(NamedTuple):
-    """What goes into a graph or comes out; sizes that are names are known when it runs."""
+    """Input or output of a graph; sizes that are names are known when it runs."""
 
     name: str
     type: str
@@ -98,11 +98,11 @@ class Graph:
         return self.weight(f"number_{value}", torch.tensor(value))
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
-        """What ``operator`` makes of ``inputs``."""
+        """Add a node: what ``operator`` makes of ``inputs``."""
         return self.several(1, operator, *inputs, **attributes)[0]
 
     def several(self, count: int, operator: str, *inputs: str, **attributes: Any) -> list[str]:
-        """As `add`, with ``count`` results."""
+        """Add a node with ``count`` results."""
         name = f"{operator.lower()}_{len(self.nodes)}"
         results = [f"{name}_{index}" for index in range(count)] if count > 1 else [name]
         self.nodes.append((operator, list(inputs), results, attributes))
@@ -238,7 +238,7 @@ class Graph:
 
 
 def lies_outside(values: Tensor) -> bool:
-    """Whether constants may lie in another file; axes and shapes are needed before that is read."""
+    """True for constants that may lie in another file; axes and shapes are needed before it."""
     return values.is_floating_point()
 
 

@@ -70,7 +70,7 @@ class SpreadSeq2Seq(nn.Module):
     def forward(
         self, source: PackedSequence, target_input: PackedSequence, words: Tensor
     ) -> Tensor:
-        """As `Seq2Seq.forward`; the first place has the input, the first slice's the result."""
+        """Loss as from `Seq2Seq.forward`; input on the first place, loss on the first slice's."""
         assert source.unsorted_indices is not None and target_input.sorted_indices is not None
         order = source.unsorted_indices[target_input.sorted_indices]
         # Sent before there is any work: a copy waits for what its source and its target do.

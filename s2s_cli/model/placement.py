@@ -1,4 +1,4 @@
-"""Which device computes what, where one model is spread over several (§3.5)."""
+"""Placement of one model's layers and output words over several devices (§3.5)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Placement:
 
     @property
     def keeps(self) -> bool:
-        """Whether the output layer keeps its probabilities of every row for a while.
+        """True where the output layer keeps its probabilities of every row for a while.
 
         Its devices then send what the layers wait for first, and compute the gradient of their
         weights while those go back. With one slice they would be the probabilities of all words.
@@ -64,7 +64,7 @@ class Placement:
             yield place, slice(start, stop)
 
     def what(self, place: int) -> str:
-        """What a place has, in words; nothing for one beyond the last."""
+        """Describe what a place has; nothing for one beyond the last."""
         parts = ["embeddings"] if place == 0 else []
         layers = [layer for layer, where in enumerate(self.layers, 1) if where == place]
         if layers:

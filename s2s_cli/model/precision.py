@@ -38,5 +38,5 @@ def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
 
 
 def full_precision(rows: Tensor) -> torch.autocast:
-    """No autocast on the device of ``rows``, while it lasts."""
+    """Switch autocast off on the device of ``rows``, while it lasts."""
     return torch.autocast(rows.device.type, enabled=False)

@@ -84,13 +84,13 @@ class PrepackedLinear:
 
 
 def reliable(sums: Tensor) -> Tensor:
-    """Which sums of exponentials lie between `LEAST` and `MOST`; none that is not a number."""
+    """Mark sums of exponentials between `LEAST` and `MOST`; none that is not a number."""
     return (sums > LEAST) & (sums < MOST)
 
 
 @cache
 def packs(dtype: torch.dtype, device_type: str) -> bool:
-    """Whether torch can pack weights of this type here: tried on a small product."""
+    """Return whether torch can pack weights of this type here: tried on a small product."""
     if device_type != "cpu" or dtype not in (torch.float32, torch.bfloat16):
         return False
     with torch.no_grad():
@@ -106,7 +106,7 @@ def packs(dtype: torch.dtype, device_type: str) -> bool:
 
 @cache
 def fuses_exp(dtype: torch.dtype, device_type: str) -> bool:
-    """Whether the product of packed weights can squash its results, and does so exactly: tried."""
+    """Return whether a product of packed weights can squash its results exactly: tried."""
     if not packs(dtype, device_type):
         return False
     with torch.no_grad():
@@ -131,7 +131,7 @@ class Product:
         self._suits = {SMALL: True}
 
     def is_bit_exact(self, rows: int) -> bool:
-        """Whether blocks of ``rows``, a multiple of `SMALL`, give the bits of small ones: tried."""
+        """Try whether blocks of ``rows``, a multiple of `SMALL`, give the bits of small ones."""
         if rows not in self._suits:
             self._suits[rows] = rows * self.size <= PRODUCT_ELEMENTS and self._agrees(rows)
         return self._suits[rows]

@@ -29,7 +29,7 @@ class PeepholeLstm(nn.LSTM):
     def forward(  # type: ignore[override]
         self, inputs: PackedSequence, states: States | None = None
     ) -> tuple[PackedSequence, States]:
-        """As `Lstm.forward`."""
+        """Read all time steps, as `Lstm.forward`."""
         sizes, rows = inputs.batch_sizes.tolist(), inputs.data
         if states is None:
             zeros = rows.new_zeros(self.num_layers, sizes[0], self.hidden_size)

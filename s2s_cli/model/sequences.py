@@ -78,7 +78,7 @@ def time_index(words: PackedSequence) -> Tensor:
 
 
 def mirrored(words: PackedSequence) -> PackedSequence:
-    """Every sentence in reverse; twice applied, it is the sentences as they were."""
+    """Reverse every sentence; twice applied, it is the sentences as they were."""
     sizes, within, steps = words.batch_sizes, _sorted_index(words), _steps(words)
     first = sizes.cumsum(0) - sizes
     lengths = (sizes[:, None] > torch.arange(int(sizes[0]))).sum(0)

@@ -32,9 +32,9 @@ def negative_log_likelihood(hidden: Tensor, weight: Tensor, bias: Tensor, words:
     """
     if not torch.is_grad_enabled():  # which an autograd function is not told
         hidden, weight, bias = hidden.detach(), weight.detach(), bias.detach()
-    low = autocast_dtype(hidden)
+    compute_dtype = autocast_dtype(hidden)
     with torch.autocast(hidden.device.type, enabled=False):  # the types are chosen by hand
-        rows = hidden.to(low)
+        rows = hidden.to(compute_dtype)
         total: Tensor = _BlockwiseLoss.apply(rows, weight, bias, words)  # type: ignore[no-untyped-call]
     return total
 
@@ -49,11 +49,11 @@ class _BlockwiseLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, words: Tensor) -> Tensor:
-        low_weight = weight.to(hidden.dtype)
-        logits_of = PrepackedLinear(low_weight, bias)
+        rounded_weight = weight.to(hidden.dtype)
+        logits_of = PrepackedLinear(rounded_weight, bias)
         wanted = any(ctx.needs_input_grad[:3])
         if wanted:
-            back = PrepackedLinear(low_weight.T)
+            back = PrepackedLinear(rounded_weight.T)
             gradients = torch.empty_like(hidden), torch.empty_like(weight), torch.zeros_like(bias)
         total = torch.zeros((), dtype=accumulation_dtype(hidden.dtype), device=hidden.device)
         rows = block_rows(weight.shape[0])
@@ -101,9 +101,9 @@ def accumulate(
     """
     of_hidden, of_weight, of_bias = gradients
     of_bias += delta.sum(0)
-    low = delta.to(hidden.dtype)
-    of_hidden[block] = back(low)
-    add_product(of_weight, low, hidden, first=first)
+    rounded = delta.to(hidden.dtype)
+    of_hidden[block] = back(rounded)
+    add_product(of_weight, rounded, hidden, first=first)
 
 
 def add_product(total: Tensor, delta: Tensor, hidden: Tensor, *, first: bool) -> None:

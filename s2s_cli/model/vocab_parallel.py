@@ -1,4 +1,4 @@
-"""The output layer in slices: each device multiplies by its rows of the weights (§3.5).
+"""Vocabulary-parallel softmax: each device multiplies by its rows of the output weights (§3.5).
 
 Softmax over all words is put together from what each device tells of a row: its largest logit, its
 sum of exponentials, and the logit at the word if it has that. Logits and weights stay where they
@@ -53,11 +53,13 @@ class VocabParallelLoss:
         self.done = 0
         parameters = [*layer.weights, *layer.biases]
         device = parameters[0].device
-        low = autocast_dtype(parameters[0])
+        compute_dtype = autocast_dtype(parameters[0])
         wanted, keep = torch.is_grad_enabled(), layer.keeps
         with torch.autocast(device.type, enabled=False):  # the types are chosen by hand
             self.slices = [
-                VocabShard(start, weight.detach(), bias.detach(), low, wanted=wanted, keep=keep)
+                VocabShard(
+                    start, weight.detach(), bias.detach(), compute_dtype, wanted=wanted, keep=keep
+                )
                 for start, weight, bias in zip(
                     layer.starts, layer.weights, layer.biases, strict=True
                 )
@@ -65,14 +67,14 @@ class VocabParallelLoss:
             self.weights: Tensor = _Weights.apply(self.slices, *parameters)  # type: ignore[no-untyped-call]
         # Sent before there is any work: a copy waits for what its source and its target do.
         self.words = [on(each.device, words) for each in self.slices]
-        self.total = torch.zeros((), dtype=accumulation_dtype(low), device=device)
+        self.total = torch.zeros((), dtype=accumulation_dtype(compute_dtype), device=device)
 
     def add(self, hidden: Tensor) -> None:
         """Add the loss of the next rows, [rows, cells] on any device."""
         words = [each[self.done : self.done + len(hidden)] for each in self.words]
         self.done += len(hidden)
         with torch.autocast(hidden.device.type, enabled=False):
-            rows = hidden.to(self.slices[0].low)
+            rows = hidden.to(self.slices[0].compute_dtype)
             self.total = self.total + _Loss.apply(rows, self.weights, self.slices, words)  # type: ignore[no-untyped-call]
 
 
@@ -89,29 +91,34 @@ class VocabShard:
         start: int,
         weight: Tensor,
         bias: Tensor,
-        low: torch.dtype,
+        compute_dtype: torch.dtype,
         *,
         wanted: bool,
         keep: bool,
     ) -> None:
-        self.start, self.size, self.low, self.keep = start, len(weight), low, keep
-        self.device, self.exact = weight.device, accumulation_dtype(low)
-        low_weight = weight.to(low)
-        self.product = PrepackedLinear(low_weight, bias)
+        self.start, self.size, self.compute_dtype, self.keep = (
+            start,
+            len(weight),
+            compute_dtype,
+            keep,
+        )
+        self.device, self.accumulation_dtype = weight.device, accumulation_dtype(compute_dtype)
+        rounded_weight = weight.to(compute_dtype)
+        self.product = PrepackedLinear(rounded_weight, bias)
         self.kept: list[tuple[Tensor, Tensor]] = []
         self.scale: Tensor | None = None
         if wanted:
-            self.back = PrepackedLinear(low_weight.T)
+            self.back = PrepackedLinear(rounded_weight.T)
             self.of_weight, self.of_bias = torch.zeros_like(weight), torch.zeros_like(bias)
 
     def read(self, hidden: Tensor, words: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of a block of rows: largest logit, sum of exponentials above it, logit at the word.
+        """Compute a block of rows: largest logit, sum of exponentials above it, logit at the word.
 
         The last is zero where the word is in another slice.
         """
         self.hidden, self.place = hidden, (words - self.start).clamp(0, self.size - 1)
-        self.mine = ((words - self.start) == self.place).to(self.exact)
-        logits = self.product(hidden).to(self.exact)
+        self.mine = ((words - self.start) == self.place).to(self.accumulation_dtype)
+        logits = self.product(hidden).to(self.accumulation_dtype)
         self.largest = logits.amax(1)
         at_word = logits.gather(1, self.place[:, None]).squeeze(1) * self.mine
         self.exponentials = logits.sub_(self.largest[:, None]).exp_()
@@ -127,17 +134,17 @@ class VocabShard:
         # d loss / d logits = softmax - one-hot
         delta = probabilities.scatter_add_(1, self.place[:, None], -self.mine[:, None])
         self.of_bias += delta.sum(0)
-        low = delta.to(self.low)
+        rounded = delta.to(self.compute_dtype)
         if self.keep:
-            self.kept.append((low, self.hidden))
+            self.kept.append((rounded, self.hidden))
         else:
-            add_product(self.of_weight, low, self.hidden, first=False)
-        return self.back(low)
+            add_product(self.of_weight, rounded, self.hidden, first=False)
+        return self.back(rounded)
 
     def gradients(self) -> tuple[Tensor, Tensor]:
-        """Those of weights and biases, times the scale that the loss was given."""
-        for low, hidden in self.kept:
-            add_product(self.of_weight, low, hidden, first=False)
+        """Gradients of weights and biases, times the scale that the loss was given."""
+        for rounded, hidden in self.kept:
+            add_product(self.of_weight, rounded, hidden, first=False)
         self.kept.clear()
         assert self.scale is not None
         scale = on(self.device, self.scale)
@@ -147,7 +154,7 @@ class VocabShard:
 
 
 class _Weights(torch.autograd.Function):
-    """Stands for all weights until every chunk has gone back and added to their gradient."""
+    """Stand-in for all weights until every chunk has gone back and added to their gradient."""
 
     @staticmethod
     def forward(ctx: Any, slices: list[VocabShard], *parameters: Tensor) -> Tensor:
@@ -169,7 +176,7 @@ class _Loss(torch.autograd.Function):
         ctx: Any, hidden: Tensor, weights: Tensor, slices: list[VocabShard], words: list[Tensor]
     ) -> Tensor:
         rows = min(block_rows(each.size) for each in slices)
-        total = weights.new_zeros((), dtype=slices[0].exact)
+        total = weights.new_zeros((), dtype=slices[0].accumulation_dtype)
         copies = [(on(s.device, hidden), own) for s, own in zip(slices, words, strict=True)]
         ctx.slices, ctx.shares = slices, [[] for _ in slices]
         for start in range(0, len(hidden), rows):

@@ -1,4 +1,4 @@
-"""How much arithmetic a model needs, and how much the machine can do."""
+"""Arithmetic that a model needs, and the rate at which the machine can do it."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ def layers_flops(gates: int, inputs: int, cells: int, layers: int, words: int) -
 
 
 def encoder_flops(shape: Shape, words: int) -> int:
-    """Of the encoder of any `Shape`, for ``words`` of sources."""
+    """Floating-point operations of the encoder for ``words`` of sources."""
     gates = len(cell_kind(shape.cell).gates)
     return shape.directions * layers_flops(
         gates, shape.embedding_size, shape.hidden_size, shape.layers, words
@@ -41,7 +41,7 @@ def encoder_flops(shape: Shape, words: int) -> int:
 
 
 def decoder_flops(shape: Shape, words: int) -> int:
-    """Of the decoder of any `Shape`, for ``words`` of targets; of attention, `combine` alone.
+    """Floating-point operations of the decoder for ``words``; of attention, `combine` alone.
 
     What else attention takes grows with the length of the source.
     """
