@@ -52,6 +52,7 @@ def test_a_row_ends_with_the_score_unless_the_list_has_it() -> None:
     added = RowReader(LIST, "s2s")
     assert added.rows(WITH_TOTALS, [-2, -3]) == [[-4, 1, -2], [-8, 2, -3]]
     assert added.layout == {"total": 1, "x": 1, "s2s": 1}
+    assert RowReader(LIST, "s2s").rows(WITH_TOTALS[:1], [-2]) == [[-4, 1, -2]]
     stored = RowReader(LIST, "s2s")
     listed = entries("s2s= -9 x= 1 2", "s2s= -7 x= 3 4")
     assert stored.rows(listed, [0, 0]) == [[-9, 1, 2], [-7, 3, 4]]
