@@ -1,4 +1,4 @@
-"""``s2s prep --filter``: stdin tokenised to stdout."""
+"""Tokenisation of stdin to stdout, for ``s2s prep --filter``."""
 
 from collections.abc import Iterator
 
