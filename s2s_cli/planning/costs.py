@@ -7,6 +7,7 @@ from functools import cached_property, partial
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
 from s2s_cli.data.batches import Batch, make_batch
 from s2s_cli.data.corpus import Side, Split
@@ -66,20 +67,21 @@ class Meter:
         """Forward, and backward as well, of one layer that reads vectors of ``size``."""
         cells = self.shape.hidden_size
         layer = Lstm(size, cells, device=self.device)
-        rows = self.random(steps, pairs, size).requires_grad_()
+        rows = self.random(steps * pairs, size).requires_grad_()
+        inputs = PackedSequence(rows, torch.full((steps,), pairs))
         states = [self.random(1, pairs, cells) for _ in range(4)]
         before = tuple(each.requires_grad_() for each in states[:2])
-        gradients = (self.random(steps, pairs, cells), *states[2:])
+        gradients = (self.random(steps * pairs, cells), *states[2:])
 
         def forward() -> Tensor:
             with self.autocast():
-                hidden: Tensor = layer(rows, before)[0]
+                hidden: Tensor = layer(inputs, before)[0].data
             return hidden
 
         def both() -> Tensor:
             with self.autocast():
-                hidden, after = layer(rows, before)
-            torch.autograd.backward((hidden, *after), gradients)
+                hidden, after = layer(inputs, before)
+            torch.autograd.backward((hidden.data, *after), gradients)
             return rows
 
         return forward, both

@@ -1,6 +1,7 @@
 """The memory that a training needs, estimated from the sizes of its model and its batches."""
 
 from collections.abc import Iterable
+from typing import assert_never
 
 from torch import Tensor
 
@@ -105,10 +106,16 @@ def of_embeddings(shape: Shape, rows: int) -> int:
 
 def of_attention(shape: Shape, source_length: int, target_length: int) -> int:
     """Numbers that attention keeps and makes of one pair, as far as they grow with both lengths."""
-    if shape.attention == "none":
-        return 0
-    each = 3 * shape.width if shape.attention == "additive" else 0
-    return source_length * target_length * (4 + each)
+    match shape.attention:
+        case "none":
+            numbers = 0
+        case "dot" | "general":
+            numbers = 4
+        case "additive":
+            numbers = 4 + 3 * shape.width
+        case _:
+            assert_never(shape.attention)
+    return source_length * target_length * numbers
 
 
 def of_logits(words: int) -> int:

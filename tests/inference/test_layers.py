@@ -1,12 +1,17 @@
 """The layers of search against those of ``torch.nn``, and their table of words."""
 
+from typing import get_args
+
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_sequence
 
 from s2s_cli.inference import layers as module
 from s2s_cli.inference.layers import Layers, WordTable
 from s2s_cli.model.cells import EXPONENTIALS, lstm_step
+from s2s_cli.model.config import Cell
+from s2s_cli.model.recurrent import read_vectors, recurrent_layers
 from s2s_cli.model.sequences import States
 
 WORDS, SIZE, CELLS, LAYERS = 30, 12, 20, 3
@@ -47,6 +52,21 @@ def test_states_are_those_of_the_plain_lstm(
     assert (got_hidden.dtype, got_cell.dtype) == (dtype, exact)
     torch.testing.assert_close(got_hidden.double(), hidden, atol=tolerance, rtol=0)
     torch.testing.assert_close(got_cell.double(), cell, atol=tolerance, rtol=0)
+
+
+@pytest.mark.parametrize("cell", get_args(Cell))
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_every_cell_computes_what_it_was_trained_as(cell: Cell, dtype: torch.dtype) -> None:
+    generator, exact = torch.Generator().manual_seed(3), torch.promote_types(dtype, torch.float32)
+    layers = recurrent_layers(cell, SIZE, CELLS, LAYERS, 0.0).to(exact).requires_grad_(False)
+    for parameter in layers.parameters():
+        parameter.uniform_(-0.4, 0.4, generator=generator)
+    embedding, text = torch.randn(WORDS, SIZE, generator=generator).to(exact), words(9, 17)
+    _, expected = read_vectors(layers, pack_sequence(list(embedding[text].unbind(1))))
+    ours = Layers(cell, layers, embedding, dtype)
+    near = {torch.float64: 1e-12, torch.float32: 4e-6, torch.bfloat16: 8e-2}[dtype]
+    for kind, states in zip(ours.by_kind(read(ours, text)), expected, strict=True):
+        torch.testing.assert_close(torch.stack(kind).to(exact), states, atol=near, rtol=near)
 
 
 def step(gates: Tensor, cell: Tensor) -> States:
