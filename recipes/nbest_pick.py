@@ -12,7 +12,7 @@ from pathlib import Path
 from s2s_cli.errors import UserError
 from s2s_cli.files import read_lines
 from s2s_cli.text.nbest import Entry, read_segments
-from s2s_cli.text.tokenise import make_tokeniser, tokeniser_kind
+from s2s_cli.text.tokenise import make_tokeniser
 
 
 def closest_entry(entries: list[Entry], reference: str) -> Entry:
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--first-id", type=int, default=0, help="of the segments in the list")
     parser.add_argument("--words", action="store_true", help="print words, not running text")
     given = parser.parse_args()
-    tokeniser = make_tokeniser(tokeniser_kind(given.words), given.language)
+    tokeniser = make_tokeniser("spaces" if given.words else "sacremoses", given.language)
     try:
         references = list(read_lines(given.reference)) if given.reference else None
         picks = pick_words(given.nbest, references, given.first_id)

@@ -1,3 +1,3 @@
 """Sequence to sequence learning with deep LSTMs, on the command line."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0.dev0"

@@ -145,7 +145,10 @@ def decode_line(raw: bytes, path: Path, number: int) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write ``path`` (``-``: stdout; ``.gz``: compressed) whole or not at all (`AtomicFiles`)."""
+    """Write ``path`` (``-``: stdout; ``.gz``: compressed) whole or not at all (`AtomicFiles`).
+
+    A symbolic link stays one: what it points to is replaced.
+    """
     if path == STDIO:
         with named_errors("stdout"):
             yield sys.stdout.buffer
@@ -155,7 +158,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             yield cast(BinaryIO, stream)
     else:
         with AtomicFiles() as files:
-            yield files.open(path)
+            yield files.open(path.resolve() if path.is_symlink() else path)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -188,7 +191,8 @@ def check_format(found: object, newest: int, path: Path, remedy: str, oldest: in
     """
     if type(found) is int and oldest <= found <= newest:
         return found
-    known = " or ".join(map(str, range(oldest, newest + 1)))
+    *older, last = map(str, range(oldest, newest + 1))
+    known = f"{', '.join(older)} or {last}" if older else last
     problem = f"{path}: format {found!r:.40} is not the format {known} that s2s {__version__} reads"
     if type(found) is int and found > newest:
         remedy = "it is newer: use the version of s2s that wrote it, or a later one"

@@ -43,8 +43,8 @@ shared_lists() {
 }
 
 prep() {
-  s2s prep --output work/prep/forward
-  s2s prep --output work/prep/reversed --reverse-source
+  s2s prep --tokeniser sacremoses --output work/prep/forward
+  s2s prep --tokeniser sacremoses --output work/prep/reversed --reverse-source
 }
 
 vocab() {

@@ -37,7 +37,7 @@ of_run=(reversed-1 attention attention-bpe wide-attention-bpe)
 data() {
   local cut
   for cut in 1 2; do
-    s2s prep --output "$work/data/cut-$cut" --reverse-source
+    s2s prep --tokeniser sacremoses --output "$work/data/cut-$cut" --reverse-source
     s2s vocab --data "$work/data/cut-$cut" --min-count "$cut"
   done
   pieces "$work/data/pieces-4000" 4000

@@ -28,7 +28,7 @@ translate() {
 # pieces DIRECTORY COUNT: the text in pieces of words, COUNT of them on each side
 pieces() {
   if [[ ! -e $1/train.fr.idx ]]; then
-    s2s prep --output "$1" --reverse-source --subwords bpe --subword-size "$2"
+    s2s prep --tokeniser sacremoses --output "$1" --reverse-source --subwords bpe --subword-size "$2"
     s2s vocab --data "$1" --min-count 1
   fi
 }

@@ -81,8 +81,12 @@ def make_aligner(config: AlignmentConfig, models: list[Path]) -> "Aligner | None
 
 def report_counts(counts: "Counts", seconds: float) -> None:
     """Print the statistics of a stream on stderr."""
-    from s2s_cli.inference.codec import LONGEST_SOURCE, LONGEST_TEXT
+    from s2s_cli.inference.codec import LONGEST_SOURCE, LONGEST_TEXT, unknown_words
 
+    if problem := unknown_words(counts.unknown, counts.source_words):
+        warn(problem)
+    if counts.empty:
+        warn(f"{counts.empty} lines that are not blank have an empty translation")
     if counts.at_limit:
         warn(f"{counts.at_limit} translations were ended by the length limit (--max-length)")
     if counts.cut:

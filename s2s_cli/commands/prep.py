@@ -15,7 +15,7 @@ def prep_command(config: PrepConfig) -> None:
     and what was decided (facts.json) to the output directory. Test text is never filtered.
     """
     if config.filter is not None:
-        filter_stdin(config.tokeniser, config.filter)
+        filter_stdin(config, config.filter)
         return
     report = prepare(config)
     for line in report.lines():

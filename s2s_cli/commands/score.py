@@ -11,6 +11,7 @@ from s2s_cli.commands.options import Device, PrecisionName
 from s2s_cli.console import warn
 from s2s_cli.errors import UsageError
 from s2s_cli.files import STDIO, name_of, read_lines
+from s2s_cli.scoring.languages import choose_language
 from s2s_cli.scoring.metrics import (
     LIST_METRICS,
     MODEL_METRICS,
@@ -21,7 +22,15 @@ from s2s_cli.scoring.metrics import (
     TextMetric,
     score_texts,
 )
-from s2s_cli.scoring.texts import ScoringConfig, Texts, check_counts, read_references, read_texts
+from s2s_cli.scoring.texts import (
+    ScoringConfig,
+    Texts,
+    check_counts,
+    make_texts,
+    read_references,
+    read_texts,
+)
+from s2s_cli.text.facts import Facts
 
 if TYPE_CHECKING:
     from s2s_cli.scoring.significance import Comparison
@@ -92,6 +101,8 @@ def score_command(
     if baseline and (bare or baseline == STDIO):
         raise UsageError("--baseline is a file, and does not go with --bare")
     check_options(bare, json, scorer, of_a_list=oracle is not None)
+    facts = model_facts(scorer.models[0]) if scorer.models else None
+    settings = replace(settings, language=choose_language(settings.language, facts))
     scores: dict[Metric, Score]
     if oracle:
         scores, lines = list_scores(settings, references, first_id, bare)
@@ -99,8 +110,8 @@ def score_command(
         return
     texts = read_texts(settings, references)
     warn_of_tokenised_text(texts)
-    if scorer.models and not bare:
-        warn_of_pieces(scorer.models[0], references[0])
+    if facts and not bare:
+        warn_of_pieces(facts, references[0])
     scores = {
         metric: score_texts(metric, texts, settings.bootstrap)
         for metric in TEXT_METRICS
@@ -178,7 +189,7 @@ def compare(
     # The references are those of the texts: one of them may have been stdin.
     lines = list(read_lines(baseline))
     check_counts(baseline, len(lines), references[0], len(texts.given.references[0]))
-    other = Texts(replace(texts.given, hypotheses=lines), texts.tokenised, texts.language)
+    other = make_texts(settings, lines, texts.given.references)
     sizes = Sizes(settings.bootstrap, settings.trials)
     return {metric: compare_texts(metric, texts, other, sizes) for metric in TEXT_METRICS}
 
@@ -215,11 +226,15 @@ def warn_of_tokenised_text(texts: Texts) -> None:
         warn(f"{ending} hypotheses end in ` .`; if the texts are tokenised, add --tokenised")
 
 
-def warn_of_pieces(model: Path, reference: Path) -> None:
-    """Warn where the model reads a reference in pieces, which translations are not in."""
+def model_facts(model: Path) -> Facts:
+    """Read what a model knows of its text."""
     from s2s_cli.model.directory import Description, model_directory
 
-    facts = Description.read(model_directory(model)).facts
+    return Description.read(model_directory(model)).facts
+
+
+def warn_of_pieces(facts: Facts, reference: Path) -> None:
+    """Warn where the model reads a reference in pieces, which translations are not in."""
     if facts.subwords.given:
         warn(
             f"{name_of(reference)}: the model's perplexity is that of text in pieces, but BLEU and "
@@ -229,7 +244,8 @@ def warn_of_pieces(model: Path, reference: Path) -> None:
 
 def as_line(score: Score) -> str:
     interval = "" if score.low is None else f" [{score.low:.2f}, {score.high:.2f}]"
-    return f"{score.name} = {score.value:.2f}{interval} {score.signature}"
+    parts = "" if score.parts is None else f" {score.parts}"
+    return f"{score.name} = {score.value:.2f}{interval}{parts} {score.signature}"
 
 
 def comparison_line(comparison: "Comparison") -> str:

@@ -133,6 +133,11 @@ def choose_vocabularies(config: VocabConfig, facts: Facts) -> list[LanguageRepor
         say(f"counting the words of {text_file(config.data, 'train', language)}")
         counts = count_words(text_file(config.data, "train", language))
         vocabulary = most_frequent(counts, size, config.min_count)
+        if not vocabulary.words:
+            raise UserError(
+                f"{text_file(config.data, 'train', language)}: no word comes {config.min_count:,} "
+                "times: the vocabulary would be empty; lower --min-count"
+            )
         report = LanguageReport(language, len(counts), vocabulary)
         report.words["train"] = counts.total()
         languages.append(report)

@@ -93,23 +93,63 @@ class Aligner:
         """Replace `UNK`; each word of a replacement has the link of what it replaces."""
         pieces = codec.pieces(hypothesis.tokens)
         if self.replace_unk and links:
-            replaced = [
-                (each, link)
-                for token, piece, link in zip(hypothesis.tokens, pieces, links, strict=True)
-                for each in (self.replacement(codec, source, link) if token == UNK else [piece])
-            ]
+            replaced = self.replace_unknown(codec, source, hypothesis.tokens, pieces, links)
             pieces, links = [piece for piece, _ in replaced], [link for _, link in replaced]
         return AlignedHypothesis(hypothesis, pieces, codec.pairs(source, pieces, links))
 
-    def replacement(self, codec: TextCodec, source: Sequence[str], place: int) -> list[str]:
+    def replace_unknown(
+        self,
+        codec: TextCodec,
+        source: Sequence[str],
+        tokens: Sequence[int],
+        pieces: Sequence[str],
+        links: Sequence[int],
+    ) -> list[tuple[str, int]]:
+        """Pair each piece with its link, `UNK` replaced.
+
+        A name that was split at its apostrophe is written whole, and once.
+        """
+        result: list[tuple[str, int]] = []
+        name = range(0)
+        for token, piece, link in zip(tokens, pieces, links, strict=True):
+            if token != UNK:
+                name = range(0)
+                result.append((piece, link))
+            elif len(name) < 2 or link not in name:
+                name = name_around(source, link)
+                result += [(each, link) for each in self.replacement(codec, source, link, name)]
+        return result
+
+    def replacement(
+        self, codec: TextCodec, source: Sequence[str], place: int, name: range
+    ) -> list[str]:
         """Target words, or pieces, for a source word that the model could not translate.
 
         A piece of a longer word stands for itself.
         """
         word = codec.source_pieces.whole_word(source, place)
+        if len(name) > 1 and word not in self.dictionary:
+            return ["".join(source[each] for each in name)]
         if word in self.dictionary:
             return codec.target_pieces.as_pieces(self.dictionary[word])
         return [codec.source_pieces.unmarked(source[place])]
+
+
+def name_around(source: Sequence[str], place: int) -> range:
+    """Find the places of the words that make one name: ``O 'Brien``, ``D' Artagnan``."""
+    start, stop = place, place + 1
+    while start > 0 and is_one_name(source[start - 1], source[start]):
+        start -= 1
+    while stop < len(source) and is_one_name(source[stop - 1], source[stop]):
+        stop += 1
+    return range(start, stop)
+
+
+def is_one_name(left: str, right: str) -> bool:
+    """Whether two words are a name that was split at its apostrophe."""
+    if right[0] in "'’":
+        return left[-1].isalpha() and right[1:2].isupper()
+    return len(left) > 1 and left[-1] in "'’" and left[-2].isalpha() and right[0].isupper()
 
 
 def attentive(scorer: Scorer) -> list[ModelScorer]:

@@ -10,6 +10,7 @@ from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.inference.codec import TextCodec
 from s2s_cli.inference.replicas import LoadedModel
 from s2s_cli.text.nbest import format_entry
+from s2s_cli.text.vocabulary import UNK
 
 if TYPE_CHECKING:
     from s2s_cli.decoding.alignment import Aligner
@@ -28,10 +29,18 @@ class LineChunk:
 
 @dataclass
 class Counts:
-    """Statistics of a stream, or of a chunk of it; ``flops`` where they are measured."""
+    """Statistics of a stream, or of a chunk of it; ``flops`` where they are measured.
+
+    Attributes:
+        blank: lines without words; their translation is blank.
+        empty: lines with words whose translation is blank.
+        unknown: words of the source that the model does not know.
+    """
 
     lines: int = 0
     blank: int = 0
+    empty: int = 0
+    unknown: int = 0
     cut: int = 0
     at_limit: int = 0
     source_words: int = 0
@@ -152,6 +161,8 @@ def count_results(sources: list[list[int]], found: list[list[Hypothesis]]) -> Co
     counts = Counts(lines=len(sources), source_words=sum(map(len, sources)))
     for source, hypotheses in zip(sources, found, strict=True):
         counts.blank += not source
+        counts.unknown += source.count(UNK)
+        counts.empty += bool(source) and not (hypotheses and hypotheses[0].tokens)
         if hypotheses:
             counts.target_words += len(hypotheses[0].tokens)
             counts.at_limit += hypotheses[0].at_limit

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from s2s_cli.model.directory import Description
 from s2s_cli.text.subwords import places_of_words
-from s2s_cli.text.tokenise import MosesTokeniser, make_tokeniser, tokeniser_kind
+from s2s_cli.text.tokenise import make_tokeniser
 
 # A line beyond this many words, or pieces of words, is no sentence; it is cut, and counted, and
 # still gives a line.
@@ -13,6 +13,18 @@ LONGEST_SOURCE = 1000
 # where thousands of lines are read ahead.
 LONGEST_TEXT = 1 << 16
 LONGEST_LINE = 4 * LONGEST_TEXT
+# With more unknown words than this share, a source is probably not what the model was trained on.
+UNKNOWN_SOURCE_SHARE = 0.25
+
+
+def unknown_words(unknown: int, words: int) -> str:
+    """Say that ``unknown`` of the ``words`` of a source are suspiciously many; "" where not."""
+    if unknown <= UNKNOWN_SOURCE_SHARE * words:
+        return ""
+    return (
+        f"{unknown / words:.0%} of the words of the source are unknown to the model ({unknown:,} "
+        f"of {words:,}); is it in the model's source language, and tokenised as the model expects?"
+    )
 
 
 class TextCodec:
@@ -27,9 +39,8 @@ class TextCodec:
         """Follow ``description``; ``tokenised`` text is split at its spaces and left so."""
         self.description = description
         facts, models = description.facts, description.piece_models
-        kind = tokeniser_kind(tokenised or facts.tokenised)
-        self._source, self._target = (make_tokeniser(kind, each) for each in facts.languages)
-        self._running = MosesTokeniser(facts.target_language)
+        self._source, self._target = facts.tokenisers(tokenised=tokenised)
+        self._running = make_tokeniser(facts.raw_tokeniser, facts.target_language, nfc=facts.nfc)
         self.source_pieces, self.target_pieces = facts.subwords.splitters(models, facts.languages)
         self.cut = 0
 

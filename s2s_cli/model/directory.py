@@ -21,6 +21,7 @@ from s2s_cli.model.archive import DamagedError, check_archive, check_content
 from s2s_cli.model.config import Shape
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.facts import FACTS_FORMAT as DESCRIPTION_FORMAT
+from s2s_cli.text.facts import SUBWORDS_FACTS_FORMAT as VARIANTS_FORMAT
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.layout import pieces_file
 from s2s_cli.text.vocabulary import Vocabulary
@@ -55,7 +56,9 @@ class Description:
 
     def as_json(self) -> dict[str, Any]:
         """Content of ``model.json``."""
-        number = self.facts.format if self.shape.plain else DESCRIPTION_FORMAT
+        number = self.facts.format
+        if not self.shape.plain:
+            number = max(number, VARIANTS_FORMAT)
         return {
             "format": number,
             "shape": self.shape.as_json(),

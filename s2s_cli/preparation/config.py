@@ -7,9 +7,10 @@ from s2s_cli.console import say, warn
 from s2s_cli.errors import UsageError, UserError
 from s2s_cli.settings import setting
 from s2s_cli.text.facts import is_language
+from s2s_cli.text.languages import find_language, unknown_language
 from s2s_cli.text.layout import SPLITS, text_file
 from s2s_cli.text.subwords import SubwordKind, require_sentencepiece, subword_origin
-from s2s_cli.text.tokenise import TokeniserKind, tokeniser_kind
+from s2s_cli.text.tokenise import RawTokeniserKind, TokeniserKind
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,12 @@ class PrepConfig:
     source_language: str = setting("en", "Language translated from.")
     target_language: str = setting("fr", "Language translated into.")
     tokenised: bool = setting(False, "The text is tokenised: words stand between spaces.")
+    tokeniser: RawTokeniserKind = setting(
+        "moses",
+        "Words of raw text: by the rules of Moses; the same with joiner marks, so that text is "
+        "given back to the letter; or as versions before 0.3 found them (sacremoses).",
+    )
+    nfc: bool = setting(True, "Compose letters and their marks (Unicode NFC).")
     reverse_source: bool = setting(False, "Models read the source last word first (section 3.3).")
     subwords: SubwordKind = setting(
         "none",
@@ -44,8 +51,8 @@ class PrepConfig:
         return self.source_language, self.target_language
 
     @property
-    def tokeniser(self) -> TokeniserKind:
-        return tokeniser_kind(self.tokenised)
+    def tokeniser_kind(self) -> TokeniserKind:
+        return "spaces" if self.tokenised else self.tokeniser
 
     def prefix(self, split: str) -> Path:
         """Path of the text of ``split`` without the language."""
@@ -88,6 +95,20 @@ def check_subwords(config: PrepConfig) -> None:
 def check_language(language: str) -> None:
     if not is_language(language):
         raise UsageError(f"{language!r} is not a language code such as en or pt-BR")
+
+
+def warn_about_language(config: PrepConfig, code: str) -> None:
+    """Say what the rules of text do not know of a language."""
+    language = find_language(code)
+    if config.tokenised:
+        return
+    if not language.is_known:
+        warn(unknown_language(language))
+    if language.is_unspaced and subword_origin(config.subwords) != "learned":
+        warn(
+            f"{code} has no spaces between words: a sentence counts as a word or a few; learn "
+            "pieces of words with --subwords unigram"
+        )
 
 
 def find_splits(config: PrepConfig) -> dict[str, tuple[Path, Path]]:

@@ -4,20 +4,21 @@ from collections.abc import Iterator
 
 from s2s_cli.errors import UserError
 from s2s_cli.files import STDIO, bounded_lines, decode_line, reading, replacing
-from s2s_cli.preparation.config import check_language
-from s2s_cli.text.tokenise import TokeniserKind, make_tokeniser
+from s2s_cli.preparation.config import PrepConfig, check_language, warn_about_language
+from s2s_cli.text.tokenise import make_tokeniser
 
 BYTES_PER_BLOCK = 1 << 16
 
 
-def filter_stdin(kind: TokeniserKind, language: str) -> None:
+def filter_stdin(config: PrepConfig, language: str) -> None:
     """Tokenise stdin to stdout, a line for each line, as `prepare` and decoding do.
 
     Raises:
         UserError: invalid UTF-8 (names the line), after the lines before it were written.
     """
     check_language(language)
-    tokeniser = make_tokeniser(kind, language)
+    warn_about_language(config, language)
+    tokeniser = make_tokeniser(config.tokeniser_kind, language, nfc=config.nfc)
     number = 1
     with reading(STDIO) as stream, replacing(STDIO) as out:
         lines, error = bounded_lines(stream, STDIO), None

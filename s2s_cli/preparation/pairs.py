@@ -29,7 +29,10 @@ class PreparedChunk:
 
 def make_tokenisers(config: PrepConfig, worker: int) -> list[Tokeniser]:
     """Make the tokenisers of a worker, and use each once: their first words take long."""
-    tokenisers = [make_tokeniser(config.tokeniser, language) for language in config.languages]
+    tokenisers = [
+        make_tokeniser(config.tokeniser_kind, language, nfc=config.nfc)
+        for language in config.languages
+    ]
     for each in tokenisers:
         each.tokenise_block("a\n")
     return tokenisers

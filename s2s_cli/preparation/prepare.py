@@ -13,7 +13,13 @@ from s2s_cli.files import existing
 from s2s_cli.locks import exclusive_lock
 from s2s_cli.parallel import Workers, available_cores, worker_processes
 from s2s_cli.preparation.chunks import SplitFiles, cut_chunks, scan_split
-from s2s_cli.preparation.config import PrepConfig, check_languages, check_subwords, find_splits
+from s2s_cli.preparation.config import (
+    PrepConfig,
+    check_languages,
+    check_subwords,
+    find_splits,
+    warn_about_language,
+)
 from s2s_cli.preparation.pairs import PreparedChunk, make_tokenisers, prepare_chunk
 from s2s_cli.preparation.report import PrepReport, SplitReport
 from s2s_cli.preparation.segmentation import SubwordSettings, TemporaryText, segment_text
@@ -41,8 +47,10 @@ def prepare(config: PrepConfig) -> PrepReport:
     """
     check_languages(config)
     check_subwords(config)
+    for language in config.languages:
+        warn_about_language(config, language)
     texts = find_splits(config)
-    report = PrepReport(config.languages, config.tokeniser)
+    report = PrepReport(config.languages, config.tokeniser_kind)
     report.splits = {split: SplitReport() for split in texts}
     count = worker_count(config, texts)
     with (
@@ -64,8 +72,10 @@ def prepare(config: PrepConfig) -> PrepReport:
 
 
 def make_facts(config: PrepConfig, subwords: Subwords) -> Facts:
-    name = make_tokeniser(config.tokeniser, config.source_language).name
-    return Facts(*config.languages, config.tokenised, config.reverse_source, name, subwords)
+    name = make_tokeniser(config.tokeniser_kind, config.source_language).name
+    nfc = config.nfc and config.tokeniser_kind != "sacremoses"
+    decided = *config.languages, config.tokenised, config.reverse_source, name, subwords
+    return Facts(*decided, raw_tokeniser=config.tokeniser, nfc=nfc)
 
 
 def split_into_pieces(

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from s2s_cli.errors import UserError
@@ -28,18 +28,22 @@ PendingSegment = tuple[int, list[Entry], list[int]]
 
 @dataclass
 class ListCounts:
-    """Counts of hypotheses and words that were scored, and of the arithmetic that it took."""
+    """Counts of hypotheses and words that were scored, and of the arithmetic that it took.
+
+    Attributes:
+        unknown, source_unknown: words that the model does not know.
+    """
 
     hypotheses: int = 0
     words: int = 0
     unknown: int = 0
+    source_words: int = 0
+    source_unknown: int = 0
     flops: int = 0
 
     def add(self, other: "ListCounts") -> None:
-        self.hypotheses += other.hypotheses
-        self.words += other.words
-        self.unknown += other.unknown
-        self.flops += other.flops
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,10 @@ def score_parts(model: LoadedModel, parts: list[Part]) -> tuple[list[float], Lis
         counts.hypotheses += len(ids)
         counts.words += sum(map(len, ids))
         counts.unknown += sum(each.count(UNK) for each in ids)
-        group.append((sentences.source_ids(source), ids))
+        source_ids = sentences.source_ids(source)
+        counts.source_words += len(source_ids)
+        counts.source_unknown += source_ids.count(UNK)
+        group.append((source_ids, ids))
     log_probs = [log_prob for scores in score_group(scorer, group) for log_prob in scores]
     counts.flops = scorer.flops - flops
     return log_probs, counts

@@ -8,6 +8,7 @@ from typing import Protocol
 from s2s_cli.console import warn
 from s2s_cli.errors import UserError
 from s2s_cli.files import name_of
+from s2s_cli.inference.codec import unknown_words
 from s2s_cli.rescoring.rescorer import ListCounts, ScoredSegment
 from s2s_cli.rescoring.weights import Weights, weighted_sums
 from s2s_cli.text.features import FeatureReader, describe_layout
@@ -132,6 +133,8 @@ def warn_of_list(path: Path, counts: ListCounts, missing: Sequence[int]) -> None
     if missing:
         shown = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
         warn(f"{name}: no hypotheses for {len(missing)} of the sources (ids {shown}): blank lines")
+    if problem := unknown_words(counts.source_unknown, counts.source_words):
+        warn(problem)
     if counts.unknown > UNKNOWN_SHARE * counts.words:
         warn(
             f"{name}: {counts.unknown / counts.words:.0%} of its words are unknown to the model; "

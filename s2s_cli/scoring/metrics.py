@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, assert_never, get_args
 
+from s2s_cli.scoring.languages import BleuTokeniser
 from s2s_cli.scoring.texts import AS_GIVEN, Form, Texts
 
 if TYPE_CHECKING:
@@ -27,6 +28,27 @@ LIST_METRICS: tuple[ListMetric, ...] = get_args(ListMetric)
 
 
 @dataclass(frozen=True)
+class BleuParts:
+    """What BLEU is made of.
+
+    Attributes:
+        precisions: of n-grams of orders 1 to 4, from 0 to 100.
+        brevity_penalty: from 0 to 1.
+        length, reference_length: in words.
+    """
+
+    precisions: tuple[float, ...]
+    brevity_penalty: float
+    length: int
+    reference_length: int
+
+    def __str__(self) -> str:
+        precisions = "/".join(f"{each:.1f}" for each in self.precisions)
+        ratio = self.length / self.reference_length if self.reference_length else 0.0
+        return f"{precisions} (BP {self.brevity_penalty:.3f}, length ratio {ratio:.3f})"
+
+
+@dataclass(frozen=True)
 class Score:
     """One number and how it was made.
 
@@ -35,6 +57,7 @@ class Score:
         value: from 0 to 100 for BLEU and chrF.
         signature: ``key:value`` pairs between bars.
         low, high: 95 % interval of the bootstrap, None where it was not asked for.
+        parts: of BLEU; None of other metrics.
     """
 
     name: str
@@ -42,6 +65,7 @@ class Score:
     signature: str
     low: float | None = None
     high: float | None = None
+    parts: BleuParts | None = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +99,8 @@ class CorpusMetric:
         return "|".join(filter(None, [signature, *parts, made]))
 
 
-def corpus_metric(metric: TextMetric) -> CorpusMetric:
-    """The definition of ``metric``."""
+def corpus_metric(metric: TextMetric, bleu_tokeniser: BleuTokeniser = "13a") -> CorpusMetric:
+    """The definition of ``metric``; ``bleu_tokeniser`` splits running text for BLEU."""
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
 
@@ -87,8 +111,9 @@ def corpus_metric(metric: TextMetric) -> CorpusMetric:
             bleu = BLEU(tokenize="none", smooth_method="none", force=True)
             return CorpusMetric("BLEU (tokenised)", on_words=True, sacrebleu=bleu)
         case "bleu-detokenised":
-            # Cased BLEU as the sacrebleu command counts it by default.
-            return CorpusMetric("BLEU (detokenised)", on_words=False, sacrebleu=BLEU(force=True))
+            # Cased BLEU as the sacrebleu command counts it.
+            bleu = BLEU(tokenize=bleu_tokeniser, force=True)
+            return CorpusMetric("BLEU (detokenised)", on_words=False, sacrebleu=bleu)
         case "chrf":
             # chrF2: F-score of character 1- to 6-grams, recall counted twice.
             return CorpusMetric("chrF2 (detokenised)", on_words=False, sacrebleu=CHRF())
@@ -102,16 +127,26 @@ def corpus_score(metric: TextMetric, form: Form, bootstrap: int = 0) -> Score:
     The interval is sacreBLEU's: the mean of the resamples ± half the width of their middle 95 %,
     from a fixed seed (in the signature). ``bootstrap`` is 0 for none, or at least 100.
     """
-    definition = corpus_metric(metric)
+    definition = corpus_metric(metric, form.bleu_tokeniser)
     name, sacrebleu = definition.name, definition.sacrebleu
     with_plain_floats(sacrebleu)
     hypotheses, *references = definition.comparable(form.hypotheses, *form.references)
     result = sacrebleu.corpus_score(hypotheses, references, n_bootstrap=bootstrap)
     signature = definition.signature(str(sacrebleu.get_signature()), form.tokeniser)
+    value = min(float(result.score), 100.0)  # rounding may reach 100.00000000000004
+    parts = bleu_parts(result)
     if not bootstrap:
-        return Score(name, float(result.score), signature)
+        return Score(name, value, signature, parts=parts)
     middle, half = float(result._mean), float(result._ci)
-    return Score(name, float(result.score), signature, middle - half, middle + half)
+    return Score(name, value, signature, middle - half, middle + half, parts)
+
+
+def bleu_parts(result: Any) -> BleuParts | None:
+    """The parts of a BLEU score of sacreBLEU's; None of another metric."""
+    if not hasattr(result, "precisions"):
+        return None
+    precisions = tuple(map(float, result.precisions))
+    return BleuParts(precisions, float(result.bp), int(result.sys_len), int(result.ref_len))
 
 
 def score_texts(metric: TextMetric, texts: Texts, bootstrap: int = 0) -> Score:

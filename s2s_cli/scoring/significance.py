@@ -53,7 +53,7 @@ def compare_forms(
         baseline: lines of the other output, in the same form.
         sizes: of the tests.
     """
-    definition = corpus_metric(metric)
+    definition = corpus_metric(metric, form.bleu_tokeniser)
     lines, others, *references = definition.comparable(form.hypotheses, baseline, *form.references)
     resamples = sizes.resamples or RESAMPLES
     bootstrap, randomisation = (

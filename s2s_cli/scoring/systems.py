@@ -7,7 +7,7 @@ from pathlib import Path
 from s2s_cli.errors import UsageError, UserError
 from s2s_cli.files import STDIO, name_of, read_lines
 from s2s_cli.scoring.texts import AS_GIVEN, Form, Texts, check_counts
-from s2s_cli.text.tokenise import make_tokeniser, tokeniser_kind
+from s2s_cli.text.tokenise import make_tokeniser
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def read_systems(
         lines = list(read_lines(path))
         check_counts(path, len(lines), reference, len(references))
         texts[name] = Texts(Form(lines, [references], AS_GIVEN), form.tokenised, form.language)
-    tokeniser = make_tokeniser(tokeniser_kind(form.tokenised), form.source_language)
+    tokeniser = make_tokeniser("spaces" if form.tokenised else "moses", form.source_language)
     return Systems(sources, references, [tokeniser.tokenise(line) for line in sources], texts)
 
 

@@ -1,16 +1,28 @@
 """The texts to score: read, counted, and brought into both forms, tokenised and running."""
 
+import html
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from unicodedata import normalize
 
+from s2s_cli.console import warn
 from s2s_cli.errors import UsageError, UserError
 from s2s_cli.files import STDIO, name_of, read_lines
+from s2s_cli.scoring.languages import (
+    DEFAULT_LANGUAGE,
+    BleuTokeniser,
+    BleuTokeniserChoice,
+    choose_bleu_tokeniser,
+)
 from s2s_cli.settings import setting
-from s2s_cli.text.tokenise import MosesTokeniser
+from s2s_cli.text.languages import find_language
+from s2s_cli.text.tokenise import make_tokeniser
 
 AS_GIVEN = "as-given"
+MOSES_ENTITY = re.compile("&(?:amp|#124|lt|gt|apos|quot|#91|#93);")
 FEWEST_RESAMPLES = 100  # fewer leave one or two in each of the tails that are cut off
 
 
@@ -20,7 +32,12 @@ class ScoringConfig:
 
     hypothesis: Path = setting(STDIO, "The translations, one a line (- is stdin).")
     tokenised: bool = setting(False, "The texts are tokenised: words stand between spaces.")
-    language: str = setting("fr", "Language of the texts, for the tokeniser.")
+    language: str = setting(
+        "", "Language of the texts; by default the model's (--model), that of data/, or fr."
+    )
+    tokenize: BleuTokeniserChoice = setting(
+        "auto", "Tokeniser of sacreBLEU for running text; auto: by the language."
+    )
     bootstrap: int = setting(
         0, "Resamples for a 95 % interval, 1000 is usual; 0 is off.", min=0, max=10_000
     )
@@ -65,18 +82,20 @@ class Form:
         hypotheses: N lines.
         references: one list of N lines for each reference.
         tokeniser: what brought the lines into this form (`AS_GIVEN`: they came in it).
+        bleu_tokeniser: how sacreBLEU splits running text.
     """
 
     hypotheses: list[str]
     references: list[list[str]]
     tokeniser: str
+    bleu_tokeniser: BleuTokeniser = "13a"
 
     def select(self, lines: Sequence[int]) -> "Form":
         """The lines with the indices ``lines``."""
         hypotheses, *references = (
             [text[line] for line in lines] for text in (self.hypotheses, *self.references)
         )
-        return Form(hypotheses, references, self.tokeniser)
+        return replace(self, hypotheses=hypotheses, references=references)
 
 
 @dataclass(frozen=True)
@@ -92,7 +111,9 @@ class Texts:
         """Tokenised lines: words with one space between them."""
         if self.tokenised:
             return self.given
-        tokeniser = MosesTokeniser(self.language)
+        if find_language(self.language).is_unspaced:
+            return self._made(bleu_words(self.given.bleu_tokeniser), self.given.bleu_tokeniser)
+        tokeniser = make_tokeniser("moses", self.language)
         return self._made(lambda line: " ".join(tokeniser.tokenise(line)))
 
     @cached_property
@@ -100,18 +121,27 @@ class Texts:
         """Running text, as people read it."""
         if not self.tokenised:
             return self.given
-        tokeniser = MosesTokeniser(self.language)
+        tokeniser = make_tokeniser("moses", self.language)
         return self._made(
             lambda line: tokeniser.detokenise([word for word in line.split(" ") if word])
         )
 
-    def _made(self, change: Callable[[str], str]) -> Form:
-        tokeniser = f"{MosesTokeniser(self.language).name} {self.language}".replace(" ", "-")
-        return Form(
-            [change(line) for line in self.given.hypotheses],
-            [[change(line) for line in reference] for reference in self.given.references],
-            tokeniser,
+    def _made(self, change: Callable[[str], str], maker: str = "") -> Form:
+        maker = maker or make_tokeniser("moses", self.language).name
+        return replace(
+            self.given,
+            hypotheses=[change(line) for line in self.given.hypotheses],
+            references=[[change(line) for line in each] for each in self.given.references],
+            tokeniser=f"{maker} {self.language}".replace(" ", "-"),
         )
+
+
+def bleu_words(tokeniser: BleuTokeniser) -> Callable[[str], str]:
+    """How sacreBLEU splits a line into words."""
+    from sacrebleu.metrics.bleu import BLEU
+
+    split: Callable[[str], str] = BLEU(tokenize=tokeniser).tokenizer
+    return split
 
 
 def read_texts(config: ScoringConfig, references: list[Path]) -> Texts:
@@ -128,7 +158,28 @@ def read_texts(config: ScoringConfig, references: list[Path]) -> Texts:
         raise UserError(f"{name_of(config.hypothesis)}: no lines to score")
     for path, reference in zip(references, lines, strict=True):
         check_counts(config.hypothesis, len(hypotheses), path, len(reference))
-    return Texts(Form(hypotheses, lines, AS_GIVEN), config.tokenised, config.language)
+    return make_texts(config, hypotheses, lines)
+
+
+def make_texts(config: ScoringConfig, hypotheses: list[str], references: list[list[str]]) -> Texts:
+    """Texts as they are given, but in NFC, and tokenised ones without the entities of Moses."""
+    language = config.language or DEFAULT_LANGUAGE
+    if config.tokenised:
+        every = [hypotheses, *references]
+        escaped = sum(MOSES_ENTITY.search(line) is not None for text in every for line in text)
+        if escaped:
+            warn(f"{escaped:,} lines with entities as Moses escapes them (&apos;): they are undone")
+            hypotheses, *references = ([unescape(line) for line in text] for text in every)
+    hypotheses, *references = (
+        [normalize("NFC", line) for line in text] for text in (hypotheses, *references)
+    )
+    tokeniser = choose_bleu_tokeniser(config.tokenize, language)
+    return Texts(Form(hypotheses, references, AS_GIVEN, tokeniser), config.tokenised, language)
+
+
+def unescape(line: str) -> str:
+    """Undo ``escape-special-chars.perl`` of Moses."""
+    return MOSES_ENTITY.sub(lambda entity: html.unescape(entity[0]), line)
 
 
 def read_references(config: ScoringConfig, references: list[Path]) -> Form:
@@ -142,7 +193,7 @@ def read_references(config: ScoringConfig, references: list[Path]) -> Form:
         raise UserError(f"{name_of(references[0])}: no lines to score")
     for path, reference in zip(references, lines, strict=True):
         check_counts(references[0], len(lines[0]), path, len(reference))
-    return Texts(Form([], lines, AS_GIVEN), config.tokenised, config.language).words
+    return make_texts(config, [], lines).words
 
 
 def check_counts(hypothesis: Path, have: int, reference: Path, want: int) -> None:

@@ -9,9 +9,11 @@ from s2s_cli.errors import UserError
 from s2s_cli.files import check_format, read_json, write_json
 from s2s_cli.json_fields import FieldError, from_json, required_fields
 from s2s_cli.text.subwords import NO_SUBWORDS, Subwords
+from s2s_cli.text.tokenise import RawTokeniserKind, Tokeniser, TokeniserKind, make_tokeniser
 
-# Of all files with facts in them; where words are words, the plain one is written.
-PLAIN_FACTS_FORMAT, FACTS_FORMAT = 1, 2
+# Of all files with facts in them; the lowest that holds them is written. The first knows no pieces
+# of words, the second no rules of text but the first ones.
+PLAIN_FACTS_FORMAT, SUBWORDS_FACTS_FORMAT, FACTS_FORMAT = 1, 2, 3
 FACTS_FILE = "facts.json"
 
 
@@ -27,6 +29,8 @@ class Facts:
             their natural order; words are reversed where they become ids.
         tokeniser: name and version of the tokeniser, for the record.
         subwords: how words are split into the pieces that have ids.
+        raw_tokeniser: how words are found in raw text, where it is not tokenised.
+        nfc: letters and their marks are composed (NFC of Unicode), in raw and tokenised text.
     """
 
     source_language: str
@@ -35,11 +39,25 @@ class Facts:
     reverse_source: bool
     tokeniser: str
     subwords: Subwords = NO_SUBWORDS
+    raw_tokeniser: RawTokeniserKind = "sacremoses"
+    nfc: bool = False
 
     @property
     def format(self) -> int:
         """Lowest format in which they can be written."""
-        return PLAIN_FACTS_FORMAT if self.subwords == NO_SUBWORDS else FACTS_FORMAT
+        if self.nfc or not (self.tokenised or self.raw_tokeniser == "sacremoses"):
+            return FACTS_FORMAT
+        return PLAIN_FACTS_FORMAT if self.subwords == NO_SUBWORDS else SUBWORDS_FACTS_FORMAT
+
+    def tokenisers(self, *, tokenised: bool) -> tuple[Tokeniser, Tokeniser]:
+        """Make the tokenisers of source and target.
+
+        ``tokenised``: the words of the text at hand stand between spaces, whatever the model's own
+        text was like.
+        """
+        kind: TokeniserKind = "spaces" if tokenised or self.tokenised else self.raw_tokeniser
+        source, target = (make_tokeniser(kind, each, nfc=self.nfc) for each in self.languages)
+        return source, target
 
     @property
     def languages(self) -> tuple[str, str]:
@@ -57,7 +75,10 @@ class Facts:
         plain = {name: getattr(self, name) for name in PLAIN_ENTRIES}
         if number == PLAIN_FACTS_FORMAT:
             return plain
-        return {**plain, "subwords": self.subwords.as_json(self.languages)}
+        entries = {**plain, "subwords": self.subwords.as_json(self.languages)}
+        if number == SUBWORDS_FACTS_FORMAT:
+            return entries
+        return {**entries, **{name: getattr(self, name) for name in RULES_ENTRIES}}
 
     @classmethod
     def read(cls, directory: Path) -> "Facts":
@@ -76,9 +97,9 @@ class Facts:
     @classmethod
     def from_json(cls, value: dict[str, Any], where: Path, number: int) -> "Facts":
         """Read facts from a parsed file of format ``number``, or from an entry of one."""
-        plain = {name: value.get(name) for name in PLAIN_ENTRIES}
+        names = PLAIN_ENTRIES if number < FACTS_FORMAT else [*PLAIN_ENTRIES, *RULES_ENTRIES]
         try:
-            facts = from_json(cls, plain, "facts")
+            facts = from_json(cls, {name: value.get(name) for name in names}, "facts")
         except FieldError as error:
             raise UserError(f"{where}: {error.name} is missing or malformed") from None
         for language in facts.languages:
@@ -92,6 +113,7 @@ class Facts:
 
 # Those of the first format: a field that is added later has a default, and needs a new format.
 PLAIN_ENTRIES = required_fields(Facts)
+RULES_ENTRIES = ("raw_tokeniser", "nfc")
 
 
 def is_language(code: str) -> bool:

@@ -9,14 +9,18 @@ from s2s_cli.text.cleaning import (
     AT_EDGES,
     BYTE_ORDER_MARK,
     CARRIAGE_RETURN,
-    clean,
-    clean_block,
-    count_odd_block,
-    treatment_in_raw_text,
+    CLEANING,
+    DECOMPOSED,
+    FIRST_CLEANING,
+    compose,
 )
+from s2s_cli.text.languages import find_language
 from s2s_cli.text.moses import BlockTokeniser, Moses
+from s2s_cli.text.running_text import join_marked, join_words
+from s2s_cli.text.words import WordSplitter
 
-TokeniserKind = Literal["moses", "spaces"]
+RawTokeniserKind = Literal["moses", "joiner", "sacremoses"]  # of raw text
+TokeniserKind = Literal[RawTokeniserKind, "spaces"]
 
 # Files drop these two at their edges, so a word that had them would not read back the same.
 NEVER_IN_A_WORD = str.maketrans(
@@ -55,13 +59,54 @@ class Tokeniser(Protocol):
 
 
 class MosesTokeniser:
-    """Cased Moses tokenisation of raw text in one language (sacremoses).
+    """Cased words of raw text in one language, by the rules of Moses (`s2s_cli.text.words`).
 
-    Entities and odd characters are replaced (`s2s_cli.text.cleaning`), punctuation is normalised,
-    words are split, nothing is escaped.
+    Entities and odd characters are replaced (`s2s_cli.text.cleaning`), words are split, nothing is
+    escaped, and punctuation stays as it is written.
+    """
 
-    A language that sacremoses has no rules for gets its general ones, with the abbreviations of
-    English; of ``pt-BR`` or ``pt_BR`` only ``pt`` counts.
+    VERSION = 2  # of the rules; the first ones are `SacremosesTokeniser`
+
+    def __init__(self, language: str, *, nfc: bool = True, joiners: bool = False) -> None:
+        """Choose the rules of ``language``.
+
+        Args:
+            language: a code that `find_language` knows, or the general rules hold.
+            nfc: letters and their marks are composed first (NFC of Unicode).
+            joiners: words are marked that stood beside another without a space, so that
+                `detokenise` gives back the text to the letter.
+        """
+        self.language, self.nfc, self.joiners = find_language(language), nfc, joiners
+
+    @property
+    def name(self) -> str:
+        return f"s2s {'joiner' if self.joiners else 'moses'} {self.VERSION}"
+
+    def tokenise(self, line: str) -> list[str]:
+        block, _ = self.tokenise_block(line.replace("\n", " ") + "\n")
+        return block[:-1].split(" ") if len(block) > 1 else []
+
+    def tokenise_block(self, block: str) -> tuple[str, Counter[str]]:
+        composed, decomposed = compose(block) if self.nfc else (block, Counter[str]())
+        cleaned, odd = CLEANING.clean_block(composed)
+        return self._splitter.split_block(cleaned), odd + decomposed
+
+    def detokenise(self, words: Sequence[str]) -> str:
+        return join_marked(words) if self.joiners else join_words(words, self.language)
+
+    def treatment(self, name: str) -> str:
+        return "composed" if name == DECOMPOSED else CLEANING.treatment(name)
+
+    @cached_property
+    def _splitter(self) -> WordSplitter:
+        return WordSplitter(self.language, joiners=self.joiners)
+
+
+class SacremosesTokeniser:
+    """Cased Moses tokenisation of raw text in one language by sacremoses: the first rules.
+
+    As `MosesTokeniser`, but punctuation is normalised to ASCII, words are torn at combining marks,
+    and no language is known by another code. Models keep to them that were trained with them.
     """
 
     def __init__(self, language: str) -> None:
@@ -74,10 +119,10 @@ class MosesTokeniser:
         return f"sacremoses {version('sacremoses')}"
 
     def tokenise(self, line: str) -> list[str]:
-        return self._moses.words(clean(line))
+        return self._moses.words(FIRST_CLEANING.clean(line))
 
     def tokenise_block(self, block: str) -> tuple[str, Counter[str]]:
-        cleaned, odd = clean_block(block)
+        cleaned, odd = FIRST_CLEANING.clean_block(block)
         return self._blocks.tokenise(cleaned), odd
 
     def detokenise(self, words: Sequence[str]) -> str:
@@ -85,7 +130,7 @@ class MosesTokeniser:
         return line
 
     def treatment(self, name: str) -> str:
-        return treatment_in_raw_text(name)
+        return FIRST_CLEANING.treatment(name)
 
     @cached_property
     def _moses(self) -> Moses:
@@ -107,13 +152,18 @@ class SpaceTokeniser:
 
     name = "none"
 
+    def __init__(self, *, nfc: bool = True) -> None:
+        self.nfc = nfc
+
     def tokenise(self, line: str) -> list[str]:
+        line, _ = compose(line) if self.nfc else (line, None)
         if "\r" in line or "\ufeff" in line or "\n" in line:
             line = line.translate(NEVER_IN_A_WORD)
         return [word for word in line.split(" ") if word]
 
     def tokenise_block(self, block: str) -> tuple[str, Counter[str]]:
-        odd = count_odd_block(block)
+        block, decomposed = compose(block) if self.nfc else (block, Counter[str]())
+        odd = CLEANING.count_odd_block(block) + decomposed
         if block.startswith(" ") or any(each in block for each in UNTIDY):
             block = "".join(" ".join(self.tokenise(line)) + "\n" for line in block.split("\n")[:-1])
         return block, odd
@@ -122,20 +172,27 @@ class SpaceTokeniser:
         return " ".join(words)
 
     def treatment(self, name: str) -> str:
+        if name == DECOMPOSED:
+            return "composed"
         return "removed" if name in DROPPED_CHARACTERS else "kept"
 
 
-def make_tokeniser(kind: TokeniserKind, language: str) -> Tokeniser:
-    """Make the tokeniser of a kind; nothing is loaded before it is used."""
+def make_tokeniser(kind: TokeniserKind, language: str, *, nfc: bool = True) -> Tokeniser:
+    """Make the tokeniser of a kind; nothing is loaded before it is used.
+
+    Args:
+        kind: how words are found.
+        language: whose rules hold.
+        nfc: letters are composed first; not by the first rules, which never did.
+    """
     match kind:
         case "moses":
-            return MosesTokeniser(language)
+            return MosesTokeniser(language, nfc=nfc)
+        case "joiner":
+            return MosesTokeniser(language, nfc=nfc, joiners=True)
+        case "sacremoses":
+            return SacremosesTokeniser(language)
         case "spaces":
-            return SpaceTokeniser()
+            return SpaceTokeniser(nfc=nfc)
         case _:
             assert_never(kind)
-
-
-def tokeniser_kind(tokenised: bool) -> TokeniserKind:
-    """Choose the kind for text that came tokenised, or raw."""
-    return "spaces" if tokenised else "moses"

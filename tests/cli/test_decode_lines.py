@@ -188,3 +188,18 @@ def test_in_bfloat16_and_measured(s2s: Run, tiny_experiment: Path, tmp_path: Pat
         labels_and_values = line.split(" ||| ")[2].split()
         assert labels_and_values[1] == labels_and_values[3], "decode's score and rescore's"
     assert re.fullmatch(rb"4 hypotheses in .* hypotheses/s, " + peak, run.stderr.splitlines()[-1])
+
+
+def test_a_source_in_another_language_is_noticed(s2s: Run, tiny_experiment: Path) -> None:
+    """The share of unknown words is told, by ``decode`` and by ``rescore``."""
+    strange = b"ceci n'est pas\nune phrase\n"
+    run = s2s("decode", cwd=tiny_experiment, input=strange)
+    assert run.returncode == 0
+    assert run.stdout.count(b"\n") == 2
+    told = b"100% of the words of the source are unknown to the model (6 of 6)"
+    assert told in run.stderr
+    (tiny_experiment / "strange.fr").write_bytes(strange)
+    (tiny_experiment / "strange.txt").write_bytes(b"0 ||| a ||| ||| 0\n1 ||| b ||| ||| 0\n")
+    run = s2s("rescore", "strange.txt", "--source", "strange.fr", cwd=tiny_experiment)
+    assert run.returncode == 0
+    assert told in run.stderr

@@ -74,7 +74,7 @@ def test_data_are_pieces_and_models_travel(learned: Path) -> None:
     for name in ("subwords.en.model", "subwords.fr.model"):
         assert (data / name).read_bytes() == (model / name).read_bytes()
     for path in (data / "facts.json", data / "corpus.json", model / "model.json"):
-        assert json.loads(path.read_bytes())["format"] == 2
+        assert json.loads(path.read_bytes())["format"] == 3
     report = json.loads((data / "prep.json").read_bytes())["splits"]
     assert report["train"]["pieces"]["fr"] > report["train"]["words"]["fr"]
     assert "pieces" not in report["test"]
@@ -196,7 +196,7 @@ def test_words_after_pieces_leave_no_model_behind(
         assert ("no pieces are learned; add --subwords" in done("prep", *options)[1]) == told
     assert not list((own / "data").glob("subwords.*"))
     plain = json.loads((own / "data/facts.json").read_bytes())
-    assert plain["format"] == 1 and "subwords" not in plain
+    assert plain["subwords"]["kind"] == "none"
 
 
 def test_mistakes_are_told_in_a_sentence(

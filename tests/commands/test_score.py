@@ -2,13 +2,17 @@
 
 import gzip
 import json
+import math
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from s2s_cli.text.facts import Facts
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
@@ -31,8 +35,9 @@ def test_each_metric_has_its_own_line_with_its_signature(s2s: Run, folder: Path)
     )
     assert names == ("BLEU (tokenised)", "BLEU (detokenised)", "chrF2 (detokenised)")
     for each, part in zip(rest, ("tok:none", "tok:13a", "nc:6"), strict=True):
-        number, signature = each.split(" ")
+        number, *parts, signature = each.split(" ")
         assert 0 < float(number) < 100
+        assert bool(parts) is (part != "nc:6")
         assert part in signature.split("|")
         assert "version:" in signature
 
@@ -211,3 +216,90 @@ def test_a_perplexity_is_computed_where_and_as_it_was_asked_for(
     run = s2s(*command, "--device", "cuda:99", cwd=tiny_experiment)
     assert (run.returncode, run.stdout) == (2, b"")
     assert b"--device cuda:99: no such device here" in run.stderr
+
+
+def test_parts_of_bleu_are_those_that_sacrebleu_counts(s2s: Run, folder: Path) -> None:
+    """A hypothesis of half the reference's words: all precisions 100, a brevity penalty of 1/e."""
+    (folder / "long.fr").write_text("a b c d e f g h\n", "utf-8")
+    run = s2s("score", "long.fr", "--tokenised", cwd=folder, input=b"a b c d\n")
+    first = run.stdout.decode().splitlines()[0]
+    parts = "100.0/100.0/100.0/100.0 (BP 0.368, length ratio 0.500)"
+    assert first.startswith(f"BLEU (tokenised) = 36.79 {parts} ")
+    run = s2s("score", "long.fr", "--tokenised", "--json", cwd=folder, input=b"a b c d\n")
+    score = json.loads(run.stdout)["scores"]["bleu-tokenised"]
+    assert score["parts"]["brevity_penalty"] == pytest.approx(math.exp(-1))
+    assert (score["parts"]["length"], score["parts"]["reference_length"]) == (4, 8)
+
+
+def test_identical_text_scores_exactly_a_hundred(s2s: Run, folder: Path) -> None:
+    run = s2s("score", "ref.fr", "--json", cwd=folder, input=REFERENCE.encode())
+    scores = json.loads(run.stdout)["scores"]
+    assert {each["value"] for each in scores.values()} == {100.0}
+
+
+def test_decomposed_letters_are_those_of_the_reference(s2s: Run, folder: Path) -> None:
+    (folder / "ref.fr").write_text("Où est l’été ?\n", "utf-8")
+    hypothesis = unicodedata.normalize("NFD", "Où est l’été ?\n").encode()
+    for options in ([], ["--tokenised"]):
+        run = s2s("score", "ref.fr", *options, "--bare", "bleu-tokenised", cwd=folder,
+                  input=hypothesis)  # fmt: skip
+        assert run.stdout == b"100.00\n"
+
+
+CHINESE = "我昨天在北京看了一部很好的电影。\n他们明天要去上海开会。\n"
+CHINESE_HYPOTHESIS = "我昨天在北京看了一部不错的电影。\n他们明天去上海开会。\n"
+
+
+@pytest.mark.parametrize("code", ["zh", "zho_Hans", "cmn", "chinese"])
+def test_chinese_is_scored_as_sacrebleu_scores_it(s2s: Run, folder: Path, code: str) -> None:
+    """73.24 is what ``sacrebleu -l en-zh`` prints for the two lines."""
+    (folder / "ref.zh").write_text(CHINESE, "utf-8")
+    run = s2s("score", "ref.zh", "--language", code, cwd=folder, input=CHINESE_HYPOTHESIS.encode())
+    words, running, _ = run.stdout.decode().splitlines()
+    assert running.startswith("BLEU (detokenised) = 73.24 ")
+    assert "|tok:zh|" in running
+    assert words.startswith("BLEU (tokenised) = 73.24 ")
+
+
+def test_a_tokeniser_of_sacrebleu_can_be_named(s2s: Run, folder: Path) -> None:
+    run = s2s("score", "ref.fr", "--tokenize", "char", cwd=folder, input=HYPOTHESIS.encode())
+    assert b"|tok:char|" in run.stdout
+
+
+def test_thai_is_compared_in_characters(s2s: Run, folder: Path) -> None:
+    (folder / "ref.th").write_text("ฉันรักเธอมาก\n", "utf-8")
+    hypothesis = "ฉันรักเธอ\n".encode()
+    run = s2s("score", "ref.th", "--language", "tha", cwd=folder, input=hypothesis)
+    words, running, _ = run.stdout.decode().splitlines()
+    assert "|tok:char|" in running
+    assert not words.startswith("BLEU (tokenised) = 0.00")
+
+
+def test_language_is_that_of_the_data_before_it_is_french(s2s: Run, folder: Path) -> None:
+    (folder / "data").mkdir()
+    Facts("en", "deu", False, False, "s2s moses 2", raw_tokeniser="moses").write(folder / "data")
+    run = s2s("score", "ref.fr", cwd=folder, input=HYPOTHESIS.encode())
+    assert run.stderr == b""
+    assert b"words:s2s-moses-2-deu" in run.stdout
+    run = s2s("score", "ref.fr", "--language", "fr", cwd=folder, input=HYPOTHESIS.encode())
+    assert b"words:s2s-moses-2-fr" in run.stdout
+    assert run.stderr.decode() == "warning: --language fr, but data/facts.json says deu\n"
+    run = s2s("score", "ref.fr", "--language", "german", cwd=folder, input=HYPOTHESIS.encode())
+    assert run.stderr == b""
+
+
+def test_entities_of_moses_are_undone_in_tokenised_text(s2s: Run, folder: Path) -> None:
+    plain = ["L' été & l' [ hiver ] | < a > \" b \" .", "Il n' y a pas d' été ."]
+    escaped = [
+        "L&apos; été &amp; l&apos; &#91; hiver &#93; &#124; &lt; a &gt; &quot; b &quot; .",
+        "Il n&apos; y a pas d&apos; été .",
+    ]
+    outputs = []
+    for lines in (plain, escaped):
+        text = "".join(f"{line}\n" for line in lines)
+        (folder / "ref.tok").write_text(text, "utf-8")
+        hypothesis = text.replace("été", "hiver").encode()
+        outputs.append(s2s("score", "ref.tok", "--tokenised", cwd=folder, input=hypothesis))
+    assert outputs[0].stdout == outputs[1].stdout
+    assert outputs[0].stderr == b""
+    assert b"4 lines with entities as Moses escapes them" in outputs[1].stderr

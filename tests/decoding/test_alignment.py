@@ -10,7 +10,7 @@ from torch import Tensor
 from variants import loss, shape
 
 from s2s_cli.decoding import alignment
-from s2s_cli.decoding.alignment import Aligner, alignments, groups, links
+from s2s_cli.decoding.alignment import Aligner, alignments, groups, links, name_around
 from s2s_cli.decoding.beam import Hypothesis
 from s2s_cli.errors import UserError
 from s2s_cli.inference.codec import TextCodec
@@ -209,3 +209,58 @@ def test_a_dictionary_is_read_as_words(tmp_path: Path) -> None:
         path.write_text(f"naps b\n{second}\n", "utf-8")
         with pytest.raises(UserError, match=f"^{path}:2: "):
             read_dictionary(path)
+
+
+@pytest.mark.parametrize(
+    ("source", "place", "expected"),
+    [
+        (["the", "O", "'Brien", "house"], 1, range(1, 3)),
+        (["the", "O", "'Brien", "house"], 2, range(1, 3)),
+        (["D'", "Artagnan"], 1, range(2)),
+        (["the", "dog", "'s", "house"], 1, range(1, 2)),
+        (["d'", "accord"], 0, range(1)),
+        (["'", "Brien"], 1, range(1, 2)),
+        (["O", "’Neill", "’s"], 0, range(2)),
+    ],
+)
+def test_names_are_found_across_their_apostrophe(
+    source: list[str], place: int, expected: range
+) -> None:
+    assert name_around(source, place) == expected
+
+
+@pytest.mark.parametrize(
+    ("links", "expected"),
+    [
+        ([0, 1, 2, 3], ["le", "O'Brien", "dort"]),  # each half by itself: once
+        ([0, 2, 2, 3], ["le", "O'Brien", "dort"]),
+        ([0, 1, 3, 3], ["le", "O'Brien", "sleeps", "dort"]),
+    ],
+)
+def test_a_name_with_an_apostrophe_is_written_whole_and_once(
+    links: list[int], expected: list[str]
+) -> None:
+    source = ["the", "O", "'Brien", "sleeps"]
+    shape = Shape(3, 4, 1, 2, 2, attention="dot")
+    facts = Facts("en", "fr", False, False, "", raw_tokeniser="moses")
+    vocabularies = Vocabulary(["the"], [1]), Vocabulary(["le", "dort"], [1, 1])
+    codec = TextCodec(Description(shape, facts, *vocabularies), tokenised=False)
+    hypothesis = Hypothesis([2, UNK, UNK, 3], 0.0, [0.0], 0.0, at_limit=False)
+    aligned = Aligner(replace_unk=True).with_links(codec, source, hypothesis, links)
+    assert aligned.pieces == expected
+    assert aligned.hypothesis.tokens == [2, UNK, UNK, 3]
+
+
+def test_words_linked_to_one_place_are_each_replaced() -> None:
+    codec = TextCodec(
+        Description(
+            Shape(3, 4, 1, 2, 2, attention="dot"),
+            Facts("en", "fr", False, False, ""),
+            Vocabulary(["the"], [1]),
+            Vocabulary(["le", "dort"], [1, 1]),
+        ),
+        tokenised=False,
+    )
+    hypothesis = Hypothesis([UNK, UNK], 0.0, [0.0], 0.0, at_limit=False)
+    aligned = Aligner(replace_unk=True).with_links(codec, ["the", "Kotari"], hypothesis, [1, 1])
+    assert aligned.pieces == ["Kotari", "Kotari"]

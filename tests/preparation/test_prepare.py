@@ -170,7 +170,7 @@ def test_odd_characters_are_counted_with_what_became_of_them(config: PrepConfig)
         "en": {
             "HTML entity": {"count": 1, "done": "replaced by its character"},
             "carriage return inside a line": {"count": 1, "done": "read as a space"},
-            "no-break space": {"count": 2, "done": "read as a space"},
+            "no-break space": {"count": 2, "done": "read as a space, but kept inside a number"},
             "soft hyphen": {"count": 1, "done": "removed"},
         },
         "fr": {},

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from s2s_cli.text import moses as module
-from s2s_cli.text.cleaning import clean
+from s2s_cli.text.cleaning import FIRST_CLEANING
 from s2s_cli.text.moses import BlockTokeniser, Moses
 
 LANGUAGES = ["en", "fr", "de", "cs", "it", "fi", "zh", "ko", "ru", "ca", "xx"]
@@ -44,7 +44,7 @@ def differing(
     tokeniser: BlockTokeniser, language: str, lines: Iterable[str]
 ) -> list[tuple[str, str, str]]:
     """The lines whose words are not those of sacremoses, with both."""
-    cleaned = [clean(line) for line in lines]
+    cleaned = [FIRST_CLEANING.clean(line) for line in lines]
     found = tokeniser.tokenise("".join(f"{line}\n" for line in cleaned)).split("\n")
     assert found.pop() == ""
     expected = [by_the_rules(language, line) for line in cleaned]
