@@ -46,10 +46,7 @@ def upper_envelope(offsets: Tensor, slopes: Tensor) -> Envelope:
         firsts.append(first)
         for at, rows, before, after in crossings(offsets[parts], slopes[parts], first):
             pieces.append((at, rows + start, before, after))
-    none = (offsets.new_empty(0), *(firsts[0].new_empty(0),) * 3)
-    at, segments, before, after = (
-        torch.cat(column) for column in zip(*(pieces or [none]), strict=True)
-    )
+    at, segments, before, after = (torch.cat(column) for column in zip(*pieces, strict=True))
     return Envelope(torch.cat(firsts), at, segments, before, after)
 
 

@@ -72,6 +72,12 @@ def test_of_equal_lines_the_first_wins() -> None:
     assert (found.first.tolist(), found.at.tolist(), found.after.tolist()) == ([1], [1.0], [0])
 
 
+def test_parallel_lines_have_no_crossing() -> None:
+    found = upper_envelope(torch.tensor([[0.0, 2, 1], [3, 0, 0]]), torch.ones(2, 3))
+    assert found.first.tolist() == [1, 0]
+    assert [len(each) for each in (found.at, found.segments, found.before, found.after)] == [0] * 4
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_no_point_of_a_fine_grid_is_better_than_the_line_search(seed: int) -> None:
     made = candidates(seed)
