@@ -6,6 +6,8 @@ are parts of their own, each absent unless it is asked for: the encoder's second
 `feeding`.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
@@ -22,6 +24,8 @@ from s2s_cli.model.softmax import negative_log_likelihood
 
 class Seq2Seq(nn.Module):
     """A deep LSTM reads the source; another, started from its last state, writes the target (§2).
+
+    Of the paper's model, `encoder_backward`, `bridge` and `attention` are None.
 
     Sentences of different lengths are packed as torch packs them, the rows of the first time step,
     then those of the second: nothing is computed for padding.
@@ -40,12 +44,9 @@ class Seq2Seq(nn.Module):
         size, cells = shape.embedding_size, shape.hidden_size
         self.source_embedding = embedding(shape.source_vocabulary, size)
         self.target_embedding = embedding(shape.target_vocabulary, size)
-        self.encoder = recurrent_layers(cell, size, cells, shape.layers, dropout)
-        self.encoder_backward = (
-            recurrent_layers(cell, size, cells, shape.layers, dropout)
-            if shape.bidirectional
-            else None
-        )
+        encoder = partial(recurrent_layers, cell, size, cells, shape.layers, dropout)
+        self.encoder = encoder()
+        self.encoder_backward = encoder() if shape.bidirectional else None
         self.bridge = make_bridge(shape)
         self.decoder = recurrent_layers(cell, shape.input_size, shape.width, shape.depth, dropout)
         self.attention = make_attention(shape)
@@ -73,8 +74,8 @@ class Seq2Seq(nn.Module):
             words: the id to predict at each item of ``target_input.data``; the last of each
                 target is `EOS`.
         """
-        encoded = self.encode(source)
-        hidden = self.decode(target_input, encoded)
+        encoded = self.encode(source)  # the last states of an LSTM
+        hidden = self.decode(target_input, encoded)  # the top layer of another, started from these
         return negative_log_likelihood(hidden, self.softmax.weight, self.softmax.bias, words)
 
     def encode(self, source: PackedSequence) -> Encoded:
