@@ -9,7 +9,11 @@ from s2s_cli.files import BOM
 from s2s_cli.preparation.chunks import Chunk
 from s2s_cli.preparation.config import PrepConfig
 from s2s_cli.text.cleaning import FILE_START_MARK, LINE_END_RETURN
+from s2s_cli.text.languages import find_language
 from s2s_cli.text.tokenise import Tokeniser, make_tokeniser
+
+# Mean length of a word in languages without spaces between words, roughly.
+CHARACTERS_OF_A_WORD = 2
 
 DropReason = Literal["empty", "too long", "length ratio"]
 
@@ -47,7 +51,11 @@ def prepare_chunk(config: PrepConfig, tokenisers: list[Tokeniser], chunk: Chunk)
         block, odd = tokeniser.tokenise_block(text)
         sides.append(block.split("\n")[:-1])
         prepared.odd.append(odd + count_odd_edges(raw[side], chunk.first))
-    lengths = [[line.count(" ") + 1 if line else 0 for line in lines] for lines in sides]
+    words = [list(map(count_words_of_line, lines)) for lines in sides]
+    lengths = [
+        list(map(count_unspaced, lines)) if is_unspaced(config, language) else counts
+        for language, lines, counts in zip(config.languages, sides, words, strict=True)
+    ]
     reasons = [reason_to_drop(config, *pair) for pair in zip(*lengths, strict=True)]
     if chunk.files.split == "test":
         reasons = [None] * chunk.pairs
@@ -55,9 +63,23 @@ def prepare_chunk(config: PrepConfig, tokenisers: list[Tokeniser], chunk: Chunk)
     prepared.kept = chunk.pairs - len(prepared.dropped)
     kept = [why is None for why in reasons]
     for side, lines in enumerate(sides):
-        prepared.words[side] = sum(compress(lengths[side], kept))
+        prepared.words[side] = sum(compress(words[side], kept))
         prepared.text.append("\n".join([*compress(lines, kept), ""]).encode())
     return prepared
+
+
+def count_words_of_line(line: str) -> int:
+    return line.count(" ") + 1 if line else 0
+
+
+def is_unspaced(config: PrepConfig, language: str) -> bool:
+    """Whether words of the raw text of ``language`` have no spaces between them."""
+    return not config.tokenised and find_language(language).is_unspaced
+
+
+def count_unspaced(line: str) -> int:
+    """The words that a line without spaces between them is likely to have."""
+    return -(-len(line.replace(" ", "")) // CHARACTERS_OF_A_WORD)
 
 
 def count_odd_edges(raw: bytes, first: int) -> Counter[str]:

@@ -4,6 +4,7 @@ import gzip
 import html
 import json
 import re
+import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -270,3 +271,97 @@ def test_languages_that_cannot_be_are_refused(config: PrepConfig, source: str, t
     with pytest.raises(UserError) as caught:
         prepare(replace(config, source_language=source, target_language=target))
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("language", "lines"),
+    [
+        (
+            "zh",
+            ["昨天晚上我在北京市中心看了一部很好的电影。", "他们明天要去上海开会，星期五回来。"],
+        ),
+        ("jpn", ["昨日の夜、北京の中心でとても良い映画を見ました。", "明日、上海へ行きます。"]),
+        ("tha_Thai", ["เมื่อคืนนี้ฉันดูหนังดีมากเรื่องหนึ่งที่ใจกลางกรุงปักกิ่ง", "พรุ่งนี้พวกเขาจะไปเซี่ยงไฮ้"]),
+    ],
+)
+def test_pairs_of_a_language_without_spaces_are_not_of_unlike_length(
+    config: PrepConfig, language: str, lines: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    english = [
+        "I saw a very good film in the centre of Beijing yesterday evening.",
+        "They will go to Shanghai for a meeting tomorrow and come back on Friday.",
+    ]
+    write(config.corpus / "train.en", [*english, "Yes."])
+    write(config.corpus / f"train.{language}", [*lines, "很" * 60])
+    write(config.corpus / f"valid.{language}", ["一"] * 3)
+    write(config.corpus / f"test.{language}", ["一"] * 2)
+    report = prepare(replace(config, target_language=language))
+    assert report.splits["train"].kept == 2
+    assert report.splits["train"].dropped == {"length ratio": 1}
+    told = capsys.readouterr().err
+    assert f"{language} has no spaces between words" in told
+
+
+@pytest.mark.parametrize(
+    ("language", "told"), [("fra", False), ("fra_Latn", False), ("xx", True), ("tlh", True)]
+)
+def test_a_language_without_rules_is_told_once(
+    config: PrepConfig, language: str, told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for split in ("train", "valid", "test"):
+        shutil.copy(config.corpus / f"{split}.fr", config.corpus / f"{split}.{language}")
+    prepare(replace(config, target_language=language))
+    sentence = f"no rules for the language {language!r}"
+    assert capsys.readouterr().err.count(sentence) == told
+
+
+def test_codes_of_one_language_make_the_same_words(config: PrepConfig) -> None:
+    for split in ("train", "valid", "test"):
+        shutil.copy(config.corpus / f"{split}.fr", config.corpus / f"{split}.fra_Latn")
+    prepare(config)
+    prepare(replace(config, target_language="fra_Latn", output=config.output.with_name("other")))
+    other = config.output.with_name("other") / "train.fra_Latn"
+    assert lines_of(other) == lines_of(config.output / "train.fr")
+
+
+PANGRAMS = [
+    "the quick brown fox jumps over the lazy dog",
+    "pack my box with five dozen liquor jugs",
+    "how vexingly quick daft zebras jump",
+    "sphinx of black quartz judge my vow",
+]
+
+
+@pytest.mark.parametrize(("language", "size"), [("zh", 36), ("ja", 30)])
+def test_pieces_of_a_language_without_spaces_give_back_its_text(
+    config: PrepConfig, language: str, size: int
+) -> None:
+    """SentencePiece learns them from raw text; what ``decode`` joins is the text again."""
+    lines = {
+        "zh": [
+            "我爱北京。你好，世界！",
+            "他说：“好。”（完）",
+            "价格是5元，3.5%。",
+            "我们去上海看电影。",
+        ],
+        "ja": [
+            "これはテストです。",
+            "「はい」と言った。",
+            "東京で映画を見ました。",
+            "東京の映画は5円です。",
+        ],
+    }[language]
+    for split in ("train", "valid", "test"):
+        write(config.corpus / f"{split}.en", PANGRAMS)
+        write(config.corpus / f"{split}.{language}", lines)
+    changed = replace(
+        config, target_language=language, subwords="unigram", subword_size=size, max_ratio=50.0
+    )
+    prepare(changed)
+    facts = Facts.read(config.output)
+    models = facts.subwords.read_models(config.output, facts.languages)
+    _, pieces = facts.subwords.splitters(models, facts.languages)
+    _, tokeniser = facts.tokenisers(tokenised=False)
+    made = [line.split(" ") for line in lines_of(config.output / f"train.{language}")]
+    assert [tokeniser.detokenise(pieces.join(each)) for each in made] == lines
+    assert min(map(len, made)) > 3
