@@ -146,7 +146,7 @@ def name_around(source: Sequence[str], place: int) -> range:
 
 
 def is_one_name(left: str, right: str) -> bool:
-    """Whether two words are a name that was split at its apostrophe."""
+    """Check whether two words are one name, split at its apostrophe."""
     if right[0] in "'’":
         return left[-1].isalpha() and right[1:2].isupper()
     return len(left) > 1 and left[-1] in "'’" and left[-2].isalpha() and right[0].isupper()
