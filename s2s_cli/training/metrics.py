@@ -51,7 +51,7 @@ class ValidationMetrics:
 
 Metrics = WindowMetrics | ValidationMetrics
 # Numbers that are written with fewer digits than they have.
-DIGITS = {"epoch": 4, "words_per_second": None}
+WRITTEN_DIGITS = {"epoch": 4, "words_per_second": None}
 
 
 class MetricsFile:
@@ -69,7 +69,7 @@ class MetricsFile:
     def write(self, metrics: Metrics, *, lasting: bool = True) -> None:
         """Add a line; one that is not ``lasting`` is dropped when the training goes on."""
         values = {
-            name: round(value, DIGITS[name]) if name in DIGITS else value
+            name: round(value, WRITTEN_DIGITS[name]) if name in WRITTEN_DIGITS else value
             for name, value in asdict(metrics).items()
         }
         self._stream.write(json.dumps(values).encode() + b"\n")
