@@ -1,10 +1,12 @@
 """Measure what is left of running text after it was split into words and joined again.
 
 A perfect translation system would print this: each line of FILE is tokenised and detokenised, and
-the result is scored against the file itself.
+the result is scored against the file itself. With --moses, words are also compared with those of
+tokenizer.perl of Moses.
 """
 
 import argparse
+import subprocess
 import sys
 from collections import Counter
 from difflib import SequenceMatcher
@@ -13,6 +15,7 @@ from typing import get_args
 
 from s2s_cli.errors import UserError
 from s2s_cli.files import read_lines
+from s2s_cli.text.cleaning import CLEANING
 from s2s_cli.text.tokenise import RawTokeniserKind, make_tokeniser
 
 SHOWN = 10
@@ -37,6 +40,21 @@ def kind(difference: str) -> str:
     ).replace("\0", " became ")
 
 
+def compare_with_moses(
+    script: Path, path: Path, language: str, tokeniser: RawTokeniserKind
+) -> None:
+    """Say how many lines have the same words by ``script``, which is given cleaned text."""
+    lines = [" ".join(CLEANING.clean(line).split()) for line in read_lines(path)]
+    words = make_tokeniser(tokeniser, language)
+    own = [" ".join(words.tokenise(line)) for line in lines]
+    command = ["perl", str(script), "-q", "-no-escape", "-l", language]
+    given = "".join(f"{line}\n" for line in lines).encode()
+    run = subprocess.run(command, input=given, stdout=subprocess.PIPE, check=True)
+    others = run.stdout.decode().split("\n")[:-1]
+    same = sum(map(str.__eq__, own, others))
+    print(f"{path}: {same / len(lines):.2%} of the lines have the same words as by {script.name}")
+
+
 def report(path: Path, language: str, tokeniser: RawTokeniserKind) -> None:
     from sacrebleu.metrics.bleu import BLEU
 
@@ -58,11 +76,15 @@ def report(path: Path, language: str, tokeniser: RawTokeniserKind) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", type=Path, nargs="+", help="texts, FILE.LANGUAGE[.gz]")
+    parser.add_argument("--moses", type=Path, help="tokenizer.perl, with its data beside it")
     parser.add_argument("--tokeniser", choices=get_args(RawTokeniserKind), default="moses")
     given = parser.parse_args()
     try:
         for path in given.files:
-            report(path, path.name.removesuffix(".gz").rpartition(".")[2], given.tokeniser)
+            language = path.name.removesuffix(".gz").rpartition(".")[2]
+            report(path, language, given.tokeniser)
+            if given.moses:
+                compare_with_moses(given.moses, path, language, given.tokeniser)
     except UserError as error:
         sys.exit(f"error: {error}")
 
