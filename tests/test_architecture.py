@@ -194,3 +194,39 @@ def test_imports_are_seen_wherever_they_stand(tmp_path: Path) -> None:
         (4, "torch.nn", False),
         (7, "s2s_cli.model.seq2seq", False),
     }
+
+
+def public_names(tree: ast.Module) -> set[str]:
+    """Names that the statements of a module define: functions, classes, constants, types."""
+    found = set()
+    for node in tree.body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                found.add(name)
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                found.add(name)
+            case ast.Assign(targets=targets):
+                found |= {each.id for each in targets if isinstance(each, ast.Name)}
+    return {name for name in found if not name.startswith("_")}
+
+
+def test_a_public_name_stands_in_one_file() -> None:
+    """A reader who meets it knows which one it is, without looking at the imports."""
+    files: dict[str, list[str]] = {}
+    for path in sources():
+        for name in public_names(ast.parse(path.read_text("utf-8"))):
+            files.setdefault(name, []).append(str(path.relative_to(PACKAGE)))
+    assert len(files) > 1000
+    assert not {name: paths for name, paths in files.items() if len(paths) > 1}
+
+
+def test_docstrings_begin_with_a_verb_or_a_noun() -> None:
+    words = {"What", "Whether", "Of", "As", "How", "Likewise,"}
+    wrong = [
+        f"{path.name}:{node.lineno}"
+        for path in sources()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and (ast.get_docstring(node) or "").partition(" ")[0] in words
+    ]
+    assert not wrong

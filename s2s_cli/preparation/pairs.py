@@ -73,12 +73,12 @@ def count_words_of_line(line: str) -> int:
 
 
 def is_unspaced(config: PrepConfig, language: str) -> bool:
-    """Whether words of the raw text of ``language`` have no spaces between them."""
+    """Say whether words of the raw text of ``language`` have no spaces between them."""
     return not config.tokenised and find_language(language).is_unspaced
 
 
 def count_unspaced(line: str) -> int:
-    """The words that a line without spaces between them is likely to have."""
+    """Estimate the words of a line that has no spaces between them."""
     return -(-len(line.replace(" ", "")) // CHARACTERS_OF_A_WORD)
 
 

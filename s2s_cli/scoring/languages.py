@@ -12,10 +12,10 @@ from s2s_cli.text.languages import find_language
 BleuTokeniser = Literal["13a", "intl", "char", "zh", "ja-mecab", "ko-mecab", "flores200"]
 BleuTokeniserChoice = Literal[BleuTokeniser, "auto"]
 DEFAULT_LANGUAGE = "fr"
-DATA = Path("data")
+DATA_DIRECTORY = Path("data")
 
 
-def choose_language(given: str, model: Facts | None, data: Path = DATA) -> str:
+def choose_language(given: str, model: Facts | None, data: Path = DATA_DIRECTORY) -> str:
     """Choose the language of the texts: as given, else the model's, that of ``data``, or French.
 
     Says where what is given disagrees with the model or the data.

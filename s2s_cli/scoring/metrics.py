@@ -29,7 +29,7 @@ LIST_METRICS: tuple[ListMetric, ...] = get_args(ListMetric)
 
 @dataclass(frozen=True)
 class BleuParts:
-    """What BLEU is made of.
+    """Parts of a BLEU score.
 
     Attributes:
         precisions: of n-grams of orders 1 to 4, from 0 to 100.

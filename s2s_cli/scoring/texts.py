@@ -137,7 +137,7 @@ class Texts:
 
 
 def bleu_words(tokeniser: BleuTokeniser) -> Callable[[str], str]:
-    """How sacreBLEU splits a line into words."""
+    """Splitter of a line into words by sacreBLEU."""
     from sacrebleu.metrics.bleu import BLEU
 
     split: Callable[[str], str] = BLEU(tokenize=tokeniser).tokenizer
@@ -162,7 +162,7 @@ def read_texts(config: ScoringConfig, references: list[Path]) -> Texts:
 
 
 def make_texts(config: ScoringConfig, hypotheses: list[str], references: list[list[str]]) -> Texts:
-    """Texts as they are given, but in NFC, and tokenised ones without the entities of Moses."""
+    """Make texts as they are given, but in NFC, and tokenised ones without entities of Moses."""
     language = config.language or DEFAULT_LANGUAGE
     if config.tokenised:
         every = [hypotheses, *references]

@@ -64,18 +64,18 @@ class Language:
 
     @property
     def is_known(self) -> bool:
-        """Whether there are rules or abbreviations of this language, beside the general rules."""
+        """Presence of rules or abbreviations of this language, beside the general rules."""
         return self.rules in OTHERS or self.rules in abbreviated()
 
     @property
     def is_unspaced(self) -> bool:
-        """Whether words are written without spaces between them."""
+        """Absence of spaces between words."""
         return self.rules in UNSPACED
 
 
 @cache
 def find_language(code: str) -> Language:
-    """The language that ``code`` names; one that nobody knows has the general rules."""
+    """Find the language that ``code`` names; one that nobody knows has the general rules."""
     from langcodes import standardize_tag
     from langcodes.tag_parser import LanguageTagError
 

@@ -72,7 +72,7 @@ Rule = Callable[[Gap, Language], bool | None]
 
 
 def join_words(words: Sequence[str], language: Language) -> str:
-    """``words`` as a line of running text."""
+    """Join ``words`` to a line of running text."""
     roles = find_roles(words, language)
     around = ["", "", *words, ""]
     parts = list(words[:1])
@@ -89,12 +89,12 @@ def join_words(words: Sequence[str], language: Language) -> str:
 
 
 def join_marked(words: Sequence[str]) -> str:
-    """``words`` with a `JOINER` where they stood without a space, as a line of running text."""
+    """Join ``words``, with a `JOINER` where they stood without a space, to running text."""
     return " ".join(words).replace(f"{JOINER} ", "").replace(f" {JOINER}", "").replace(JOINER, "")
 
 
 def has_space(gap: Gap, language: Language) -> bool:
-    """Whether a space stands in ``gap``, as most print has it."""
+    """Decide whether a space stands in ``gap``, as most print has it."""
     for rule in RULES:
         answer = rule(gap, language)
         if answer is not None:
@@ -272,7 +272,7 @@ def certain_apostrophe(words: Sequence[str], place: int) -> Role | None:
 
 
 def ends_plural(words: Sequence[str], place: int) -> bool:
-    """Whether it may be the apostrophe of a plural: ``the dogs' owner``."""
+    """Decide whether it may be the apostrophe of a plural: ``the dogs' owner``."""
     left, right = neighbours(words, place)
     return len(left) > 3 and left.endswith("s") and bool(BEGINS_WORD.match(right))
 
@@ -285,7 +285,7 @@ def lone_apostrophe(words: Sequence[str], place: int) -> Role:
 
 
 def pair(words: Sequence[str], places: list[int], roles: dict[int, Role]) -> None:
-    """Have marks open and close in turn; what stands beside them says which the first one does."""
+    """Let marks open and close in turn; what stands beside them says which the first one does."""
     evidence = sum(
         opening_evidence(words, place) * (-1) ** number for number, place in enumerate(places)
     )

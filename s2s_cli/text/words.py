@@ -34,7 +34,7 @@ MOST_REMEMBERED = 1 << 17  # chunks
 LONGEST_REMEMBERED = 64  # characters
 
 # Zero-width joiner and non-joiner are part of the spelling (Persian, Indic, emoji).
-LETTER = r"[\p{Alphabetic}\p{M}\u200c\u200d]"
+LETTER_OR_MARK = r"[\p{Alphabetic}\p{M}\u200c\u200d]"
 ALNUM = r"[\p{Alphabetic}\p{M}\p{N}\u200c\u200d]"
 APOSTROPHE = "['’]"
 # Spaces that group digits, and marks that do.
@@ -52,7 +52,7 @@ PLAIN_ENDS = frozenset(',;:!?)]}»”"')
 
 
 class WordSplitter:
-    """The words of one language, remembered chunk by chunk."""
+    """Splitter of the words of one language, which remembers chunks."""
 
     def __init__(self, language: Language, *, joiners: bool = False) -> None:
         """Read the abbreviations of ``language``; of one without, nothing is an abbreviation.
@@ -65,7 +65,7 @@ class WordSplitter:
         self._remembered: dict[str, str] = {}
 
     def split_block(self, block: str) -> str:
-        r"""The words of each line of ``block`` with one space between them.
+        r"""Split each line of ``block`` into words, with one space between them.
 
         Args:
             block: lines, each ending with ``\n``, whose only white space is that and the space.
@@ -81,7 +81,7 @@ class WordSplitter:
         return " ".join(filter(None, found)).replace("\n ", "\n").replace(" \n", "\n")
 
     def _look_up(self, chunks: list[str], place: int) -> str:
-        """The words of a chunk that is not remembered by itself."""
+        """Split a chunk that is not remembered by itself."""
         chunk = chunks[place]
         key, sequel = chunk, sequel_of("")
         if chunk.endswith("."):
@@ -97,7 +97,7 @@ class WordSplitter:
         return words
 
     def split_chunk(self, chunk: str, sequel: Sequel) -> list[str]:
-        """The words of text without a space; ``sequel`` comes after the space behind it."""
+        """Split text without a space; ``sequel`` comes after the space behind it."""
         if chunk.isalnum():
             return [chunk]
         if not chunk:
@@ -116,7 +116,7 @@ class WordSplitter:
         return words
 
     def _is_abbreviation(self, word: str, sequel: Sequel) -> bool:
-        """Whether the full stop after ``word`` belongs to it."""
+        """Decide whether the full stop after ``word`` belongs to it."""
         match sequel:
             case "end":
                 return False
@@ -125,7 +125,7 @@ class WordSplitter:
             case "digit" if word in self.before_digits:
                 return True
             case _:
-                dotted = "." in word and regex.search(LETTER, word) is not None
+                dotted = "." in word and regex.search(LETTER_OR_MARK, word) is not None
                 return dotted or word in self.abbreviations
 
 
@@ -141,27 +141,29 @@ def mark_joins(words: list[str]) -> list[str]:
 
 
 def word_pattern(language: Language) -> "regex.Pattern[str]":
-    """What the words of a chunk are, the first alternative that fits first."""
+    """Pattern of the words of a chunk; the first alternative that fits counts."""
     inside = [
         ALNUM,
         r"[`-]",
         r"\.(?!\.)(?<!\.\.)",
         rf"(?<=\p{{N}}){DIGIT_MARK}(?=\p{{N}})",
-        rf"(?<={LETTER}){SPELLING_MARK}(?={LETTER})",
+        rf"(?<={LETTER_OR_MARK}){SPELLING_MARK}(?={LETTER_OR_MARK})",
         rf"(?<=\p{{Nd}}){DIGIT_SPACE}(?=\p{{Nd}})",
     ]
     if language.rules in COLON_BEFORE_ENDING:
         inside.append(rf"(?<={ALNUM}):(?=\p{{Ll}})")
     if language.rules in GERSHAYIM:
-        inside.append(rf"(?<={LETTER})\"(?={LETTER})")
+        inside.append(rf"(?<={LETTER_OR_MARK})\"(?={LETTER_OR_MARK})")
     part, first = "|".join(inside), []
     if language.rules in CONTRACTING:
-        begins = rf"(?<={LETTER}){APOSTROPHE}(?={LETTER})|(?<=\p{{N}}){APOSTROPHE}(?=s)"
+        begins = (
+            rf"(?<={LETTER_OR_MARK}){APOSTROPHE}(?={LETTER_OR_MARK})|(?<=\p{{N}}){APOSTROPHE}(?=s)"
+        )
         first = [rf"(?:{begins})(?:{part})+"]
-        part += rf"|(?<=\p{{N}}){APOSTROPHE}(?=(?!s){LETTER})"
+        part += rf"|(?<=\p{{N}}){APOSTROPHE}(?=(?!s){LETTER_OR_MARK})"
     elif language.rules in ELIDING:
-        first = [rf"(?:{part})*{LETTER}{APOSTROPHE}(?=[\p{{L}}\p{{N}}\"«“‘„])"]
-        part += rf"|(?<=\p{{N}}){APOSTROPHE}(?={LETTER})"
+        first = [rf"(?:{part})*{LETTER_OR_MARK}{APOSTROPHE}(?=[\p{{L}}\p{{N}}\"«“‘„])"]
+        part += rf"|(?<=\p{{N}}){APOSTROPHE}(?={LETTER_OR_MARK})"
     else:
         part += rf"|(?<={ALNUM}){APOSTROPHE}(?={ALNUM})"
     return regex.compile(
@@ -170,7 +172,7 @@ def word_pattern(language: Language) -> "regex.Pattern[str]":
 
 
 def read_abbreviations(language: Language) -> tuple[frozenset[str], frozenset[str]]:
-    """Words that keep their full stop: always, and before a number."""
+    """Read the words that keep their full stop: always, and before a number."""
     if language.rules not in abbreviated():
         return frozenset(), frozenset()
     from sacremoses.corpus import NonbreakingPrefixes
@@ -184,7 +186,7 @@ def read_abbreviations(language: Language) -> tuple[frozenset[str], frozenset[st
 
 
 def sequel_of(text: str) -> Sequel:
-    """How ``text`` begins, which follows a full stop; "" where its line ends."""
+    """Classify ``text``, which follows a full stop; "" where its line ends."""
     first = text[:1]
     if first in ("", "\n"):
         return "end"
@@ -194,7 +196,7 @@ def sequel_of(text: str) -> Sequel:
 
 
 def places_of_none(found: list[str | None]) -> Iterator[int]:
-    """Where None stands; what is filled in meanwhile is passed over."""
+    """Find where None stands; what is filled in meanwhile is passed over."""
     place = -1
     with suppress(ValueError):
         while True:
