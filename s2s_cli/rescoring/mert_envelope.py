@@ -36,7 +36,7 @@ def upper_envelope(offsets: Tensor, slopes: Tensor) -> Envelope:
     Of equal lines the first wins.
 
     Args:
-        offsets: heights of the lines at 0, [S, N].
+        offsets: heights of the lines at 0, [S, N]; S is at least 1.
         slopes: [S, N].
     """
     firsts, pieces = [], []

@@ -141,9 +141,9 @@ def test_workers_get_even_shares_of_what_fits_into_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(rescorer_module, "MOST_HYPOTHESES", 3)
-    parts = [("", ["a"] * size) for size in (1, 1, 1, 2, 1, 2, 2, 2)]
+    parts = [("", ["a"] * size) for size in (1, 1, 1, 2, 1, 2, 2, 1, 1, 2)]
     batches = [[len(texts) for _, texts in batch] for batch in worker_batches(parts, 2)]
-    assert batches == [[1, 1, 1], [2, 1], [2], [2, 2]]
+    assert batches == [[1, 1, 1], [2, 1], [2], [2, 1, 1], [2]]
     assert list(worker_batches([], 2)) == []
 
 
