@@ -100,7 +100,7 @@ def test_every_entry_gets_the_score_of_its_own_hypothesis(
         parts_seen.extend(parts)
         assert all(hypotheses == sorted(hypotheses) for _, hypotheses in parts)
         pairs = [(source, text) for source, hypotheses in parts for text in hypotheses]
-        return pairs, ListCounts(len(pairs), 2, 1, 5)
+        return pairs, ListCounts(hypotheses=len(pairs), words=2, unknown=1, flops=5)
 
     monkeypatch.setattr(rescorer_module, "score_parts", scores)
     monkeypatch.setattr(rescorer_module, "MOST_HYPOTHESES", limit)
