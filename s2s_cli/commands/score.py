@@ -1,8 +1,11 @@
 """The command ``s2s score``: BLEU on both forms of the text, chrF, perplexity, a list's oracle."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from json import dumps
+from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, assert_never, get_args
+from typing import TYPE_CHECKING, Annotated, Any, assert_never, get_args
 
 import typer
 
@@ -83,6 +86,10 @@ def score_command(
     first_id: Annotated[
         int, typer.Option(min=0, help="Id in that list of the first line of the reference.")
     ] = 0,
+    system: Annotated[
+        list[Path] | None,
+        typer.Option(help="Score this output instead (repeat for a table of several)."),
+    ] = None,
     precision: PrecisionName = "fp32",
     device: Device = "auto",
 ) -> None:
@@ -98,11 +105,18 @@ def score_command(
     )
     if oracle and (scorer.models or baseline):
         raise UsageError("--oracle goes with neither --model nor --baseline")
+    if system and (oracle or baseline or model or bare or settings.hypothesis != STDIO):
+        raise UsageError(
+            "--system goes with none of --hypothesis, --baseline, --oracle, --model and --bare"
+        )
     if baseline and (bare or baseline == STDIO):
         raise UsageError("--baseline is a file, and does not go with --bare")
     check_options(bare, json, scorer, of_a_list=oracle is not None)
     facts = model_facts(scorer.models[0]) if scorer.models else None
     settings = replace(settings, language=choose_language(settings.language, facts))
+    if system:
+        print_systems({path: system_scores(settings, path, references) for path in system}, json)
+        return
     scores: dict[Metric, Score]
     if oracle:
         scores, lines = list_scores(settings, references, first_id, bare)
@@ -125,6 +139,35 @@ def score_command(
         }
     comparisons = compare(settings, baseline, references, texts) if baseline else {}
     print_scores(scores, len(texts.given.hypotheses), bare, json, comparisons)
+
+
+def system_scores(
+    settings: ScoringConfig, system: Path, references: list[Path]
+) -> dict[TextMetric, Score]:
+    """Score one of several outputs by each metric of text."""
+    texts = read_texts(replace(settings, hypothesis=system), references)
+    return {metric: score_texts(metric, texts, settings.bootstrap) for metric in TEXT_METRICS}
+
+
+def print_systems(systems: dict[Path, dict[TextMetric, Score]], json: bool) -> None:
+    """Print a row for each output, and each metric's signature once; or one JSON object."""
+    if json:
+        entries = {str(path): score_entries(each) for path, each in systems.items()}
+        print(dumps({"systems": entries}, allow_nan=False))
+        return
+    (first, *_) = systems.values()
+    rows = [["", *(score.name for score in first.values()), "BP", "length ratio"]]
+    for path, scores in systems.items():
+        parts = scores["bleu-tokenised"].parts
+        assert parts is not None
+        lengths = f"{parts.brevity_penalty:.3f}", f"{parts.length_ratio:.3f}"
+        rows.append([name_of(path), *map(value_with_interval, scores.values()), *lengths])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, *cells in rows:
+        padded = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        print("  ".join([name.ljust(widths[0]), *padded]).rstrip())
+    for score in first.values():
+        print(f"{score.name}: {score.signature}")
 
 
 def print_scores(
@@ -243,9 +286,13 @@ def warn_of_pieces(facts: Facts, reference: Path) -> None:
 
 
 def as_line(score: Score) -> str:
-    interval = "" if score.low is None else f" [{score.low:.2f}, {score.high:.2f}]"
     parts = "" if score.parts is None else f" {score.parts}"
-    return f"{score.name} = {score.value:.2f}{interval}{parts} {score.signature}"
+    return f"{score.name} = {value_with_interval(score)}{parts} {score.signature}"
+
+
+def value_with_interval(score: Score) -> str:
+    interval = "" if score.low is None else f" [{score.low:.2f}, {score.high:.2f}]"
+    return f"{score.value:.2f}{interval}"
 
 
 def comparison_line(comparison: "Comparison") -> str:
@@ -267,18 +314,19 @@ def as_json(
 
     Under ``baseline``, where there is one, the tests of the difference by each metric.
     """
-    import dataclasses
-    import json
-    import math
-
-    values = {metric: dataclasses.asdict(score) for metric, score in scores.items()}
-    for entry in values.values():
-        if not math.isfinite(entry["value"]):  # JSON has no word for infinity
-            entry["value"] = None
-    document: dict[str, object] = {"lines": lines, "scores": values}
+    document: dict[str, object] = {"lines": lines, "scores": score_entries(scores)}
     if comparisons:
         document["baseline"] = {
-            metric: {"difference": each.difference, **dataclasses.asdict(each)}
+            metric: {"difference": each.difference, **asdict(each)}
             for metric, each in comparisons.items()
         }
-    return json.dumps(document, allow_nan=False)
+    return dumps(document, allow_nan=False)
+
+
+def score_entries(scores: Mapping[Any, Score]) -> dict[str, dict[str, Any]]:
+    """Make an object of each score, by its metric."""
+    entries = {str(metric): asdict(score) for metric, score in scores.items()}
+    for entry in entries.values():
+        if not isfinite(entry["value"]):  # JSON has no word for infinity
+            entry["value"] = None
+    return entries

@@ -44,8 +44,13 @@ class BleuParts:
 
     def __str__(self) -> str:
         precisions = "/".join(f"{each:.1f}" for each in self.precisions)
-        ratio = self.length / self.reference_length if self.reference_length else 0.0
+        ratio = self.length_ratio
         return f"{precisions} (BP {self.brevity_penalty:.3f}, length ratio {ratio:.3f})"
+
+    @property
+    def length_ratio(self) -> float:
+        """Length of the hypotheses in lengths of the references."""
+        return self.length / self.reference_length if self.reference_length else 0.0
 
 
 @dataclass(frozen=True)

@@ -303,3 +303,29 @@ def test_entities_of_moses_are_undone_in_tokenised_text(s2s: Run, folder: Path) 
     assert outputs[0].stdout == outputs[1].stdout
     assert outputs[0].stderr == b""
     assert b"4 lines with entities as Moses escapes them" in outputs[1].stderr
+
+
+def test_several_systems_are_a_table(s2s: Run, folder: Path) -> None:
+    (folder / "short.fr").write_text("Le chat\n\nUn homme\n", "utf-8")
+    systems = ["--system", "out.fr", "--system", "short.fr", "--system", "ref.fr"]
+    run = s2s("score", "ref.fr", *systems, cwd=folder)
+    heading, *rows = run.stdout.decode().splitlines()
+    assert heading.split("  ")[0] == ""
+    assert [row.split()[0] for row in rows[:3]] == ["out.fr", "short.fr", "ref.fr"]
+    assert rows[2].split() == ["ref.fr", "100.00", "100.00", "100.00", "1.000", "1.000"]
+    assert float(rows[1].split()[4]) < 1
+    assert [row.partition(": ")[0] for row in rows[3:]] == [
+        "BLEU (tokenised)", "BLEU (detokenised)", "chrF2 (detokenised)"
+    ]  # fmt: skip
+    alone = s2s("score", "ref.fr", "--json", cwd=folder, input=HYPOTHESIS.encode())
+    both = s2s("score", "ref.fr", *systems, "--json", cwd=folder)
+    assert json.loads(both.stdout)["systems"]["out.fr"] == json.loads(alone.stdout)["scores"]
+
+
+@pytest.mark.parametrize("options", [["--bare", "chrf"], ["--baseline", "ref.fr"]])
+def test_a_table_of_systems_goes_with_nothing_else(
+    s2s: Run, folder: Path, options: list[str]
+) -> None:
+    run = s2s("score", "ref.fr", "--system", "out.fr", *options, cwd=folder)
+    assert run.returncode == 2
+    assert b"--system goes with none of" in run.stderr
