@@ -74,3 +74,20 @@ def test_a_validation_of_the_end_alone_does_not_last() -> None:
     assert [schedule.is_validation_due(each) for each in asked] == [True, False, True, True]
     assert [schedule.is_lasting_validation(each) for each in asked] == [True, False, True, False]
     assert not Schedule(TrainingConfig(), 10, has_validation=False).is_validation_due(5)
+
+
+def test_a_schedule_counts_in_epochs_of_its_updates() -> None:
+    schedule = Schedule(TrainingConfig(log_every=4), 10)
+    assert schedule.epochs(25) == 2.5
+    assert [schedule.learning_rate(updates) for updates in (49, 50, 55)] == [0.7, 0.35, 0.175]
+    assert [updates for updates in range(1, 13) if schedule.is_log_due(updates)] == [4, 8, 12]
+
+
+def test_without_an_interval_there_is_a_checkpoint_every_thousand_updates(tmp_path: Path) -> None:
+    schedule = Schedule(TrainingConfig(), 1_000_000)
+    due = [
+        each
+        for each in (1, 500, 999, 1000, 1001, 2000)
+        if schedule.is_checkpoint_due(each, tmp_path)
+    ]
+    assert due == [1000, 2000]
