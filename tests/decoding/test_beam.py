@@ -167,6 +167,13 @@ def test_the_length_limit_ends_what_does_not_end_itself() -> None:
     assert found.log_prob == pytest.approx(math.log(0.75**3 * 0.25))
 
 
+def test_every_sentence_of_a_batch_has_the_limit_of_its_own_length() -> None:
+    script = {(2,) * length: {2: 0.75, EOS: 0.25} for length in range(20)}
+    for sources in ([[2], [2] * 4], [[2] * 4, [2]]):
+        found = search(Script(script, 3), sources, BeamConfig(beam=1))
+        assert [len(each.tokens) for [each] in found] == [10 + 2 * len(each) for each in sources]
+
+
 def test_what_can_never_end_gives_nothing() -> None:
     script = {(2,) * length: {2: 1.0} for length in range(5)}
     assert search(Script(script, 3), [[2]], BeamConfig(beam=2, max_length=3)) == [[]]

@@ -117,6 +117,15 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     assert torch.equal(first, second)
 
 
+def test_what_all_hypotheses_of_a_segment_share_changes_nothing() -> None:
+    values = [draw(1, 3, 2), draw(2, 5, 2)]
+    counts = [torch.ones(len(each), 10, dtype=torch.int32) for each in values]
+    plain = Candidates.of(values, counts)
+    shifted = Candidates.of([values[0] + 9, values[1] - 7], counts)
+    torch.testing.assert_close(shifted.values, plain.values)
+    torch.testing.assert_close(shifted.spreads, plain.spreads)
+
+
 def test_short_lists_are_filled_up_without_changing_a_winner() -> None:
     values = [draw(1, 2, 2), draw(2, 7, 2)]
     counts = [torch.ones(len(each), 10, dtype=torch.int32) for each in values]
