@@ -126,6 +126,21 @@ def test_what_all_hypotheses_of_a_segment_share_changes_nothing() -> None:
     torch.testing.assert_close(shifted.spreads, plain.spreads)
 
 
+def test_a_feature_that_is_the_same_everywhere_counts_nothing() -> None:
+    values = [draw(1, 3, 2), draw(2, 5, 2)]
+    for each in values:
+        each[:, 1] = 4
+    counts = [torch.ones(len(each), 10, dtype=torch.int32) for each in values]
+    made = Candidates.of(values, counts)
+    assert made.values[0].square().mean() == pytest.approx(1)
+    assert float(made.spreads[1]) == 1
+    assert made.values[1].count_nonzero() == 0
+    for weights in (torch.tensor([0.0, 3]).double(), torch.tensor([2.0, 3]).double()):
+        scores = weights[0] * made.values[0]
+        torch.testing.assert_close(made.along(weights), scores)
+    torch.testing.assert_close(made.along(torch.tensor([-2.0, 0]).double()), -2 * made.values[0])
+
+
 def test_short_lists_are_filled_up_without_changing_a_winner() -> None:
     values = [draw(1, 2, 2), draw(2, 7, 2)]
     counts = [torch.ones(len(each), 10, dtype=torch.int32) for each in values]
@@ -136,5 +151,10 @@ def test_short_lists_are_filled_up_without_changing_a_winner() -> None:
 
 
 def test_bleu_of_tensors_is_bleu() -> None:
-    rows = [[9, 10, 7, 5, 3, 1, 9, 8, 7, 6], [9, 9, 7, 5, 3, 0, 9, 8, 7, 6], [0, 5] + 8 * [0]]
+    rows = [
+        [9, 10, 7, 5, 3, 1, 9, 8, 7, 6],
+        [12, 10, 7, 5, 3, 1, 12, 11, 10, 9],
+        [9, 9, 7, 5, 3, 0, 9, 8, 7, 6],
+        [0, 5] + 8 * [0],
+    ]
     assert bleu(torch.tensor(rows)).tolist() == pytest.approx([corpus_bleu(row) for row in rows])

@@ -73,6 +73,12 @@ def test_parts_have_the_gradient_of_the_whole(
         torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-14)
 
 
+def test_a_gradient_is_that_of_training_also_after_a_validation(model: Seq2Seq) -> None:
+    model.eval()
+    BatchGradient(model, PAIRS, CPU, TrainingConfig())(torch.arange(9), 9)
+    assert model.training, "dropout is on again"
+
+
 def test_a_training_in_parts_is_the_same_to_rounding_and_says_so_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
