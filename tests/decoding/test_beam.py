@@ -141,6 +141,30 @@ def test_greedy_search_takes_the_garden_path_and_beam_two_does_not() -> None:
     assert wider.log_prob == pytest.approx(math.log(0.36))
 
 
+class ScriptedEnsemble(Ensemble):
+    """An ensemble of scripts, which have no products to cut rows for."""
+
+    def blocks(self, state: list[Any]) -> list[slice]:
+        return [slice(row, row + 1) for row in range(len(state[0]))]
+
+
+def test_an_ensemble_keeps_what_is_best_by_the_mean_not_by_a_member() -> None:
+    """The first member likes 2 so much that its own beam would have no room for 3 2."""
+    after: dict[tuple[int, ...], dict[int, float]] = {
+        (2,): {2: 0.5, EOS: 0.5},
+        (3,): {2: 0.8, EOS: 0.2},
+        (2, 2): {EOS: 1},
+        (3, 2): {EOS: 1},
+    }
+    members: list[Any] = [
+        Script({(): {2: first, 3: 1 - first}, **after}, 4) for first in (0.9, 0.1)
+    ]
+    for order in (members, members[::-1]):
+        [[found]] = search(ScriptedEnsemble(order), [[2]], BeamConfig(beam=2))
+        assert found.tokens == [3, 2]
+        assert found.log_prob == pytest.approx(math.log(0.4))
+
+
 def test_search_stops_when_nothing_unfinished_can_win() -> None:
     scorer = Script({(): {EOS: 0.6, 2: 0.4}, (2,): {2: 1.0}}, 3)
     assert best(scorer, beam=2).tokens == []

@@ -100,6 +100,11 @@ def test_a_list_that_looks_wrong_is_warned_of(
     assert all(each in line for each, line in zip(told, lines, strict=True))
 
 
+def test_a_source_of_unknown_words_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
+    warn_of_list(LIST, ListCounts(source_words=100, source_unknown=60), [])
+    assert capsys.readouterr().err.startswith("warning: 60% of the words of the source are unknown")
+
+
 def test_nothing_is_said_of_a_list_that_was_not_scored(capsys: pytest.CaptureFixture[str]) -> None:
     warn_of_list(LIST, ListCounts(), [])
     assert capsys.readouterr().err == ""

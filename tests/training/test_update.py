@@ -186,3 +186,9 @@ def test_operations_are_counted_word_by_word() -> None:
     words = sum(map(len, SOURCES)) + len(BATCH.words)
     counted = training_flops(tiny().shape, len(BATCH.source.data), len(BATCH.words))
     assert counted == 3 * (words * lstm + len(BATCH.words) * softmax)
+
+
+def test_the_norm_is_that_of_the_parameters_that_have_a_gradient() -> None:
+    parameters = [nn.Parameter(torch.zeros(2)) for _ in range(3)]
+    parameters[0].grad, parameters[2].grad = torch.tensor([3.0, 0]), torch.tensor([0.0, 4])
+    assert float(gradient_norm(parameters)) == 5
