@@ -96,6 +96,14 @@ def test_the_line_search_stays_where_it_is_as_good_elsewhere() -> None:
     assert line_search(made, same, same)[0] == 0
 
 
+@pytest.mark.parametrize("side", [1, -1])
+def test_the_best_may_be_beyond_all_changes_of_a_winner(side: int) -> None:
+    counts = torch.tensor([[6, 6, 6, 5, 4, 3, 6, 5, 4, 3], [6, 6, 5, 3, 2, 1, 6, 5, 4, 3]])
+    made = Candidates.of([draw(1, 2, 1)], [counts.to(torch.int32)])
+    slopes = side * torch.tensor([[1.0, -1.0]], dtype=torch.float64)
+    assert line_search(made, 0 * slopes, slopes) == pytest.approx((side, 100))
+
+
 def test_tuning_is_as_good_as_a_grid_over_two_weights() -> None:
     made = candidates(11, segments=5, features=2)
     start = torch.tensor([1.0, 0.0], dtype=torch.float64)

@@ -161,13 +161,14 @@ def test_parts_are_scored_as_lists_and_counted() -> None:
     model = Seq2Seq(Shape(7, 9, 1, 6, 5)).eval().requires_grad_(False)
     model.initialise(0.5, torch.Generator().manual_seed(1))
     scorer = ModelScorer(model)
-    parts: list[Part] = [("2 3", ["4 x", "4  5 6"]), ("5", ["x"])]
-    lists = [([2, 3], [[4, 1], [4, 5, 6]]), ([5], [[1]])]
+    parts: list[Part] = [("2 3", ["4 x", "4  5 6"]), ("1", ["x"])]
+    lists = [([2, 3], [[4, 1], [4, 5, 6]]), ([1], [[1]])]
     loaded: Any = SimpleNamespace(scorer=scorer, codec=Codec())
     first, second = score_parts(loaded, parts), score_parts(loaded, parts)
     assert first[0] == [score for scores in score_lists(scorer, lists) for score in scores]
     counts = first[1]
     assert (counts.hypotheses, counts.words, counts.unknown) == (3, 6, 2)
+    assert (counts.source_words, counts.source_unknown) == (3, 1)
     assert counts.flops == second[1].flops > 0, "of these parts alone"
 
 
