@@ -198,6 +198,30 @@ def test_every_sentence_of_a_batch_has_the_limit_of_its_own_length() -> None:
         assert [len(each.tokens) for [each] in found] == [10 + 2 * len(each) for each in sources]
 
 
+class ScriptBySource(Script):
+    """A script whose prefixes begin with the source but for its first word, and `EOS`."""
+
+    def start(self, sources: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
+        return [tuple(source) for source in sources]
+
+
+def test_sentences_of_a_batch_may_have_different_numbers_of_hypotheses() -> None:
+    """After one word the first sentence has one hypothesis in its beam, the second has two."""
+    script: dict[tuple[int, ...], dict[int, float]] = {
+        (EOS,): {EOS: 0.4, 2: 0.6},
+        (EOS, 2): {EOS: 0.9, 2: 0.1},
+        (EOS, 2, 2): {EOS: 1.0},
+        (6, EOS): {2: 0.6, 3: 0.4},
+        (6, EOS, 2): {EOS: 0.3, 3: 0.7},
+        (6, EOS, 3): {EOS: 0.9, 2: 0.1},
+        (6, EOS, 2, 3): {EOS: 1.0},
+        (6, EOS, 3, 2): {EOS: 1.0},
+    }
+    for sources, expected in (([[5], [5, 6]], [[2], [2, 3]]), ([[5, 6], [5]], [[2, 3], [2]])):
+        found = search(ScriptBySource(script, 4), sources, BeamConfig(beam=2))
+        assert [each.tokens for [each] in found] == expected
+
+
 def test_what_can_never_end_gives_nothing() -> None:
     script = {(2,) * length: {2: 1.0} for length in range(5)}
     assert search(Script(script, 3), [[2]], BeamConfig(beam=2, max_length=3)) == [[]]
