@@ -123,8 +123,8 @@ def test_every_option_in_the_text_exists() -> None:
         for each in command.params
         for name in (*each.opts, *each.secondary_opts)
     }
-    # of every command; of pip; of sbatch; of pytest
-    others = {"--help", "--constraint", "--signal", "--hypothesis-profile"}
+    # of every command; of pip; of sbatch; of pytest; of a recipe
+    others = {"--help", "--constraint", "--signal", "--hypothesis-profile", "--moses"}
     assert set(OPTION.findall(PROSE)) - known - others == set()
 
 
