@@ -99,6 +99,29 @@ def test_an_output_file_is_whole_or_not_touched(
     assert {path.name for path in tmp_path.iterdir()} == {"in.en", "there.fr"}
 
 
+def test_an_output_that_is_a_link_stays_one(
+    s2s: Run, tiny_experiment: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    target, link = tmp_path / "elsewhere" / "out.fr", tmp_path / "out.fr"
+    target.write_bytes(b"old\n")
+    link.symlink_to(target)
+    run = s2s(
+        "decode",
+        "--model",
+        tiny_experiment / "model",
+        "--output",
+        link,
+        cwd=tmp_path,
+        input=b"one\n",
+    )
+    assert run.returncode == 0, run.stderr
+    assert link.is_symlink()
+    assert target.read_bytes().count(b"\n") == 1
+    assert target.read_bytes() != b"old\n"
+    assert [path.name for path in target.parent.iterdir()] == ["out.fr"]
+
+
 def test_lines_before_one_that_is_no_utf8_are_on_stdout(s2s: Run, tiny_experiment: Path) -> None:
     whole = s2s("decode", cwd=tiny_experiment, input="one\u2028\n\ntwo\n".encode())
     for size in ("1", "64"):

@@ -45,6 +45,15 @@ def test_sizes_and_least_count_by_option(s2s: Run, experiment: Path) -> None:
     assert (experiment / "data" / "vocab.fr").read_text() == "le\t3\n"
 
 
+def test_an_empty_vocabulary_is_refused(s2s: Run, experiment: Path) -> None:
+    done = s2s("vocab", "--min-count", "4", cwd=experiment)
+    assert done.returncode == 1
+    last = done.stderr.decode().splitlines()[-1]
+    assert last.startswith("s2s: data/train.en: no word comes 4 times")
+    assert last.endswith("; lower --min-count")
+    assert not (experiment / "data" / "vocab.en").exists()
+
+
 @pytest.mark.parametrize("option", ["--source-size", "--target-size"])
 @pytest.mark.parametrize("size", ["0", "2", "-5", "many"])
 def test_sizes_without_room_for_a_word_are_usage_errors(

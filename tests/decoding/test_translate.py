@@ -4,10 +4,12 @@ from pathlib import Path
 
 import torch
 
+from s2s_cli.decoding.beam import Hypothesis
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.decoding.stream import share_lines
-from s2s_cli.decoding.translate import Counts, LineChunk, Translator
+from s2s_cli.decoding.translate import Counts, LineChunk, Translator, count_results
 from s2s_cli.inference.replicas import Replicas
+from s2s_cli.text.vocabulary import UNK
 
 CPU = torch.device("cpu")
 
@@ -29,3 +31,11 @@ def test_pieces_add_up_to_the_whole_in_counts_and_in_arithmetic(tiny_experiment:
     assert text == whole.text
     assert total == whole.counts
     assert Translator(config, 4).translate(model, LineChunk(0, lines)).counts.flops == 0
+
+
+def test_unknown_words_and_empty_translations_are_counted() -> None:
+    """A blank line has a blank translation, which is none that is empty."""
+    one, none = (Hypothesis(tokens, -1.0, [-1.0], -1.0, at_limit=False) for tokens in ([5], []))
+    counts = count_results([[2, UNK, UNK], [], [3], [4]], [[one], [], [none, one], []])
+    assert (counts.unknown, counts.empty, counts.blank) == (2, 2, 1)
+    assert (counts.source_words, counts.target_words) == (5, 1)
