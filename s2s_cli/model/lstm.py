@@ -144,13 +144,15 @@ class _Layer(torch.autograd.Function):
         views = zip(*(each.split(sizes) for each in (reads, hidden, *saved)), going_on, strict=True)
         for number, (read, top, *stored, after) in enumerate(views):
             if index is None:
-                gate = product(read).to(hidden.dtype).sigmoid_()
+                gate = product.multiply(read).to(hidden.dtype).sigmoid_()
             else:
                 of_step = of_words[step_words[number]]
-                gate = product.added_to(of_step, read).to(hidden.dtype).sigmoid_()
+                gate = product.multiply_add(read, of_step).to(hidden.dtype).sigmoid_()
             cell_forward(gate, states[1], stored, top)
             after.copy_(top[: len(after)])
-            states = ended.drop((top, stored[1]), len(after))
+            states = top, stored[1]
+            if len(after) < len(top):
+                states = ended.drop(states, len(after))
             gates.append(gate)
         ctx.sizes, ctx.gates, ctx.index, ctx.inputs = sizes, gates, index, len(inputs)
         ctx.save_for_backward(weight, all_reads, words, from_input, cell_before, *saved)
@@ -185,7 +187,7 @@ class _Layer(torch.autograd.Function):
             cell_backward(d_top, d_cell, gate, stored, work)
             if work is not d_gate:
                 d_gate.copy_(work)
-            d_read = product(d_gate)
+            d_read = product.multiply(d_gate)
             d_input.copy_(d_read[:, :size])
             d_top.copy_(d_read[:, size:])
         of_gates, read = d_gates, reads[:, :size]

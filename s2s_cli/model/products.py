@@ -11,7 +11,8 @@ Larger blocks read the weights less often; a size is used where it was seen to g
 A sentence then gets the same translation and the same score in any company.
 """
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 
 import torch
 import torch.nn.functional as F
@@ -43,30 +44,28 @@ class PrepackedLinear:
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
         """Lay out ``weight`` [n, k]; the products are for as long as it does not change."""
         self.size, self.bias = len(weight), bias
-        self.plain: Tensor | None = None
+        # The products are bound once: a recurrent layer takes one in every step.
+        self.multiply: Callable[[Tensor], Tensor]
+        self.multiply_add: Callable[[Tensor, Tensor], Tensor]
         if packs(weight.dtype, weight.device.type):
+            linear = torch.ops.mkldnn._linear_pointwise
             self.layout = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), ROWS)
+            to = {"W": self.layout, "B": bias}
+            self.multiply = partial(linear, **to, attr="none", scalars=[], algorithm="")
+            self.multiply_add = partial(linear.binary, **to, attr="add")
         else:
-            self.plain = weight
             self.bias = None if bias is None else bias.to(weight.dtype)
+            plain = partial(F.linear, weight=weight, bias=self.bias)
+            self.multiply = plain
+            self.multiply_add = lambda rows, other: plain(rows).add_(other)
 
     def __call__(self, rows: Tensor) -> Tensor:
         """``rows`` [rows, k] · weightᵀ + bias: [rows, n]."""
-        if self.plain is not None:
-            return F.linear(rows, self.plain, self.bias)
-        product: Tensor = torch.ops.mkldnn._linear_pointwise(
-            rows, self.layout, self.bias, "none", [], ""
-        )
-        return product
+        return self.multiply(rows)
 
     def added_to(self, other: Tensor, rows: Tensor) -> Tensor:
         """``other`` [rows, n] + ``rows`` [rows, k] · weightᵀ + bias."""
-        if self.plain is not None:
-            return F.linear(rows, self.plain, self.bias).add_(other)
-        total: Tensor = torch.ops.mkldnn._linear_pointwise.binary(
-            rows, other, self.layout, self.bias, "add"
-        )
-        return total
+        return self.multiply_add(rows, other)
 
     def exponentials(self, rows: Tensor, offset: float) -> Tensor:
         """exp(``rows`` · weightᵀ + bias - ``offset``), [rows, n], where these are small.

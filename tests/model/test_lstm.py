@@ -106,13 +106,19 @@ def test_dropout_between_layers_is_for_training_alone() -> None:
 def test_each_distinct_word_meets_the_input_weights_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows of all products with weights, counted: forward, and what backward repeats a step."""
     rows: list[tuple[int, int]] = []
-    real = products.PrepackedLinear.__call__
 
-    def count(self: products.PrepackedLinear, given: Tensor) -> Tensor:
-        rows.append((len(given), given.shape[1]))
-        return real(self, given)
+    class Counting(products.PrepackedLinear):
+        def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
+            super().__init__(weight, bias)
+            real = self.multiply
 
-    monkeypatch.setattr(products.PrepackedLinear, "__call__", count)
+            def count(given: Tensor) -> Tensor:
+                rows.append((len(given), given.shape[1]))
+                return real(given)
+
+            self.multiply = count
+
+    monkeypatch.setattr("s2s_cli.model.lstm.PrepackedLinear", Counting)
     own = Lstm(64, 32, 2)
     words = pack_sequence(list(torch.arange(6).repeat(27)[:160].view(8, 20)))
     own.read_words(words, nn.Embedding(6, 64))
