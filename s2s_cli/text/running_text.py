@@ -20,7 +20,7 @@ OPENING = frozenset("([{¿¡“„‘‚‹«「『（【《〈〔［")
 CLOSING = frozenset(")]}”’›»」』）】》〉〕］")
 # Marks that follow a word without a space; what Greek, Armenian, Arabic, Indic, Ethiopic, Burmese
 # and Khmer have in their place included.
-FOLLOWING = frozenset(",.;:!?…%‰¢′″‴·\u0387։՝،؛؟۔।॥፣።၊။།༎។、。，．；：！？")
+FOLLOWING = frozenset(",.;:!?…%‰¢\u05f3′″‴·\u0387։՝،؛؟۔।॥፣።၊။།༎។、。，．；：！？")
 FRENCH_SPACED = frozenset(":;!?%‰¢")
 CANADIAN_SPACED = frozenset(":%‰¢")
 PERCENT_SPACED = frozenset(["cs", "da", "de", "fi", "no", "sk", "sv"])
@@ -158,8 +158,12 @@ def connecting_sign(gap: Gap, language: Language) -> bool | None:
 
 
 def number_sign(gap: Gap, language: Language) -> bool | None:
-    """``16:35``, ``1990–1995``, ``20 °C``, ``61°41′``, ``n°``, ``5.1(b)``."""
+    """``16:35``, ``1990–1995``, ``20 °C``, ``61°41′``, ``n°``, ``5.1(b)``, Turkish ``%5``."""
     before, left, right, after, *_ = gap
+    if right == "%" and NUMBER.match(after) and not NUMBER.fullmatch(left):
+        return True
+    if left == "%" and NUMBER.match(right) and not NUMBER.fullmatch(before):
+        return False
     if right in (":", "–") and DIGITS.fullmatch(left) and DIGITS.fullmatch(after):
         return False
     if left in (":", "–") and DIGITS.fullmatch(before) and DIGITS.fullmatch(right):

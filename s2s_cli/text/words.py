@@ -41,7 +41,7 @@ APOSTROPHE = "['’]"
 DIGIT_SPACE = "[\u00a0\u2007\u2009\u202f]"
 DIGIT_MARK = "[,\u066b\u066c\u2044]"
 # Marks of Catalan, Hebrew, Armenian and Tibetan spelling, and hyphens that are none in ASCII.
-SPELLING_MARK = "[·\u2027\u05be\u055b\u055c\u055e\u0f0b\u2010\u2011]"
+SPELLING_MARK = "[·\u2027\u05be\u05f3\u05f4\u055b\u055c\u055e\u0f0b\u2010\u2011]"
 ADDRESS = (
     r"(?:(?:https?|ftp)://|www\.)\S+?(?=[.,;:!?\"'’”»)\]}…]*+$)"
     r"|[\w.+-]++@[\w-]++(?:\.[\w-]+)*\.\p{L}{2,}"
