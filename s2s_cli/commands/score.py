@@ -99,7 +99,7 @@ def score_command(
     """
     if oracle:
         settings = replace(settings, hypothesis=oracle)
-    settings.check(references)
+    check_stdin(settings, system or [], references)
     scorer = PerplexityModel(
         model or [], source, references[0], settings.tokenised, precision, device
     )
@@ -139,6 +139,18 @@ def score_command(
         }
     comparisons = compare(settings, baseline, references, texts) if baseline else {}
     print_scores(scores, len(texts.given.hypotheses), bare, json, comparisons)
+
+
+def check_stdin(settings: ScoringConfig, systems: list[Path], references: list[Path]) -> None:
+    """Refuse stdin as two texts, and references that cannot be used.
+
+    Raises:
+        UsageError: always then.
+    """
+    if systems.count(STDIO) > 1:
+        raise UsageError("stdin can be one of the outputs; name files for the others")
+    first = STDIO if STDIO in systems else systems[0] if systems else settings.hypothesis
+    replace(settings, hypothesis=first).check(references)
 
 
 def system_scores(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from s2s_cli.errors import UsageError, UserError
 from s2s_cli.files import STDIO, name_of, read_lines
-from s2s_cli.scoring.texts import AS_GIVEN, Form, Texts, check_counts
+from s2s_cli.scoring.texts import ScoringConfig, Texts, check_counts, make_texts
 from s2s_cli.text.tokenise import make_tokeniser
 
 
@@ -63,11 +63,12 @@ def read_systems(
             f"{name_of(source)} has {len(sources)} lines but {name_of(reference)} has "
             f"{len(references)}; each line needs its reference on the same line"
         )
+    config = ScoringConfig(tokenised=form.tokenised, language=form.language)
     texts = {}
     for name, path in zip(names, translations, strict=True):
         lines = list(read_lines(path))
         check_counts(path, len(lines), reference, len(references))
-        texts[name] = Texts(Form(lines, [references], AS_GIVEN), form.tokenised, form.language)
+        texts[name] = make_texts(config, lines, [references])
     tokeniser = make_tokeniser("spaces" if form.tokenised else "moses", form.source_language)
     return Systems(sources, references, [tokeniser.tokenise(line) for line in sources], texts)
 

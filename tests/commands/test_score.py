@@ -329,3 +329,12 @@ def test_a_table_of_systems_goes_with_nothing_else(
     run = s2s("score", "ref.fr", "--system", "out.fr", *options, cwd=folder)
     assert run.returncode == 2
     assert b"--system goes with none of" in run.stderr
+
+
+def test_stdin_is_one_of_the_texts_of_a_table(s2s: Run, folder: Path) -> None:
+    table = ["--system", "out.fr"]
+    whole = s2s("score", "ref.fr", *table, cwd=folder)
+    assert s2s("score", "-", *table, cwd=folder, input=REFERENCE.encode()).stdout == whole.stdout
+    for arguments in (["-", "--system", "-"], ["ref.fr", "--system", "-", "--system", "-"]):
+        run = s2s("score", *arguments, cwd=folder, input=REFERENCE.encode())
+        assert (run.returncode, run.stdout) == (2, b"")

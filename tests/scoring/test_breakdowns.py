@@ -1,6 +1,7 @@
 """Bins of sentences, and BLEU in each of them against sacreBLEU on the same lines."""
 
 import random
+import unicodedata
 from itertools import pairwise
 from pathlib import Path
 
@@ -134,3 +135,17 @@ def test_names_come_from_paths_unless_they_would_be_the_same() -> None:
     for given in (["x"], ["x", "x"]):
         with pytest.raises(UserError, match="--name"):
             system_names(paths, given)
+
+
+def test_texts_are_compared_as_score_compares_them(tmp_path: Path) -> None:
+    """Composed letters; Chinese split as sacreBLEU splits it."""
+    (tmp_path / "in").write_text("one\n", "utf-8")
+    (tmp_path / "ref").write_text(unicodedata.normalize("NFD", "Où été\n"), "utf-8")
+    (tmp_path / "out").write_text("Où été\n", "utf-8")
+    files = tmp_path / "in", tmp_path / "ref", [tmp_path / "out"]
+    texts = read_systems(*files, ["a"], TextForm("en", "fr", tokenised=False)).texts["a"]
+    assert texts.words.hypotheses == texts.words.references[0]
+    for name in ("ref", "out"):
+        (tmp_path / name).write_text("我爱北京。\n", "utf-8")
+    texts = read_systems(*files, ["a"], TextForm("en", "zho", tokenised=False)).texts["a"]
+    assert texts.words.hypotheses == ["我 爱 北 京 。"]
