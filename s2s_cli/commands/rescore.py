@@ -57,6 +57,13 @@ def rescore_command(
     detokenise: Annotated[
         bool, typer.Option(help="Write winners as running text, not as words of the list.")
     ] = False,
+    language: Annotated[
+        str,
+        typer.Option(
+            help="Language of a list with scores; by default the model's, that of data/, or what "
+            "its words look like."
+        ),
+    ] = "",
     first_id: Annotated[
         int, typer.Option(min=0, help="Id in the list of the first line of the source.")
     ] = 0,
@@ -86,7 +93,7 @@ def rescore_command(
     choice: Choice = Average(weight, nbest)
     if weights and not tune:
         choice = Weighted(Weights.read(weights), weights, reader)
-    with scored_list(nbest, source, feature_name, first_id, replicas) as scored:
+    with scored_list(nbest, source, feature_name, first_id, replicas, language) as scored:
         begin = time.monotonic()
         with replacing(output) as stream:
             if add_feature:
@@ -165,8 +172,7 @@ def write_lines(
     """Write one line for each source: the winner's words, or its text."""
     from s2s_cli.rescoring.winners import warn_of_list
 
-    for words in best:
-        line = "" if words is None else scored.joined(words, detokenise)
+    for line in scored.lines([words or [] for words in best], detokenise):
         stream.write(line.encode() + b"\n")
     missing = [index + scored.first_id for index, words in enumerate(best) if words is None]
     warn_of_list(scored.path, scored.counts, missing)

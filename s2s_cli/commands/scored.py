@@ -1,17 +1,17 @@
 """The list of ``s2s rescore``: scored by models, or with the scores that it has already."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from s2s_cli.commands.list_text import ListText, has_pieces
 from s2s_cli.console import say
 from s2s_cli.files import name_of, read_lines
 
 if TYPE_CHECKING:
-    from s2s_cli.inference.codec import TextCodec
     from s2s_cli.inference.replicas import Replicas
     from s2s_cli.rescoring.rescorer import ListCounts, ScoredSegment
 
@@ -26,10 +26,9 @@ class ScoredList:
         first_id: of the list.
         sources: the lines that were translated.
         segments: index of the source, entries and scores; can be iterated once.
-        replicas: the models, which are loaded where the list has no scores.
-        codec: how the models read and write text; None while it is not known.
+        text: the rules of its text.
         counts: of what the models have scored so far.
-        kept: the list has the scores already.
+        kept: the list has the scores already, and no model was loaded.
     """
 
     path: Path
@@ -37,17 +36,17 @@ class ScoredList:
     first_id: int
     sources: list[str]
     segments: "Iterator[ScoredSegment]"
-    replicas: "Replicas"
-    codec: "TextCodec | None"
+    text: ListText
     counts: "ListCounts"
     kept: bool
 
-    def joined(self, words: list[str], detokenise: bool) -> str:
-        """Write the words of a hypothesis as a line."""
-        if not detokenise:
-            return " ".join(words)
-        codec = self.codec or self.replicas.codec
-        return codec.detokenised(codec.joined(words))
+    def lines(self, winners: Sequence[list[str]], detokenise: bool) -> list[str]:
+        """Write the words of each of ``winners`` as a line."""
+        lines = [" ".join(words) for words in winners]
+        if not detokenise or not any(lines):
+            return lines
+        text = self.text.rules(lines)
+        return [text.running(words) for words in winners]
 
 
 def with_progress(
@@ -64,7 +63,7 @@ def with_progress(
 
 @contextmanager
 def scored_list(
-    nbest: Path, source: Path, name: str, first_id: int, replicas: "Replicas"
+    nbest: Path, source: Path, name: str, first_id: int, replicas: "Replicas", language: str
 ) -> Iterator[ScoredList]:
     """Open the list, with its own scores if it has the feature ``name``, or with the models'."""
     from s2s_cli.rescoring.rescorer import ListCounts, Rescorer, SourcedList, stored_scores
@@ -75,14 +74,17 @@ def scored_list(
     first = list(islice(segments, 1))
     segments = chain(first, segments)
     facts = (nbest, name, first_id, sources)
-    if first and has_feature(first[0][1][0], name):
+    text = ListText(nbest, replicas.models, language, replicas.tokenised)
+    entries = first[0][1] if first else []
+    if not entries or has_feature(entries[0], name):
+        text.kept, text.pieces = True, has_pieces([each.hypothesis for each in entries])
         where = name_of(nbest)
-        say(f"{where}: has the feature {name} already; no model is loaded, nothing is computed")
+        if entries:
+            say(f"{where}: has the feature {name} already; no model is loaded, nothing is computed")
         kept = stored_scores(segments, name, nbest)
-        yield ScoredList(*facts, kept, replicas, None, ListCounts(), kept=True)
+        yield ScoredList(*facts, kept, text, ListCounts(), kept=True)
         return
     with replicas.workers() as workers:
-        codec = workers.local().codec if workers.count == 1 else None
         rescorer = Rescorer(workers, sources)
         scored = rescorer.scored(segments)
-        yield ScoredList(*facts, scored, replicas, codec, rescorer.counts, kept=False)
+        yield ScoredList(*facts, scored, text, rescorer.counts, kept=False)

@@ -30,7 +30,7 @@ def tuned_winners(
     """Tune, write the weights to ``path``, print BLEU; return the words of the winners."""
     from s2s_cli.rescoring.mert_development import DevelopmentList
 
-    lines = [reference_words(scored, each) for each in references]
+    lines = reference_words(scored, references)
     counted = [References(each) for each in zip(*lines, strict=True)]
     development = DevelopmentList(
         len(counted), lambda index, text: counted[index].statistics(text), reader
@@ -55,22 +55,23 @@ def tuned_winners(
     return [None if index in missing else text.split(" ") for index, text in enumerate(winners)]
 
 
-def reference_words(scored: "ScoredList", path: Path) -> list[str]:
-    """Read the lines of a reference as words between spaces, made as those of the list.
+def reference_words(scored: "ScoredList", paths: list[Path]) -> list[list[str]]:
+    """Read the lines of references as words between spaces, made as those of the list.
 
     Raises:
         UserError: not as many lines as the source has.
     """
-    lines = list(read_lines(path))
-    if len(lines) != len(scored.sources):
-        raise UserError(
-            f"{path} has {len(lines)} lines but the source has {len(scored.sources)}; each line "
-            "needs its reference on the same line"
-        )
-    if scored.replicas.tokenised:
-        return lines
-    codec = scored.replicas.codec
-    return [" ".join(codec.target_words(line)) for line in lines]
+    texts = [list(read_lines(path)) for path in paths]
+    for path, lines in zip(paths, texts, strict=True):
+        if len(lines) != len(scored.sources):
+            raise UserError(
+                f"{name_of(path)} has {len(lines)} lines but the source has "
+                f"{len(scored.sources)}; each line needs its reference on the same line"
+            )
+    if scored.text.tokenised:
+        return texts
+    rules = scored.text.rules([line for lines in texts for line in lines])
+    return [[" ".join(rules.words(line)) for line in lines] for lines in texts]
 
 
 def report_bleu(scores: dict[str, Score], *, has_totals: bool) -> None:
