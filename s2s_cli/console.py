@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 bars: list["Progress"] = []
 # True if another process prints the messages.
 silent = False
+# From here on, a number with all of its digits tells less than one with a power of ten.
+LARGE = 1e9
 
 
 def silence() -> None:
@@ -31,6 +33,11 @@ def say(message: str) -> None:
         # One write: lines of processes that share stderr do not run into each other.
         sys.stderr.write(message + "\n")
         sys.stderr.flush()
+
+
+def readable(value: float, decimals: int) -> str:
+    """``value`` with so many decimals; a large one with as many digits and a power of ten."""
+    return f"{value:.{decimals}f}" if abs(value) < LARGE else f"{value:.{decimals}e}"
 
 
 def warn(message: str) -> None:

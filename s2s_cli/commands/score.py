@@ -11,7 +11,7 @@ import typer
 
 from s2s_cli.commands.command import command
 from s2s_cli.commands.options import Device, PrecisionName
-from s2s_cli.console import warn
+from s2s_cli.console import readable, warn
 from s2s_cli.errors import UsageError
 from s2s_cli.files import STDIO, name_of, read_lines
 from s2s_cli.scoring.languages import choose_language
@@ -190,7 +190,7 @@ def print_scores(
     comparisons: "dict[TextMetric, Comparison]",
 ) -> None:
     if bare:
-        print(f"{scores[bare].value:.2f}")
+        print(readable(scores[bare].value, 2))
     elif json:
         print(as_json(scores, lines, comparisons))
     else:
@@ -304,7 +304,7 @@ def as_line(score: Score) -> str:
 
 def value_with_interval(score: Score) -> str:
     interval = "" if score.low is None else f" [{score.low:.2f}, {score.high:.2f}]"
-    return f"{score.value:.2f}{interval}"
+    return f"{readable(score.value, 2)}{interval}"
 
 
 def comparison_line(comparison: "Comparison") -> str:

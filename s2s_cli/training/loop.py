@@ -81,6 +81,11 @@ def introduce(trainer: Trainer) -> None:
         f"{len(trainer.corpus.train):,} sentence pairs, {schedule.updates_per_epoch:,} updates an "
         f"epoch, {schedule.total_updates():,} in all, {trainer.config.precision}"
     )
+    if faded := schedule.faded():
+        warn(
+            f"from update {faded:,} on, the learning rate is too low to change a weight; see "
+            "--learning-rate, --halve-after and --halve-every"
+        )
     if trainer.restored:
         say(f"{trainer.directory}: resumed after update {trainer.progress.updates:,}")
 
@@ -196,7 +201,7 @@ class Run:
         self.metrics.write(metrics, lasting=self.schedule.is_lasting_validation(updates))
         unit = self.trainer.corpus.facts.subwords.per_piece
         best = None if better else self.progress.best_perplexity
-        say(report.validation(metrics, unit, best))
+        say(report.validation(metrics, unit, best, self.trainer.shape.target_vocabulary))
         return better
 
     def metrics_file(self) -> MetricsFile | NoMetrics:

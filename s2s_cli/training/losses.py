@@ -17,6 +17,12 @@ from s2s_cli.model.pipeline import Model
 
 Loss = Literal["negative-log-likelihood"]
 
+# In place of a perplexity that no number can hold, or that is none.
+WORST_PERPLEXITY = math.exp(700)
+# So many times that of guessing: a model that knows its training text by heart, and no other, is
+# still below.
+DIVERGED = 1000
+
 
 def batch_loss(model: Model, batch: Batch, loss: Loss = "negative-log-likelihood") -> Tensor:
     """The loss summed over all target words of a batch, ``<EOS>`` counted: a scalar (§3.2)."""
@@ -41,4 +47,9 @@ def perplexity(model: Model, split: Split, batch_size: int, replica: Replica) ->
     sums = torch.tensor([total, words], dtype=torch.float64, device=device)
     total, words = replica.reduce_sum(sums).tolist()
     mean = total / words
-    return math.exp(mean if mean < 700 else 700)  # finite also where the mean is no number
+    return math.exp(mean) if mean < 700 else WORST_PERPLEXITY  # also of what is no number
+
+
+def has_diverged(perplexity: float, vocabulary: int) -> bool:
+    """True for a perplexity much higher than that of guessing among ``vocabulary`` words."""
+    return perplexity > DIVERGED * vocabulary

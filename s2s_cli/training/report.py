@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from s2s_cli.console import readable
 from s2s_cli.distributed.replica import Replica
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.training.config import TrainingConfig
+from s2s_cli.training.losses import has_diverged
 from s2s_cli.training.memory import memory_estimate, place_memory, total_numel
 from s2s_cli.training.metrics import ValidationMetrics, WindowMetrics
 
@@ -73,20 +75,29 @@ def window(metrics: WindowMetrics, left: str) -> str:
     """The line of the log on the updates since the last one; ``left`` is the time to the end."""
     skipped = f"  {metrics.skipped:,} updates skipped" if metrics.skipped else ""
     return (
-        f"update {metrics.update:,}  epoch {metrics.epoch:.2f}  loss {metrics.loss:.4f}  "
-        f"rate {metrics.learning_rate:g}  norm {metrics.gradient_norm:.2f}  "
+        f"update {metrics.update:,}  epoch {metrics.epoch:.2f}  loss {readable(metrics.loss, 4)}  "
+        f"rate {metrics.learning_rate:g}  norm {readable(metrics.gradient_norm, 2)}  "
         f"{metrics.words_per_second:,.0f} words/s  {left} left{skipped}"
     )
 
 
-def validation(metrics: ValidationMetrics, unit: str, best: float | None) -> str:
+def validation(metrics: ValidationMetrics, unit: str, best: float | None, words: int) -> str:
     """The line on a validation.
 
     Args:
         metrics: of it.
         unit: of its perplexity, where it is not words.
         best: the perplexity that it is not below; None where it is the best so far.
+        words: of the target vocabulary.
     """
-    value = f"{metrics.validation_perplexity:.3f}{unit}"
-    compared = "best so far" if best is None else f"best {best:.3f}"
-    return f"update {metrics.update:,}  validation perplexity {value}  ({compared})"
+    found = metrics.validation_perplexity
+    if has_diverged(found, words):
+        compared = (
+            f"the training has diverged: guessing has {words:,}; train anew with a lower "
+            "--learning-rate"
+        )
+    else:
+        compared = "best so far" if best is None else f"best {readable(best, 3)}"
+    return (
+        f"update {metrics.update:,}  validation perplexity {readable(found, 3)}{unit}  ({compared})"
+    )

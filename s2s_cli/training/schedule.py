@@ -1,13 +1,20 @@
 """The schedule of a training: learning rates (§3.4), log lines, validations, checkpoints."""
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
+from s2s_cli.errors import UsageError
 from s2s_cli.training.config import TrainingConfig
 
 # Without --save-every. Validations are followed by a checkpoint, too.
 SAVE_EVERY = 1000
+# Halved so often, any rate is 0.
+MOST_HALVINGS = 2000
+# A rate that is so much lower than the first one changes no weight any more.
+FADED = 1e-9
 
 
 @dataclass(frozen=True)
@@ -29,9 +36,38 @@ class Schedule:
         return updates / self.updates_per_epoch
 
     def total_updates(self) -> int:
-        """Updates from the first to the last of the training."""
-        total = round(self.config.epochs * self.updates_per_epoch)
+        """Updates from the first to the last of the training.
+
+        Those of ``epochs``, of which a half or more counts as one, as far as ``max_updates`` lets.
+        """
+        # As it was written: 0.29 epochs of 100 updates are 29, though their product is below it.
+        total = math.floor(self.exact_updates() + Fraction(1, 2))
         return min(total, self.config.max_updates) if self.config.max_updates else total
+
+    def exact_updates(self) -> Fraction:
+        """Updates of ``epochs``, with fraction."""
+        return Fraction(repr(self.config.epochs)) * self.updates_per_epoch
+
+    def check(self) -> None:
+        """Refuse a training of less than an update.
+
+        Raises:
+            UsageError: says how many epochs an update is.
+        """
+        if self.exact_updates() < 1:
+            config, count = self.config, self.updates_per_epoch
+            raise UsageError(
+                f"--epochs {config.epochs:g} is no update: at --batch-size {config.batch_size}, an "
+                f"epoch of this corpus has {count:,}; give {self.epochs(1):g} or more"
+            )
+
+    def faded(self) -> int | None:
+        """The first update whose rate is too low to change a weight; None if there is none."""
+        lowest = FADED * self.config.learning_rate
+        place = bisect_left(
+            range(self.total_updates()), True, key=lambda each: self.learning_rate(each) <= lowest
+        )
+        return place + 1 if place < self.total_updates() else None
 
     def learning_rate(self, updates: int) -> float:
         """The rate of the update that follows ``updates``."""
@@ -81,8 +117,8 @@ def learning_rate(start: float, epochs: float, halve_after: float, halve_every: 
     if halve_every == 0 or epochs < halve_after:
         return start
     # A position such as 5.5 is a quotient of integers; it must not fall a rounding short of 5.5.
-    halvings = math.floor((epochs - halve_after) / halve_every + 1e-9) + 1
-    return float(start * 0.5**halvings)
+    halvings = min((epochs - halve_after) / halve_every + 1e-9, MOST_HALVINGS)
+    return float(start * 0.5 ** (math.floor(halvings) + 1))
 
 
 def is_validation(updates: int, every: int, updates_per_epoch: int) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from s2s_cli.console import warn
+from s2s_cli.console import readable, warn
 from s2s_cli.data.batches import count_pair_words, plan_in_order
 from s2s_cli.data.corpus import Corpus
 from s2s_cli.distributed.replica import Replica
@@ -18,7 +18,7 @@ from s2s_cli.model.pipeline import Model, spread
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.training.checkpoint import Checkpoints
 from s2s_cli.training.config import TrainingConfig
-from s2s_cli.training.losses import perplexity
+from s2s_cli.training.losses import WORST_PERPLEXITY, perplexity
 from s2s_cli.training.metrics import MetricsFile, NoMetrics
 from s2s_cli.training.optimisers import Optimisers
 from s2s_cli.training.progress import Identity, Progress
@@ -66,6 +66,7 @@ class Trainer:
         plan = plan_in_order(corpus.train, config.batch_size)
         self.largest = largest_batch(corpus.train, plan)
         self.schedule = Schedule(config, len(plan), has_validation=corpus.valid is not None)
+        self.schedule.check()
         device = replica.devices[0]
         self.model = initial_model(shape, config, replica.devices)
         self.optimisers = Optimisers.of(config.optimiser, self.model)
@@ -148,7 +149,7 @@ class Trainer:
             return f"{progress.updates:,} updates, {epochs:.2f} epochs"
         if patience and progress.stale_validations >= patience:
             return (
-                f"no better validation perplexity than {progress.best_perplexity:.2f} "
+                f"no better validation perplexity than {readable(progress.best_perplexity, 2)} "
                 f"since update {progress.best_update:,}"
             )
         return None
@@ -161,6 +162,8 @@ class Trainer:
     def note_validation(self, found: float) -> bool:
         """Note a perplexity on the validation text; return whether it is the best so far."""
         progress = self.progress
+        if found >= WORST_PERPLEXITY:  # weights that nothing can be done with are never the best
+            found = math.inf
         better = found < progress.best_perplexity
         if not self.schedule.is_lasting_validation(progress.updates):
             progress.end_perplexity = found

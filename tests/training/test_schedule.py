@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from s2s_cli.errors import UsageError
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.schedule import Schedule, learning_rate
 
@@ -61,6 +62,54 @@ def test_checkpoints_follow_validations_or_the_interval_that_is_set(tmp_path: Pa
     assert due(save_every=8, validate_every=12) == [8, 12, 16, 24, 30]
     last.touch()
     assert due(save_every=8, validate_every=12) == [8, 16, 24]
+
+
+def test_halving_more_often_than_numbers_can_tell_ends_at_nothing() -> None:
+    assert learning_rate(0.7, 6.0, 5.0, 1e-310) == 0.0
+    assert learning_rate(0.7, 5.0, 5.0, 1e-310) == 0.35
+
+
+@pytest.mark.parametrize(
+    ("epochs", "updates_per_epoch", "updates"),
+    [
+        (1, 1, 1),
+        (1.4, 1, 1),
+        (1.5, 1, 2),  # halves are not rounded to even
+        (2.5, 1, 3),
+        (7.5, 3, 23),
+        (0.29, 100, 29),  # though 0.29 * 100 is less
+        (1.005, 100, 101),
+        (7.5, 93_751, 703_133),
+    ],
+)
+def test_a_half_or_more_of_an_update_counts_as_one(
+    epochs: float, updates_per_epoch: int, updates: int
+) -> None:
+    schedule = Schedule(TrainingConfig(epochs=epochs), updates_per_epoch)
+    schedule.check()
+    assert schedule.total_updates() == updates
+
+
+@pytest.mark.parametrize(("epochs", "told"), [(0.5, "0.5 is no update"), (0, "0 is no update")])
+def test_less_than_an_update_is_refused(epochs: float, told: str) -> None:
+    with pytest.raises(UsageError, match=f"--epochs {told}.*has 1; give 1 or more"):
+        Schedule(TrainingConfig(epochs=epochs), 1).check()
+    with pytest.raises(UsageError, match=r"has 400; give 0\.0025 or more"):
+        Schedule(TrainingConfig(epochs=0.0024), 400).check()
+
+
+@pytest.mark.parametrize(
+    ("settings", "faded"),
+    [
+        ({"epochs": 7.5}, None),
+        ({"epochs": 20.0}, 196),  # after 5 + 29 / 2 epochs: halved 30 times
+        ({"halve_after": 1.0, "halve_every": 1e-12}, 12),
+        ({"halve_every": 0.0, "epochs": 100}, None),
+        ({"learning_rate": 0.0}, 1),
+    ],
+)
+def test_the_rate_fades(settings: dict[str, Any], faded: int | None) -> None:
+    assert Schedule(TrainingConfig(**settings), 10).faded() == faded
 
 
 def test_a_run_is_as_long_as_its_epochs_or_as_it_is_told() -> None:
