@@ -309,13 +309,17 @@ def value_with_interval(score: Score) -> str:
 
 def comparison_line(comparison: "Comparison") -> str:
     score, baseline = comparison.score, comparison.baseline
+    if comparison.exact:
+        lines = comparison.differing_lines
+        randomisation = f"exact randomisation (all {comparison.trials} exchanges of {lines} lines)"
+    else:
+        randomisation = f"approximate randomisation (n = {comparison.trials})"
     return (
         f"{score.name}, difference to the baseline = {comparison.difference:+.2f} "
         f"({score.value:.2f} [{score.low:.2f}, {score.high:.2f}], "
         f"baseline {baseline.value:.2f} [{baseline.low:.2f}, {baseline.high:.2f}]), "
         f"p = {comparison.bootstrap_p:.4f} by paired bootstrap (n = {comparison.resamples}), "
-        f"p = {comparison.randomisation_p:.4f} by approximate randomisation "
-        f"(n = {comparison.trials}) {score.signature}"
+        f"p = {comparison.randomisation_p:.4f} by {randomisation} {score.signature}"
     )
 
 

@@ -95,13 +95,13 @@ class CorpusMetric:
         """``texts``, each with as many lines, as sacreBLEU is to compare them."""
         return numbered(texts) if self.on_words else [list(lines) for lines in texts]
 
-    def signature(self, signature: str, tokeniser: str, *parts: str) -> str:
-        """Add ``parts``, and what made the form of the text, to sacreBLEU's ``signature``."""
+    def signature(self, signature: str, tokeniser: str) -> str:
+        """Add what made the form of the text to sacreBLEU's ``signature``."""
         if self.on_words:
             made = f"words:{tokeniser}"
         else:
             made = "" if tokeniser == AS_GIVEN else f"detok:{tokeniser}"
-        return "|".join(filter(None, [signature, *parts, made]))
+        return "|".join(filter(None, [signature, made]))
 
 
 def corpus_metric(metric: TextMetric, bleu_tokeniser: BleuTokeniser = "13a") -> CorpusMetric:
@@ -113,15 +113,18 @@ def corpus_metric(metric: TextMetric, bleu_tokeniser: BleuTokeniser = "13a") -> 
         case "bleu-tokenised":
             # Cased BLEU as multi-bleu.perl counts it: up to 4-grams, closest reference length (the
             # shorter of two as close), no smoothing: 0 where an order has no match.
-            bleu = BLEU(tokenize="none", smooth_method="none", force=True)
+            bleu = with_whole_sums(BLEU(tokenize="none", smooth_method="none", force=True))
             return CorpusMetric("BLEU (tokenised)", on_words=True, sacrebleu=bleu)
         case "bleu-detokenised":
             # Cased BLEU as the sacrebleu command counts it.
             bleu = BLEU(tokenize=bleu_tokeniser, force=True)
-            return CorpusMetric("BLEU (detokenised)", on_words=False, sacrebleu=bleu)
+            return CorpusMetric(
+                "BLEU (detokenised)", on_words=False, sacrebleu=with_whole_sums(bleu)
+            )
         case "chrf":
             # chrF2: F-score of character 1- to 6-grams, recall counted twice.
-            return CorpusMetric("chrF2 (detokenised)", on_words=False, sacrebleu=CHRF())
+            chrf = with_whole_sums(CHRF())
+            return CorpusMetric("chrF2 (detokenised)", on_words=False, sacrebleu=chrf)
         case _:
             assert_never(metric)
 
@@ -134,7 +137,6 @@ def corpus_score(metric: TextMetric, form: Form, bootstrap: int = 0) -> Score:
     """
     definition = corpus_metric(metric, form.bleu_tokeniser)
     name, sacrebleu = definition.name, definition.sacrebleu
-    with_plain_floats(sacrebleu)
     hypotheses, *references = definition.comparable(form.hypotheses, *form.references)
     result = sacrebleu.corpus_score(hypotheses, references, n_bootstrap=bootstrap)
     signature = definition.signature(str(sacrebleu.get_signature()), form.tokeniser)
@@ -159,20 +161,16 @@ def score_texts(metric: TextMetric, texts: Texts, bootstrap: int = 0) -> Score:
     return corpus_score(metric, corpus_metric(metric).form(texts), bootstrap)
 
 
-def with_plain_floats(metric: "SacrebleuMetric") -> None:
-    """Make every resample's score a plain float.
+def with_whole_sums(metric: "SacrebleuMetric") -> "SacrebleuMetric":
+    """Make scores of resamples exact: of sums that are integers.
 
-    Of sacreBLEU's own some are (no match: 0.0) and some are numpy's, and `statistics.mean`
-    refuses the mixture.
+    sacreBLEU sums in fp32 there, whose rounding would make equal scores differ.
     """
     compute = metric._compute_score_from_stats
-
-    def plain(stats: list[Any]) -> Any:
-        result = compute(stats)
-        result.score = float(result.score)
-        return result
-
-    metric._compute_score_from_stats = plain  # type: ignore[method-assign]
+    metric._compute_score_from_stats = (  # type: ignore[method-assign]
+        lambda stats: compute(list(map(int, stats)))
+    )
+    return metric
 
 
 def numbered(texts: Sequence[Sequence[str]]) -> list[list[str]]:

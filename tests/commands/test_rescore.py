@@ -151,9 +151,11 @@ def test_a_baseline_is_compared_by_each_metric(s2s: Run, folder: Path) -> None:
     for line in compared:
         assert "difference to the baseline = +" in line
         assert "by paired bootstrap (n = 1000)" in line
-        assert "by approximate randomisation (n = 10000)" in line
+        assert "by exact randomisation (all 16 exchanges of 4 lines)" in line
     tests = json.loads(s2s(*score, "--json", cwd=folder).stdout)["baseline"]
     assert list(tests) == ["bleu-tokenised", "bleu-detokenised", "chrf"]
     assert tests["chrf"]["difference"] > 0
+    assert (tests["chrf"]["exact"], tests["chrf"]["differing_lines"]) == (True, 4)
+    assert (tests["chrf"]["trials"], tests["chrf"]["randomisation_p"]) == (16, 2 / 16)
     (folder / "base.fr").write_text("le\n", "utf-8")
     assert b"base.fr has 1 lines" in s2s(*score, cwd=folder).stderr

@@ -1,4 +1,4 @@
-"""Statistics, oracles and significance against sacreBLEU and brute force."""
+"""Statistics and oracles against sacreBLEU and brute force."""
 
 import random
 from itertools import product
@@ -8,17 +8,10 @@ import pytest
 from sacrebleu.metrics.bleu import BLEU
 
 from s2s_cli.errors import UserError
-from s2s_cli.scoring.metrics import TEXT_METRICS
 from s2s_cli.scoring.oracle import oracles
-from s2s_cli.scoring.significance import Comparison, Sizes, compare_forms
 from s2s_cli.scoring.statistics import References, corpus_bleu
-from s2s_cli.scoring.texts import AS_GIVEN, Form
 
 Lines = list[list[str]]
-
-
-def compare(form: Form, baseline: list[str], sizes: Sizes) -> Comparison:
-    return compare_forms("bleu-tokenised", form, baseline, sizes)
 
 
 def sentences(seed: int, count: int, longest: int) -> list[str]:
@@ -92,41 +85,3 @@ def test_an_oracle_has_a_line_for_each_reference(tmp_path: Path) -> None:
     assert (found.listed, found.climbed) == (["", "a", ""], ["", "b", ""])
     with pytest.raises(UserError, match=r"list:1: id 8 has no reference.* ids 0 to 2"):
         oracles(tmp_path / "list", [["c", "b", "c"]], 0)
-
-
-def test_a_difference_by_chance_is_told_from_one_that_is_not() -> None:
-    references = [f"{each} x y z w v" for each in sentences(3, 60, 8)]
-    worse = [line.replace("y", "q") if n % 2 else line for n, line in enumerate(references)]
-    form = Form(references, [references], AS_GIVEN)
-    for metric in TEXT_METRICS:
-        clear = compare_forms(metric, form, worse, Sizes(100, 1000))
-        assert clear.difference > 1
-        assert clear.bootstrap_p < 0.05 and clear.randomisation_p < 0.05
-        assert clear.baseline.low is not None and clear.baseline.high is not None
-        assert clear.baseline.low < clear.baseline.value < clear.baseline.high
-        assert {"bs:100", "ar:1000", "seed:12345"} <= set(clear.score.signature.split("|"))
-    pairs = list(zip(references, worse, strict=True))
-    half = [pair[n % 4 > 1] for n, pair in enumerate(pairs)]
-    other = [pair[n % 4 < 2] for n, pair in enumerate(pairs)]
-    chance = compare(Form(half, [references], AS_GIVEN), other, Sizes(100, 1000))
-    assert chance.bootstrap_p > 0.1 and chance.randomisation_p > 0.1
-    assert chance == compare(Form(half, [references], AS_GIVEN), other, Sizes(100, 1000)), "seeded"
-    itself = compare(form, references, Sizes(100, 1000))
-    assert (itself.difference, itself.bootstrap_p, itself.randomisation_p) == (0, 1, 1)
-
-
-def test_outputs_that_differ_but_score_alike_are_no_better_than_each_other() -> None:
-    references = ["a b c d e", "f g h i j"]
-    form = Form(["a b c d x", "f g h i j"], [references], AS_GIVEN)
-    alike = compare(form, ["a b c d y", "f g h i j"], Sizes(100, 100))
-    assert (alike.difference, alike.bootstrap_p, alike.randomisation_p) == (0, 1, 1)
-
-
-def test_few_lines_that_differ_are_not_significant() -> None:
-    """One exchange cannot tell from chance; of two, half the ways are as far apart."""
-    references = [f"a b c {n} d e f" for n in range(40)]
-    for differing, least in ((1, 1.0), (2, 0.5)):
-        worse = [f"x b y {n} d z f" for n in range(differing)] + references[differing:]
-        found = compare(Form(references, [references], AS_GIVEN), worse, Sizes(100, 1000))
-        assert found.difference > 0
-        assert found.randomisation_p == pytest.approx(least)
