@@ -9,7 +9,9 @@ first; it raises `s2s_cli.errors.UsageError`.
 """
 
 import dataclasses
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from s2s_cli.errors import UsageError
 
 T = TypeVar("T")
 
@@ -28,3 +30,20 @@ def setting(
     """
     metadata = {"help": help, "min": min, "max": max, "panel": panel}
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def check_bounds(settings: Any) -> None:
+    """Check the bounds of settings that were not made by the command line.
+
+    Raises:
+        UsageError: a value is not between its bounds.
+    """
+    for field in dataclasses.fields(settings):
+        value, low, high = (
+            getattr(settings, field.name),
+            field.metadata["min"],
+            field.metadata["max"],
+        )
+        if (low is not None and not value >= low) or (high is not None and not value <= high):
+            between = f"at least {low}" if high is None else f"between {low} and {high}"
+            raise UsageError(f"--{field.name.replace('_', '-')} {value}: must be {between}")

@@ -12,7 +12,7 @@ from s2s_cli.commands.app import root_command
 from s2s_cli.inference.codec import TextCodec
 from s2s_cli.inference.replicas import LoadedModel
 from s2s_cli.inference.scorer import ModelScorer
-from s2s_cli.model.config import Shape
+from s2s_cli.model.config import AttentionKind, Shape
 from s2s_cli.model.directory import BEST, Description, load_model, save_tensors
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.facts import Facts
@@ -26,11 +26,18 @@ TARGET_WORDS = [
 COMMAND = root_command()
 
 
-def write_model(directory: Path, *, tokenised: bool, reverse: bool, seed: int) -> Path:
+def write_model(
+    directory: Path,
+    *,
+    tokenised: bool,
+    reverse: bool,
+    seed: int,
+    attention: AttentionKind = "none",
+) -> Path:
     """A small model directory."""
     source = Vocabulary(SOURCE_WORDS, [1] * len(SOURCE_WORDS))
     target = Vocabulary(TARGET_WORDS, [1] * len(TARGET_WORDS))
-    shape = Shape(len(source), len(target), layers=1, hidden_size=6, embedding_size=5)
+    shape = Shape(len(source), len(target), 1, 6, 5, attention=attention)
     model = Seq2Seq(shape).requires_grad_(False)
     model.initialise(0.9, torch.Generator().manual_seed(seed))
     Description(shape, Facts("en", "fr", tokenised, reverse, "any"), source, target).write(

@@ -21,7 +21,6 @@ from s2s_cli.errors import UsageError
 from s2s_cli.files import STDIO
 
 if TYPE_CHECKING:
-    from s2s_cli.decoding.alignment import Aligner
     from s2s_cli.decoding.translate import Counts
 
 
@@ -52,31 +51,20 @@ def decode_command(
     alignment.check(config)
     if input == alignment.dictionary == STDIO:
         raise UsageError("--input and --dictionary: only one of them can be stdin")
+    from s2s_cli.decoding.alignment import make_aligner
     from s2s_cli.decoding.stream import decode_stream, default_batch_size
-    from s2s_cli.decoding.translate import Translator
+    from s2s_cli.decoding.translate import ChunkTranslator
     from s2s_cli.inference.replicas import Replicas
     from s2s_cli.model.device import choose_devices
 
     devices = choose_devices(device, gpus)
     replicas = Replicas(tuple(model), devices, precision, tokenised, threads)
     batch_size = batch_size or default_batch_size(config)
-    translator = Translator(config, batch_size, make_aligner(alignment, model), measure)
+    translator = ChunkTranslator(config, batch_size, make_aligner(alignment, model), measure)
     counts, seconds = decode_stream(replicas, translator, input, output)
     report_counts(counts, seconds)
     if measure:
         say(replicas.share_of_peak(counts.flops, seconds))
-
-
-def make_aligner(config: AlignmentConfig, models: list[Path]) -> "Aligner | None":
-    """Make the aligner if an option needs one, and check that a model has attention."""
-    if not (config.replace_unk or config.alignments):
-        return None
-    from s2s_cli.decoding.alignment import Aligner, require_attention
-    from s2s_cli.text.dictionary import read_dictionary
-
-    require_attention(models, "--replace-unk" if config.replace_unk else "--alignments")
-    entries = read_dictionary(config.dictionary) if config.dictionary else {}
-    return Aligner(config.replace_unk, entries, config.alignments)
 
 
 def report_counts(counts: "Counts", seconds: float) -> None:

@@ -41,10 +41,13 @@ def states_command(
     """
     check_output(output)
     groups = read_groups(phrases)
+    from s2s_cli.inference.replicas import LoadedModel
     from s2s_cli.inference.states import phrase_vectors, principal_components
+    from s2s_cli.model.device import choose_device
 
     lines = [line for group in groups for line in group]
-    vectors, unknown = phrase_vectors(model, lines, tokenised=tokenised)
+    loaded = LoadedModel.of([model], choose_device("cpu"), "fp32", tokenised=tokenised)
+    vectors, unknown = phrase_vectors(loaded, lines)
     if unknown:
         warn(f"{len(unknown)} phrases have words that the model does not know: {unknown[0]!r}")
     if len(lines) > MOST_LABELS:
@@ -98,12 +101,14 @@ def attention_command(
     """
     check_output(output)
     text = line_of(source, line)
-    from s2s_cli.decoding.alignment import require_attention, translation_with_weights
+    from s2s_cli.api import Translator
+    from s2s_cli.decoding.alignment import require_attention
 
     require_attention(model, "the picture")
-    words, target, weights = translation_with_weights(model, text, beam, tokenised=tokenised)
-    if not words:
+    if not text.strip():
         raise UserError(f"{name_of(source)}:{line}: is blank; choose another --line")
+    found = Translator(*model, device="cpu", tokenised=tokenised).attention(text, beam=beam)
+    words, target, weights = found.source, found.target, found.weights.tolist()
     columns = ["target_place", "target_word", "source_place", "source_word", "weight"]
     rows = [
         [str(down), target[down - 1], str(across), word, f"{weight:.6g}"]

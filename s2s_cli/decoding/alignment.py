@@ -11,16 +11,16 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from s2s_cli.decoding.beam import AlignedHypothesis, Hypothesis, search
-from s2s_cli.decoding.config import BeamConfig
+from s2s_cli.decoding.beam import AlignedHypothesis, Hypothesis
+from s2s_cli.decoding.config import AlignmentConfig
 from s2s_cli.errors import UserError
 from s2s_cli.inference.codec import TextCodec
-from s2s_cli.inference.ensemble import Ensemble, load_scorer
+from s2s_cli.inference.ensemble import Ensemble
 from s2s_cli.inference.replicas import LoadedModel
 from s2s_cli.inference.scorer import ModelScorer, Scorer
 from s2s_cli.model.directory import Description, model_directory
 from s2s_cli.model.sequences import TimeSteps
-from s2s_cli.text.dictionary import Dictionary
+from s2s_cli.text.dictionary import Dictionary, read_dictionary
 from s2s_cli.text.vocabulary import EOS, UNK
 
 # Hypotheses decoded together, and weights that are in memory at a time, of one model.
@@ -135,6 +135,19 @@ class Aligner:
         return [codec.source_pieces.unmarked(source[place])]
 
 
+def make_aligner(config: AlignmentConfig, models: Sequence[Path]) -> Aligner | None:
+    """Make the aligner that ``config`` needs, None if it needs none.
+
+    Raises:
+        UserError: no model has attention; a dictionary that cannot be read.
+    """
+    if not (config.replace_unk or config.alignments):
+        return None
+    require_attention(models, "--replace-unk" if config.replace_unk else "--alignments")
+    entries = read_dictionary(config.dictionary) if config.dictionary else {}
+    return Aligner(config.replace_unk, entries, config.alignments)
+
+
 def name_around(source: Sequence[str], place: int) -> range:
     """Find the places of the words that make one name: ``O 'Brien``, ``D' Artagnan``."""
     start, stop = place, place + 1
@@ -207,34 +220,22 @@ def weights_of(
     return result
 
 
-def translation_with_weights(
-    models: Sequence[Path], line: str, beam: int, *, tokenised: bool
-) -> tuple[list[str], list[str], list[list[float]]]:
-    """Translate ``line`` on the CPU, with the attention weights.
+def attention_weights(
+    model: LoadedModel, source: Sequence[str], target: Sequence[int]
+) -> tuple[list[str], Tensor]:
+    """Compute the attention weights of a translation and its end.
 
     Args:
-        models: a model, or the members of an ensemble (`load_scorer`).
-        line: of text, read as `s2s decode` reads its source.
-        beam: hypotheses kept at each step.
-        tokenised: its words stand between spaces.
+        model: a model with attention, or an ensemble with one (`alignments`).
+        source: `TextCodec.source_words` of a line, not blank.
+        target: ids of its translation without `EOS`.
 
     Returns:
-        Words of the source, words of the translation and its end, a row of weights for each of the
-        latter. Nothing, if the line has no words.
-
-    Raises:
-        UserError: as `load_scorer`.
+        Words of the translation, `EOS_SURFACE` last, and a row of weights for each of them, [target
+        words, source words].
     """
-    scorer, description = load_scorer(models, torch.device("cpu"))
-    sentences = TextCodec(description, tokenised=tokenised)
-    words = sentences.source_words(line)
-    source = sentences.ids(words)
-    if not source:
-        return [], [], []
-    found = search(scorer, [source], BeamConfig(beam=beam))[0]
-    tokens = found[0].tokens if found else []
-    weights = alignments(scorer, [source], [[*tokens, EOS]])[0]
-    return words, [*sentences.pieces(tokens), EOS_SURFACE], weights.tolist()
+    weights = alignments(model.scorer, [model.codec.ids(source)], [[*target, EOS]])[0]
+    return [*model.codec.pieces(target), EOS_SURFACE], weights
 
 
 def links(

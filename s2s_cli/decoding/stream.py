@@ -10,7 +10,7 @@ from pathlib import Path
 
 from s2s_cli.console import progress
 from s2s_cli.decoding.config import BeamConfig
-from s2s_cli.decoding.translate import ROWS_OF_BATCH, Counts, LineChunk, Translator
+from s2s_cli.decoding.translate import ROWS_OF_BATCH, ChunkTranslator, Counts, LineChunk
 from s2s_cli.files import STDIO, read_lines, replacing
 from s2s_cli.inference.codec import LONGEST_LINE
 from s2s_cli.inference.replicas import Replicas
@@ -40,7 +40,7 @@ class BusyTime:
 
 
 def decode_stream(
-    replicas: Replicas, translator: Translator, input: Path, output: Path
+    replicas: Replicas, translator: ChunkTranslator, input: Path, output: Path
 ) -> tuple[Counts, float]:
     """Translate ``input`` line by line, line by line to ``output``.
 

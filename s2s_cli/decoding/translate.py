@@ -63,7 +63,7 @@ class ChunkResult:
 
 
 @dataclass(frozen=True)
-class Translator:
+class ChunkTranslator:
     """A translator of chunks of lines, with any model.
 
     Attributes:

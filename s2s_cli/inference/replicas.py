@@ -1,6 +1,6 @@
 """Replicas of a model, each on a device and in a process of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +24,18 @@ class LoadedModel:
 
     scorer: Scorer
     codec: TextCodec
+
+    @classmethod
+    def of(
+        cls, models: Sequence[Path], device: torch.device, precision: Precision, *, tokenised: bool
+    ) -> "LoadedModel":
+        """Load ``models`` on ``device``; arguments are those of `Replicas`.
+
+        Raises:
+            UserError: as `load_scorer`.
+        """
+        scorer, description = load_scorer(models, device, precision)
+        return cls(scorer, TextCodec(description, tokenised=tokenised))
 
 
 @dataclass(frozen=True)
@@ -61,8 +73,7 @@ class Replicas:
         set_threads(self.threads_each)
         if device.index is not None and device.type == "cuda":
             torch.cuda.set_device(device)  # nothing of this process goes to the first GPU
-        scorer, description = load_scorer(self.models, device, self.precision)
-        return LoadedModel(scorer, TextCodec(description, tokenised=self.tokenised))
+        return LoadedModel.of(self.models, device, self.precision, tokenised=self.tokenised)
 
     @cached_property
     def codec(self) -> TextCodec:

@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from s2s_cli.errors import UserError
-from s2s_cli.inference.codec import TextCodec
+from s2s_cli.inference.replicas import LoadedModel
 from s2s_cli.inference.scorer import ModelScorer
-from s2s_cli.model.directory import load_model
 from s2s_cli.text.vocabulary import UNK
 
 COMPONENTS = 2
@@ -30,31 +28,30 @@ class Projection:
     shares: tuple[float, float]
 
 
-def phrase_vectors(
-    model: Path, phrases: Sequence[str], *, tokenised: bool
-) -> tuple[Tensor, list[str]]:
-    """The encoder's last states after each of ``phrases``, made on the CPU.
+def phrase_vectors(model: LoadedModel, phrases: Sequence[str]) -> tuple[Tensor, list[str]]:
+    """The encoder's last states after each of ``phrases``.
 
     They are hidden and cell states of all layers, what the paper's decoder starts from (§3.4:
     8000 real numbers). Hidden states alone tell most of the last word.
 
     Args:
-        model: a model directory, or a file of weights in one.
+        model: one model, no ensemble.
         phrases: lines of text, none blank, read as `s2s decode` reads its source.
-        tokenised: their words stand between spaces.
 
     Returns:
-        The vectors, and those of ``phrases`` that have words the model does not know.
+        The vectors on the CPU, and those of ``phrases`` that have words the model does not know.
 
     Raises:
-        UserError: not a model directory.
+        UserError: an ensemble; a blank phrase.
     """
-    network, description = load_model(model, torch.device("cpu"))
-    scorer = ModelScorer(network, reverse_source=description.facts.reverse_source)
-    sentences = TextCodec(description, tokenised=tokenised)
-    sources = [sentences.source_ids(phrase) for phrase in phrases]
+    scorer = model.scorer
+    if not isinstance(scorer, ModelScorer):
+        raise UserError("sentence vectors are those of one model, not of an ensemble")
+    sources = [model.codec.source_ids(phrase) for phrase in phrases]
+    if not all(sources):
+        raise UserError(f"phrase {sources.index([]) + 1} is blank and has no sentence vector")
     unknown = [phrase for phrase, ids in zip(phrases, sources, strict=True) if UNK in ids]
-    return scorer.sentence_vectors(sources), unknown
+    return scorer.sentence_vectors(sources).cpu(), unknown
 
 
 def principal_components(vectors: Tensor) -> Projection:

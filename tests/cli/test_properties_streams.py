@@ -17,7 +17,7 @@ from strategies import Dress, as_read, dresses, enormous, examples, lines
 
 from s2s_cli.decoding.beam import Hypothesis
 from s2s_cli.decoding.config import BeamConfig
-from s2s_cli.decoding.translate import LineChunk, Translator
+from s2s_cli.decoding.translate import ChunkTranslator, LineChunk
 from s2s_cli.inference.replicas import LoadedModel, Replicas
 from s2s_cli.rescoring import prefix_tree as rescoring
 from s2s_cli.rescoring import rescorer as rescorer_module
@@ -55,7 +55,7 @@ def model_of(directory: Path, tokenised: bool) -> LoadedModel:
 def alone(directory: Path, tokenised: bool, config: BeamConfig, line: str) -> str:
     """What ``line`` becomes where there is no other."""
     model = model_of(directory, tokenised)
-    return Translator(config, 1).translate(model, LineChunk(0, [line])).text.decode()
+    return ChunkTranslator(config, 1).translate(model, LineChunk(0, [line])).text.decode()
 
 
 def write(directory: Path, name: str, text: list[str], dress: Dress) -> Path:
@@ -115,7 +115,7 @@ def test_an_enormous_line_is_cut_and_disturbs_no_other(
     config = BeamConfig(beam=2, max_length=5)
     text = [*others, line, *others]
     model = model_of(folder / which, False)
-    translated = Translator(config, size).translate(model, LineChunk(0, text))
+    translated = ChunkTranslator(config, size).translate(model, LineChunk(0, text))
     expected = [alone(folder / which, False, config, each) for each in text]
     assert translated.text.decode() == "".join(expected)
     assert translated.counts.lines == len(text)
@@ -148,7 +148,7 @@ def test_a_list_of_decode_is_rescored_to_the_same_scores(
         listed, added, best = map(read, files)
     given_lines = as_read(text, PLAIN)
     assert len(best) == len(given_lines)
-    model, translator = model_of(folder / which, tokenised), Translator(config, 1)
+    model, translator = model_of(folder / which, tokenised), ChunkTranslator(config, 1)
     found = [translator.search(model, [model.codec.source_ids(line)])[0] for line in given_lines]
     expected = [
         (number, each)

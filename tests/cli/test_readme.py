@@ -254,6 +254,17 @@ def test_the_program_without_pytorch_translates_as_decode_does(toured: Path) -> 
     }
 
 
+def test_the_example_in_python_runs(
+    toured: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(toured)
+    (program,) = blocks(section("From Python"), "python")
+    exec(compile(program, "example.py", "exec"), {})
+    printed = capsys.readouterr().out.split("\n")
+    assert len(printed) > 7
+    assert printed[6].startswith("torch.Size([2, ")
+
+
 def test_what_is_exported_has_the_names_of_the_table() -> None:
     told = re.findall(
         r"`(\w+)`", " ".join(row[0] for row in table(section("Without PyTorch"), "name"))

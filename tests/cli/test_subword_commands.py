@@ -16,7 +16,7 @@ from odd_models import loaded, s2s_here
 from strategies import examples, lines
 
 from s2s_cli.decoding.config import BeamConfig
-from s2s_cli.decoding.translate import LineChunk, Translator
+from s2s_cli.decoding.translate import ChunkTranslator, LineChunk
 from s2s_cli.inference.replicas import LoadedModel
 
 ODD = ["one two", "▁", "@@ ▁ a▁b", "UNK <unk> UNK", "", "日本 three", "   ", "&#9601; five"]
@@ -127,7 +127,7 @@ def test_all_commands_read_and_write_words(
 @given(text=st.lists(lines, max_size=5), nbest=st.sampled_from([0, 2]))
 def test_any_lines_are_as_many_lines(learned: Path, text: list[str], nbest: int) -> None:
     config = BeamConfig(beam=2, nbest=nbest)
-    translator, model = Translator(config, batch_size=3), model_of(learned / "model")
+    translator, model = ChunkTranslator(config, batch_size=3), model_of(learned / "model")
     written = translator.translate(model, LineChunk(0, text)).text.decode().split("\n")[:-1]
     if nbest:
         assert list(dict.fromkeys(int(line.split(" ")[0]) for line in written)) == [

@@ -7,7 +7,7 @@ import torch
 from s2s_cli.decoding.beam import Hypothesis
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.decoding.stream import share_lines
-from s2s_cli.decoding.translate import Counts, LineChunk, Translator, count_results
+from s2s_cli.decoding.translate import ChunkTranslator, Counts, LineChunk, count_results
 from s2s_cli.inference.replicas import Replicas
 from s2s_cli.text.vocabulary import UNK
 
@@ -18,7 +18,7 @@ def test_pieces_add_up_to_the_whole_in_counts_and_in_arithmetic(tiny_experiment:
     replicas = Replicas((tiny_experiment / "model",), (CPU,), "fp32", False, 1)
     lines = ["one two three", "", "four", "five " * 1100, "six seven", "eight", "nine ten one two"]
     config = BeamConfig(beam=3, nbest=2, max_length=4)
-    model, translator = replicas.load(0), Translator(config, 4, measure=True)
+    model, translator = replicas.load(0), ChunkTranslator(config, 4, measure=True)
     whole = translator.translate(model, LineChunk(0, lines))
     assert (whole.counts.lines, whole.counts.blank, whole.counts.cut) == (7, 1, 1)
     assert whole.counts.flops > 0
@@ -30,7 +30,7 @@ def test_pieces_add_up_to_the_whole_in_counts_and_in_arithmetic(tiny_experiment:
         text += translated.text
     assert text == whole.text
     assert total == whole.counts
-    assert Translator(config, 4).translate(model, LineChunk(0, lines)).counts.flops == 0
+    assert ChunkTranslator(config, 4).translate(model, LineChunk(0, lines)).counts.flops == 0
 
 
 def test_unknown_words_and_empty_translations_are_counted() -> None:

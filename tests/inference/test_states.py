@@ -8,8 +8,11 @@ from torch import Tensor
 from variants import pack
 
 from s2s_cli.errors import UserError
+from s2s_cli.inference.replicas import LoadedModel
 from s2s_cli.inference.states import phrase_vectors, principal_components
 from s2s_cli.model.directory import load_model
+
+CPU = torch.device("cpu")
 
 
 def data(rows: int, size: int, seed: int = 1) -> Tensor:
@@ -56,9 +59,10 @@ def test_two_vectors_lie_on_a_line_and_the_first_decides_the_side() -> None:
 
 def test_a_vector_is_the_state_that_the_decoder_starts_from(tiny_experiment: Path) -> None:
     phrases = ["one two three", "four", "three two one", "one zebra"]
-    vectors, unknown = phrase_vectors(tiny_experiment / "model", phrases, tokenised=False)
+    loaded = LoadedModel.of([tiny_experiment / "model"], CPU, "fp32", tokenised=False)
+    vectors, unknown = phrase_vectors(loaded, phrases)
     assert unknown == ["one zebra"]
-    network, description = load_model(tiny_experiment / "model", torch.device("cpu"))
+    network, description = load_model(tiny_experiment / "model", CPU)
     assert description.facts.reverse_source
     for phrase, vector in zip(phrases, vectors, strict=True):
         ids = description.source_vocabulary.encode(reversed(phrase.split(" ")))
