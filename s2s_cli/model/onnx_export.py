@@ -117,13 +117,14 @@ def encoder_graph(model: Seq2Seq) -> Graph:
     """Build the graph from a batch of sources to all that the decoder's steps read.
 
     Reads ``source`` [length, batch], ids, and ``lengths`` [batch], at least 1 each; what stands
-    behind the end of a source counts for nothing.
+    behind the end of a source counts for nothing, and need not be an id.
     """
     shape, graph = model.shape, Graph(ENCODER)
     source = graph.input("source", "int64", ["length", "batch"])
     lengths = graph.input("lengths", "int32", ["batch"])
     table = graph.weight("source_embedding.weight", model.source_embedding.weight)
-    words = graph.add("Gather", table, source)
+    within = graph.add("Transpose", is_within(graph, source, 0, lengths), perm=[1, 0])
+    words = graph.add("Gather", table, graph.add("Where", within, source, graph.number(EOS)))
     tops, lasts = [], []
     for name in ("encoder", "encoder_backward")[: shape.directions]:
         rows, states = words, []
@@ -250,7 +251,7 @@ def add_attention(graph: Graph, attention: Attention, shape: Shape, hidden: str)
         "Squeeze", add_scores(graph, attention, shape, query, outputs), graph.numbers(2)
     )
     lengths = graph.input("lengths", "int32", ["batch"])
-    within = graph.add("Less", places(graph, outputs), as_column(graph, lengths))
+    within = is_within(graph, outputs, 1, lengths)
     never = graph.weight("never", torch.tensor(float("-inf")))
     weights = graph.add("Softmax", graph.add("Where", within, scores, never), axis=1)
     row = graph.add("Unsqueeze", weights, graph.numbers(1))
@@ -276,13 +277,14 @@ def add_scores(graph: Graph, attention: Attention, shape: Shape, query: str, out
             assert_never(attention.score)
 
 
-def places(graph: Graph, memory: str) -> str:
-    """0, 1, ... for each word of the longest source."""
-    length = graph.add("Gather", graph.add("Shape", memory), graph.number(1))
-    return graph.add("Range", graph.number(0), length, graph.number(1))
+def is_within(graph: Graph, value: str, axis: int, lengths: str) -> str:
+    """True for each place along ``axis`` of ``value`` before the end of a source: [batch, length].
 
-
-def as_column(graph: Graph, lengths: str) -> str:
-    """``lengths`` [batch] as int64 [batch, 1]."""
-    whole = graph.add("Cast", lengths, to=number_of("int64"))
-    return graph.add("Unsqueeze", whole, graph.numbers(1))
+    ``lengths`` [batch] are those of the sources.
+    """
+    longest = graph.add("Gather", graph.add("Shape", value), graph.number(axis))
+    places = graph.add("Range", graph.number(0), longest, graph.number(1))
+    ends = graph.add(
+        "Unsqueeze", graph.add("Cast", lengths, to=number_of("int64")), graph.numbers(1)
+    )
+    return graph.add("Less", places, ends)

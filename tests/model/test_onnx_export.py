@@ -27,6 +27,8 @@ BATCHES = [
     ([[3, 5], [4, 4, 10, 2, 6], [3]], [[2, 8, 1, 7], [6, 6, 6, 2], [3, 4, 5, 8]]),
     ([[9, 2, 2, 7, 8, 3, 1]], [[5, 1]]),
 ]
+# What may stand behind the end of a source: no id of a word.
+ANYTHING = [2**40, -(2**63)]
 Arrays = dict[str, Any]
 
 
@@ -59,7 +61,7 @@ def run(of: Any, feeds: Arrays) -> Arrays:
 def padded(sources: list[list[int]]) -> Arrays:
     """Sources [length, batch], with words where others have ended, which must count for nothing."""
     longest = max(map(len, sources))
-    rows = [[*each, *[7] * (longest - len(each))] for each in sources]
+    rows = [[*each, *[ANYTHING[len(each) % 2]] * (longest - len(each))] for each in sources]
     lengths = np.array([len(each) for each in sources], np.int32)
     return {"source": np.array(rows, np.int64).T, "lengths": lengths}
 
