@@ -7,6 +7,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from s2s_cli.errors import UserError
+
 # In place of the probability of a word that must not follow.
 MASKED = -1.0
 # The bits that a float64 has beyond those of a float32.
@@ -31,15 +33,33 @@ class Softmax(Protocol):
         """Log probability of ``words`` after ``rows``, which may be broadcast: [...] in float64."""
 
 
+def refuse_overflow(numbers: Tensor, origin: str) -> None:
+    """Refuse to go on with ``numbers`` that are not all finite.
+
+    Raises:
+        UserError: names the model ``origin``, whose finite weights gave them.
+    """
+    if not bool(numbers.isfinite().all()):
+        raise UserError(
+            f"{origin}: its weights are too large to compute with, as they are after a training "
+            "that diverged; take an earlier checkpoint, or train anew with a lower --learning-rate"
+        )
+
+
 class LogitsSoftmax:
     """The softmax of logits."""
 
-    def __init__(self, logits: Tensor) -> None:
-        """Take ``logits`` [rows, vocabulary]."""
+    def __init__(self, logits: Tensor, origin: str = "model") -> None:
+        """Take ``logits`` [rows, vocabulary].
+
+        Raises:
+            UserError: they give no probabilities; ``origin`` is where the model came from.
+        """
         probabilities = logits.softmax(1)
         self.logits, self._taken_once = logits, [probabilities]
         # The largest probability is 1 / Σ exp(logit - largest logit).
         self.largest, self.log_share = logits.amax(1), probabilities.amax(1).log_()
+        refuse_overflow(self.log_share, origin)
 
     def ranking(self) -> Tensor:
         return self._taken_once.pop()

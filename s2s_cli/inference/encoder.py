@@ -33,7 +33,7 @@ class SourceEncoder:
         self, model: Seq2Seq, dtype: torch.dtype, *, reverse_source: bool, origin: str
     ) -> None:
         """Lay out the weights; the arguments are those of `ModelScorer`, and of products."""
-        self.reverse_source = reverse_source
+        self.reverse_source, self.origin = reverse_source, origin
         table = model.source_embedding.weight.detach()
         self.device = table.device
         self.directions = [

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from s2s_cli.errors import UserError
+from s2s_cli.inference.distribution import refuse_overflow
 from s2s_cli.model.cells import EXPONENTIALS, cell_step, step_weights
 from s2s_cli.model.config import Cell, cell_kind
 from s2s_cli.model.products import SMALL, Product, blocks
@@ -52,7 +53,8 @@ class Layers:
             origin: where the weights came from.
 
         Raises:
-            UserError: by `step`, for an embedding that is no finite number.
+            UserError: by `step`, for an embedding that is no finite number, or whose product is
+                none.
         """
         self.cell: Cell = cell
         self.kinds, self.cells = len(cell_kind(cell).states), layers.hidden_size
@@ -171,9 +173,11 @@ class WordTable:
             self.table = self.table.new_empty(len(missing), self.table.shape[1])
         for block in blocks(len(missing), self.product):
             chosen = missing[block]
-            product = self.product(self.embedding[chosen])
-            if not bool(product.isfinite().all()):
+            rows = self.embedding[chosen]
+            product = self.product(rows)
+            if not bool(rows.isfinite().all()):
                 raise UserError(f"{self.origin}: an embedding holds numbers that are not finite")
+            refuse_overflow(product, self.origin)
             end = self.filled + len(chosen)
             self.slot[chosen] = torch.arange(self.filled, end, device=chosen.device)
             self.table[self.filled : end] = product

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from s2s_cli.inference.distribution import GROUP, LogitsSoftmax, Softmax
+from s2s_cli.inference.distribution import GROUP, LogitsSoftmax, Softmax, refuse_overflow
 from s2s_cli.model.products import MARGIN, Exponentials, Product, blocks, reliable
 
 
@@ -16,9 +16,23 @@ class OutputLayer:
     the sum is.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> None:
-        """Lay out ``weight`` [vocabulary, cells] and ``bias``; products are of type ``dtype``."""
-        self.accumulation_dtype = bias.dtype
+    def __init__(
+        self, weight: Tensor, bias: Tensor, dtype: torch.dtype, origin: str = "model"
+    ) -> None:
+        """Lay out ``weight`` [vocabulary, cells] and ``bias``.
+
+        Args:
+            weight: what is multiplied with hidden states, whose numbers are between -1 and 1.
+            bias: [vocabulary].
+            dtype: of products.
+            origin: where the model came from.
+
+        Raises:
+            UserError: logits could be so large that there is no difference between two of them;
+                by `softmax`, for a hidden state that is no number.
+        """
+        self.accumulation_dtype, self.origin = bias.dtype, origin
+        refuse_overflow(4 * (weight.shape[1] * largest(weight) + largest(bias)), origin)
         self.logits = Product(*whole_groups(weight.to(dtype), bias))
         self.powers: Exponentials | None = None
 
@@ -42,7 +56,8 @@ class OutputLayer:
     def softmax(self, hidden: Tensor) -> Softmax:
         """The distribution after ``hidden``, [rows, cells] of one of `blocks`."""
         if self.powers is None:
-            return LogitsSoftmax(self.logits(hidden).to(self.accumulation_dtype))
+            logits = self.logits(hidden).to(self.accumulation_dtype)
+            return LogitsSoftmax(logits, self.origin)
         return FusedExpSoftmax(self, self.powers, hidden)
 
 
@@ -70,6 +85,7 @@ class FusedExpSoftmax:
             self.sums[of_block] = 1
             # As with sums: of one row alone, it would be added up in another order.
             self.normaliser[of_block] = logits.double().logsumexp(1)[: len(of_block)]
+        refuse_overflow(self.normaliser[rows], self.layer.origin)
 
     def ranking(self) -> Tensor:
         return self.powers
@@ -95,6 +111,12 @@ class FusedExpSoftmax:
         logits = (self.hidden[rows].double() * weight).sum(-1) + layer.bias[known].double()
         # Behind the vocabulary stands what fills its last group up.
         return torch.where(known == words, logits - self.normaliser[rows], float("-inf"))
+
+
+def largest(values: Tensor) -> Tensor:
+    """The largest absolute value, a scalar."""
+    low, high = values.aminmax()
+    return torch.maximum(-low, high)
 
 
 def whole_groups(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:

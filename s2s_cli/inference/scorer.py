@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from s2s_cli.inference.context import ContextLayers, SourceContext
-from s2s_cli.inference.distribution import Softmax
+from s2s_cli.inference.distribution import Softmax, refuse_overflow
 from s2s_cli.inference.encoder import SourceEncoder
 from s2s_cli.inference.layers import Layers
 from s2s_cli.inference.output import OutputLayer
@@ -99,6 +99,9 @@ class ModelScorer:
             reverse_source: its encoder reads sources last word first (§3.3).
             precision: bf16: weights and inputs of products are rounded to bfloat16.
             origin: where the model came from.
+
+        Raises:
+            UserError: its weights are too large to compute with; also by all that reads words.
         """
         self.reverse_source, self.shape = reverse_source, model.shape
         weight, bias = model.softmax.weight.detach(), model.softmax.bias.detach()
@@ -115,7 +118,7 @@ class ModelScorer:
                 self.bridge = Product(rows.to(dtype), offsets)
             reads_source = self.shape.reads_vector or self.attends
             self.context = ContextLayers(model, self.decoder) if reads_source else None
-            self.output = OutputLayer(weight, bias, dtype)
+            self.output = OutputLayer(weight, bias, dtype, origin)
             if fuses_exp(dtype, self.device.type):
                 self.output.fuse_exp(weight, bias, self.usual_hidden())
 
@@ -203,4 +206,6 @@ class ModelScorer:
     def sentence_vectors(self, sources: Sequence[Sequence[int]]) -> Tensor:
         """Last states of the encoder, hidden states first: [sources, n]."""
         encoded = self.encoder.encode(sources, keep_outputs=False)
-        return self.encoder.side_by_side(encoded.states)
+        vectors = self.encoder.side_by_side(encoded.states)
+        refuse_overflow(vectors, self.encoder.origin)
+        return vectors
