@@ -170,7 +170,8 @@ class Translator:
         check_bounds(config)
         config.check()
         alignment.check(config)
-        found = self._search(list(lines), config, make_aligner(alignment, self._paths))
+        aligner = make_aligner(alignment, self._paths) if alignment.needed else None
+        found = self._search(list(lines), config, aligner)
         if nbest is None:
             return [each[0].text if each else "" for each in found]
         return found

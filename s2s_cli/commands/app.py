@@ -17,6 +17,7 @@ SETTINGS_FILE = Path("s2s.toml")
 HELP_OPTIONS = ["-h", "--help"]
 # The module of each command, in the order in which they are used; the function is NAME_command.
 COMMANDS = {
+    "init": "init",
     "prep": "prep",
     "vocab": "vocab",
     "train": "train",
@@ -38,8 +39,8 @@ SHOW = "show"
 app = typer.Typer(
     name="s2s",
     help="Sequence-to-sequence learning with deep LSTMs (Sutskever, Vinyals, Le 2014).\n\n"
-    "prep → vocab → train → decode, rescore → score, show, chained through files. Settings come "
-    "from s2s.toml in the current directory where there is one; flags win over it.",
+    "init → prep → vocab → train → decode, rescore → score, show, chained through files. Settings "
+    "come from s2s.toml in the current directory where there is one; flags win over it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -51,7 +51,6 @@ def decode_command(
     alignment.check(config)
     if input == alignment.dictionary == STDIO:
         raise UsageError("--input and --dictionary: only one of them can be stdin")
-    from s2s_cli.decoding.alignment import make_aligner
     from s2s_cli.decoding.stream import decode_stream, default_batch_size
     from s2s_cli.decoding.translate import ChunkTranslator
     from s2s_cli.inference.replicas import Replicas
@@ -60,7 +59,12 @@ def decode_command(
     devices = choose_devices(device, gpus)
     replicas = Replicas(tuple(model), devices, precision, tokenised, threads)
     batch_size = batch_size or default_batch_size(config)
-    translator = ChunkTranslator(config, batch_size, make_aligner(alignment, model), measure)
+    aligner = None
+    if alignment.needed:  # plain decoding loads nothing of attention
+        from s2s_cli.decoding.alignment import make_aligner
+
+        aligner = make_aligner(alignment, model)
+    translator = ChunkTranslator(config, batch_size, aligner, measure)
     counts, seconds = decode_stream(replicas, translator, input, output)
     report_counts(counts, seconds)
     if measure:

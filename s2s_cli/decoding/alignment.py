@@ -135,14 +135,12 @@ class Aligner:
         return [codec.source_pieces.unmarked(source[place])]
 
 
-def make_aligner(config: AlignmentConfig, models: Sequence[Path]) -> Aligner | None:
-    """Make the aligner that ``config`` needs, None if it needs none.
+def make_aligner(config: AlignmentConfig, models: Sequence[Path]) -> Aligner:
+    """Make the aligner that ``config`` asks for.
 
     Raises:
         UserError: no model has attention; a dictionary that cannot be read.
     """
-    if not (config.replace_unk or config.alignments):
-        return None
     require_attention(models, "--replace-unk" if config.replace_unk else "--alignments")
     entries = read_dictionary(config.dictionary) if config.dictionary else {}
     return Aligner(config.replace_unk, entries, config.alignments)

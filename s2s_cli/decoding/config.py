@@ -55,6 +55,10 @@ class AlignmentConfig:
         False, "With --nbest: a last field of source-target pairs, as 0-0 1-2, by attention."
     )
 
+    @property
+    def needed(self) -> bool:
+        return self.replace_unk or self.alignments
+
     def check(self, search: BeamConfig) -> None:
         """Refuse settings that exclude each other.
 

@@ -180,10 +180,14 @@ def toured(fast_s2s: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([sys.executable, numbers, "corpus", *sizes], cwd=directory, check=True)
     tour = section("A tour on your own text")
     export = section("Without PyTorch")
-    shell = blocks(tour, "sh") + blocks(section("Beyond the paper"), "sh") + blocks(export, "sh")
+    start, *rest = blocks(tour, "sh")
+    shell = rest + blocks(section("Beyond the paper"), "sh") + blocks(export, "sh")
     (program,) = blocks(export, "python")
     (directory / "greedy.py").write_text(program, "utf-8")
-    (directory / "s2s.toml").write_text(tiny_settings(*blocks(tour, "toml")), "utf-8")
+    subprocess.run(["bash", "-euc", start], cwd=directory, check=True)
+    settings = (directory / "s2s.toml").read_text("utf-8")
+    assert_has(tomllib.loads(settings), tomllib.loads(*blocks(tour, "toml")))
+    (directory / "s2s.toml").write_text(tiny_settings(settings), "utf-8")
     run = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", "\n".join(shell)],
         cwd=directory,
@@ -198,13 +202,18 @@ def toured(fast_s2s: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+def assert_has(settings: dict[str, Any], part: dict[str, Any]) -> None:
+    for name, values in part.items():
+        assert settings[name] | values == settings[name]
+
+
 def tiny_settings(text: str) -> str:
     """The tour's s2s.toml with a model of a few cells, and every update logged."""
     for key, value in TINY.items():
         text, count = re.subn(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.M)
         assert count == 1, key
-    text += 'log-every = 1\ndevice = "cpu"\nthreads = 1\n'
-    return text + "[decode]\nthreads = 1\n[rescore]\nthreads = 1\n"
+    text = text.replace("[train]\n", '[train]\nlog-every = 1\ndevice = "cpu"\n')
+    return re.sub(r"(\[(?:train|decode|rescore)\]\n)", r"\1threads = 1\n", text)
 
 
 def lines(path: Path) -> list[str]:

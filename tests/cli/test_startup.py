@@ -11,7 +11,7 @@ import pytest
 import s2s_cli
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
-COMMANDS = ["prep", "vocab", "train", "decode", "rescore", "score", "export", "show"]
+COMMANDS = ["init", "prep", "vocab", "train", "decode", "rescore", "score", "export", "show"]
 FIGURES = ["lengths", "rarity", "longest", "states", "attention", "curves"]
 
 # An entry of None makes Python refuse the import, with a traceback that names the importer. Nor is
