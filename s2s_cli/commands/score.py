@@ -1,26 +1,25 @@
 """The command ``s2s score``: BLEU on both forms of the text, chrF, perplexity, a list's oracle."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from json import dumps
-from math import isfinite
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, assert_never, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from s2s_cli.commands.command import command
 from s2s_cli.commands.options import Device, PrecisionName
-from s2s_cli.console import readable, warn
-from s2s_cli.errors import UsageError
-from s2s_cli.files import STDIO, name_of, read_lines
+from s2s_cli.commands.score_output import Columns, print_columns, print_scores, print_systems
+from s2s_cli.console import warn
+from s2s_cli.errors import UsageError, UserError
+from s2s_cli.files import STDIO, name_of
 from s2s_cli.scoring.languages import choose_language
 from s2s_cli.scoring.metrics import (
+    LINE_METRICS,
     LIST_METRICS,
     MODEL_METRICS,
     TEXT_METRICS,
     Metric,
-    ModelMetric,
     Score,
     TextMetric,
     score_texts,
@@ -28,14 +27,17 @@ from s2s_cli.scoring.metrics import (
 from s2s_cli.scoring.texts import (
     ScoringConfig,
     Texts,
+    check_bootstrap,
     check_counts,
     make_texts,
+    read_once,
     read_references,
-    read_texts,
+    texts_of,
 )
 from s2s_cli.text.facts import Facts
 
 if TYPE_CHECKING:
+    from s2s_cli.commands.score_model import ScoringModel
     from s2s_cli.scoring.significance import Comparison
 
 REFERENCES = [Path("corpus/test.fr")]
@@ -43,53 +45,146 @@ SOURCE = Path("corpus/test.en")
 # As many lines ending like this are what tokenised text looks like, not running text.
 SUSPICIOUS = 100
 
+ReferenceTexts = Annotated[
+    list[Path], typer.Argument(help="ReferenceTexts, one translation a line (- is stdin).")
+]
+Bare = Annotated[
+    Metric | None,
+    typer.Option(
+        help="Print one number alone, or one for each line with --sentences: "
+        f"{', '.join(get_args(Metric))}."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, or one for each line.")]
+Sentences = Annotated[
+    bool,
+    typer.Option(
+        "--sentences",
+        help="Print for each line, between tabs: BLEU (tokenised, detokenised), chrF, words of "
+        "hypothesis and closest reference, and with --model the log probability.",
+    ),
+]
+Models = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Also its perplexity of the first reference, with --sentences the log probability "
+        "of each line (repeat for an ensemble)."
+    ),
+]
+SourceText = Annotated[Path, typer.Option(help="Source text of the reference, for the model.")]
+Baseline = Annotated[
+    Path | None, typer.Option(help="Also whether the difference to this output is significant.")
+]
+Oracle = Annotated[
+    Path | None, typer.Option(help="Score this n-best list instead: its own best, and two oracles.")
+]
+FirstId = Annotated[
+    int, typer.Option(min=0, help="Id in that list of the first line of the reference.")
+]
+SystemOutputs = Annotated[
+    list[Path] | None,
+    typer.Option(help="Score this output instead (repeat for a table of several)."),
+]
+
+Lines = Mapping[Path, list[str]]
+
 
 @dataclass(frozen=True)
-class PerplexityModel:
-    """Models for the perplexity of the first reference; none where it is not asked for."""
+class ScoreRequest:
+    """Texts to score and numbers to print: the options of `score_command`."""
 
-    models: list[Path]
+    settings: ScoringConfig
+    references: list[Path]
+    bare: Metric | None
+    json: bool
+    sentences: bool
+    model: list[Path]
     source: Path
-    reference: Path
-    tokenised: bool
+    baseline: Path | None
+    oracle: Path | None
+    first_id: int
+    systems: list[Path]
     precision: PrecisionName
-    device: str
+    device: Device
+
+    def wants(self, metric: Metric) -> bool:
+        return self.bare in (None, metric)
+
+    @property
+    def reads_hypotheses(self) -> bool:
+        """False where only the references are scored, by a model."""
+        return self.bare not in (*MODEL_METRICS, *LINE_METRICS)
+
+    @property
+    def paths(self) -> list[Path]:
+        """All files of text that are read."""
+        hypotheses = self.systems or [self.settings.hypothesis] * self.reads_hypotheses
+        sources = [self.source] if self.model else []
+        return [*self.references, *sources, *filter(None, [self.baseline]), *hypotheses]
+
+    def check(self) -> None:
+        """Refuse options that do not go together, before any text is read.
+
+        Raises:
+            UsageError: says which.
+        """
+        check_bootstrap(self.settings.bootstrap)
+        if not self.references:
+            raise UsageError("no reference; name at least one file")
+        if self.paths.count(STDIO) > 1:
+            raise UsageError(
+                "stdin can be one text only, which is the hypotheses without --hypothesis FILE; "
+                "name files for the others"
+            )
+        self.check_kind()
+        if self.bare:
+            self.check_bare(self.bare)
+
+    def check_kind(self) -> None:
+        """Refuse what a list, several outputs and single lines do not go with."""
+        if self.oracle and (self.model or self.baseline):
+            raise UsageError("--oracle goes with neither --model nor --baseline")
+        named = self.settings.hypothesis != STDIO
+        if self.systems and (self.oracle or self.baseline or self.model or self.bare or named):
+            raise UsageError(
+                "--system goes with none of --hypothesis, --baseline, --oracle, --model and --bare"
+            )
+        if self.baseline and self.bare:
+            raise UsageError("--baseline does not go with --bare")
+        whole = self.oracle or self.systems or self.baseline or self.settings.bootstrap
+        if self.sentences and whole:
+            raise UsageError(
+                "--sentences goes with none of --oracle, --system, --baseline and --bootstrap"
+            )
+
+    def check_bare(self, bare: Metric) -> None:
+        """Refuse one number that is none of what is scored."""
+        if self.json:
+            raise UsageError("--bare and --json exclude each other; give one")
+        if (self.oracle is not None) != (bare in LIST_METRICS):
+            how = "is not a score of a list" if self.oracle else "needs a list: --oracle LIST"
+            raise UsageError(f"--bare {bare} {how}")
+        if bare in LINE_METRICS and not self.sentences:
+            raise UsageError(f"--bare {bare} is a score of each line: add --sentences")
+        if bare in MODEL_METRICS and self.sentences:
+            raise UsageError(f"--bare {bare} is not a score of a line; leave out --sentences")
+        if not self.reads_hypotheses and not self.model:
+            raise UsageError(f"--bare {bare} needs a model: --model DIRECTORY")
 
 
 @command
 def score_command(
     settings: ScoringConfig,
-    references: Annotated[
-        list[Path], typer.Argument(help="References, one translation a line (- is stdin).")
-    ] = REFERENCES,
-    bare: Annotated[
-        Metric | None,
-        typer.Option(
-            help=f"Print one number alone, with two decimals: {', '.join(get_args(Metric))}."
-        ),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    model: Annotated[
-        list[Path] | None,
-        typer.Option(help="Also its perplexity of the first reference (repeat for an ensemble)."),
-    ] = None,
-    source: Annotated[
-        Path, typer.Option(help="Source text of the reference, for the perplexity.")
-    ] = SOURCE,
-    baseline: Annotated[
-        Path | None, typer.Option(help="Also whether the difference to this output is significant.")
-    ] = None,
-    oracle: Annotated[
-        Path | None,
-        typer.Option(help="Score this n-best list instead: its own best, and two oracles."),
-    ] = None,
-    first_id: Annotated[
-        int, typer.Option(min=0, help="Id in that list of the first line of the reference.")
-    ] = 0,
-    system: Annotated[
-        list[Path] | None,
-        typer.Option(help="Score this output instead (repeat for a table of several)."),
-    ] = None,
+    references: ReferenceTexts = REFERENCES,
+    bare: Bare = None,
+    json: Json = False,
+    sentences: Sentences = False,
+    model: Models = None,
+    source: SourceText = SOURCE,
+    baseline: Baseline = None,
+    oracle: Oracle = None,
+    first_id: FirstId = 0,
+    system: SystemOutputs = None,
     precision: PrecisionName = "fp32",
     device: Device = "auto",
 ) -> None:
@@ -99,178 +194,126 @@ def score_command(
     """
     if oracle:
         settings = replace(settings, hypothesis=oracle)
-    check_stdin(settings, system or [], references)
-    scorer = PerplexityModel(
-        model or [], source, references[0], settings.tokenised, precision, device
-    )
-    if oracle and (scorer.models or baseline):
-        raise UsageError("--oracle goes with neither --model nor --baseline")
-    if system and (oracle or baseline or model or bare or settings.hypothesis != STDIO):
-        raise UsageError(
-            "--system goes with none of --hypothesis, --baseline, --oracle, --model and --bare"
-        )
-    if baseline and (bare or baseline == STDIO):
-        raise UsageError("--baseline is a file, and does not go with --bare")
-    check_options(bare, json, scorer, of_a_list=oracle is not None)
-    facts = model_facts(scorer.models[0]) if scorer.models else None
-    settings = replace(settings, language=choose_language(settings.language, facts))
-    if system:
-        print_systems({path: system_scores(settings, path, references) for path in system}, json)
-        return
-    scores: dict[Metric, Score]
+    request = ScoreRequest(
+        settings, references, bare, json, sentences, model or [], source, baseline, oracle,
+        first_id, system or [], precision, device,
+    )  # fmt: skip
+    request.check()
+    facts = model_facts(request.model[0]) if request.model else None
+    language = choose_language(settings.language, facts)
+    request = replace(request, settings=replace(settings, language=language))
     if oracle:
-        scores, lines = list_scores(settings, references, first_id, bare)
-        print_scores(scores, lines, bare, json, {})
+        print_list(request)
         return
-    texts = read_texts(settings, references)
-    warn_of_tokenised_text(texts)
-    if facts and not bare:
-        warn_of_pieces(facts, references[0])
-    scores = {
-        metric: score_texts(metric, texts, settings.bootstrap)
-        for metric in TEXT_METRICS
-        if bare in (None, metric)
+    lines = read_once(request.paths)
+    if system:
+        print_systems({path: output_scores(request, path, lines) for path in system}, json)
+    elif sentences:
+        print_columns(sentence_columns(request, lines), json)
+    else:
+        print_texts(request, lines, facts)
+
+
+def print_list(request: ScoreRequest) -> None:
+    """Score what could be chosen from the list."""
+    from s2s_cli.scoring.oracle import list_score, oracles
+
+    words = read_references(request.settings, request.references)
+    found = oracles(request.settings.hypothesis, words.references, request.first_id)
+    scores: dict[Metric, Score] = {
+        metric: list_score(metric, found, words, request.settings.bootstrap)
+        for metric in LIST_METRICS
+        if request.wants(metric)
     }
-    if scorer.models:
-        scores |= {
-            metric: model_score(metric, scorer)
-            for metric in MODEL_METRICS
-            if bare in (None, metric)
-        }
-    comparisons = compare(settings, baseline, references, texts) if baseline else {}
-    print_scores(scores, len(texts.given.hypotheses), bare, json, comparisons)
+    print_scores(scores, len(found.listed), request.bare, request.json, {})
 
 
-def check_stdin(settings: ScoringConfig, systems: list[Path], references: list[Path]) -> None:
-    """Refuse stdin as two texts, and references that cannot be used.
-
-    Raises:
-        UsageError: always then.
-    """
-    if systems.count(STDIO) > 1:
-        raise UsageError("stdin can be one of the outputs; name files for the others")
-    first = STDIO if STDIO in systems else systems[0] if systems else settings.hypothesis
-    replace(settings, hypothesis=first).check(references)
-
-
-def system_scores(
-    settings: ScoringConfig, system: Path, references: list[Path]
-) -> dict[TextMetric, Score]:
+def output_scores(request: ScoreRequest, output: Path, lines: Lines) -> dict[TextMetric, Score]:
     """Score one of several outputs by each metric of text."""
-    texts = read_texts(replace(settings, hypothesis=system), references)
+    settings = replace(request.settings, hypothesis=output)
+    texts = texts_of(settings, request.references, lines)
     return {metric: score_texts(metric, texts, settings.bootstrap) for metric in TEXT_METRICS}
 
 
-def print_systems(systems: dict[Path, dict[TextMetric, Score]], json: bool) -> None:
-    """Print a row for each output, and each metric's signature once; or one JSON object."""
-    if json:
-        entries = {str(path): score_entries(each) for path, each in systems.items()}
-        print(dumps({"systems": entries}, allow_nan=False))
-        return
-    (first, *_) = systems.values()
-    rows = [["", *(score.name for score in first.values()), "BP", "length ratio"]]
-    for path, scores in systems.items():
-        parts = scores["bleu-tokenised"].parts
-        assert parts is not None
-        lengths = f"{parts.brevity_penalty:.3f}", f"{parts.length_ratio:.3f}"
-        rows.append([name_of(path), *map(value_with_interval, scores.values()), *lengths])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for name, *cells in rows:
-        padded = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
-        print("  ".join([name.ljust(widths[0]), *padded]).rstrip())
-    for score in first.values():
-        print(f"{score.name}: {score.signature}")
-
-
-def print_scores(
-    scores: dict[Metric, Score],
-    lines: int,
-    bare: Metric | None,
-    json: bool,
-    comparisons: "dict[TextMetric, Comparison]",
-) -> None:
-    if bare:
-        print(readable(scores[bare].value, 2))
-    elif json:
-        print(as_json(scores, lines, comparisons))
-    else:
-        for each in scores.values():
-            print(as_line(each))
-        for comparison in comparisons.values():
-            print(comparison_line(comparison))
-
-
-def check_options(
-    bare: Metric | None, json: bool, scorer: PerplexityModel, *, of_a_list: bool
-) -> None:
-    """Refuse options that do not go together.
-
-    Raises:
-        UsageError: says which.
-    """
-    if bare and json:
-        raise UsageError("--bare and --json exclude each other; give one")
-    if bare and of_a_list != (bare in LIST_METRICS):
-        how = "is not a score of a list" if of_a_list else "needs a list: --oracle LIST"
-        raise UsageError(f"--bare {bare} {how}")
-    if bare in MODEL_METRICS and not scorer.models:
-        raise UsageError(f"--bare {bare} needs a model: --model DIRECTORY")
-    if scorer.models and STDIO in (scorer.source, scorer.reference):
-        raise UsageError("with --model the source and the first reference must be files, not stdin")
-
-
-def list_scores(
-    settings: ScoringConfig, references: list[Path], first_id: int, bare: Metric | None
-) -> tuple[dict[Metric, Score], int]:
-    """Score what could be chosen from the list; return also the number of its segments."""
-    from s2s_cli.scoring.oracle import list_score, oracles
-
-    words = read_references(settings, references)
-    found = oracles(settings.hypothesis, words.references, first_id)
-    scores: dict[Metric, Score] = {
-        metric: list_score(metric, found, words, settings.bootstrap)
-        for metric in LIST_METRICS
-        if bare in (None, metric)
+def print_texts(request: ScoreRequest, lines: Lines, facts: Facts | None) -> None:
+    """Score the whole text by each metric, and compare it with the baseline."""
+    scores: dict[Metric, Score] = {}
+    comparisons: dict[TextMetric, Comparison] = {}
+    if request.reads_hypotheses:
+        texts = checked_texts(request, lines)
+        if facts and not request.bare:
+            warn_of_pieces(facts, request.references[0])
+        scores |= {
+            metric: score_texts(metric, texts, request.settings.bootstrap)
+            for metric in TEXT_METRICS
+            if request.wants(metric)
+        }
+        if request.baseline:
+            comparisons = compare(request, request.baseline, texts, lines)
+    scores |= {
+        metric: scoring_model(request, lines).score(metric)
+        for metric in MODEL_METRICS
+        if request.model and request.wants(metric)
     }
-    return scores, len(found.listed)
+    count = len(lines[request.references[0]])
+    print_scores(scores, count, request.bare, request.json, comparisons)
+
+
+def checked_texts(request: ScoreRequest, lines: Lines) -> Texts:
+    """Take hypotheses and references; warn where they look tokenised and are not declared so."""
+    texts = texts_of(request.settings, request.references, lines)
+    warn_of_tokenised_text(texts)
+    return texts
+
+
+def sentence_columns(request: ScoreRequest, lines: Lines) -> Columns:
+    """Score each line by each metric of text, and the first reference by the model."""
+    from s2s_cli.scoring.sentences import sentence_scores
+
+    columns: dict[str, list[float]] = {}
+    if request.reads_hypotheses:
+        texts = checked_texts(request, lines)
+        scores = {
+            metric: sentence_scores(metric, texts)
+            for metric in TEXT_METRICS
+            if request.wants(metric)
+        }
+        columns |= {metric: [each.value for each in found] for metric, found in scores.items()}
+        if not request.bare:
+            parts = [each.parts for each in scores["bleu-tokenised"] if each.parts]
+            columns["length"] = [each.length for each in parts]
+            columns["reference_length"] = [each.reference_length for each in parts]
+    for metric in LINE_METRICS:
+        if request.model and request.wants(metric):
+            columns[metric] = scoring_model(request, lines).line_scores(metric)
+    return columns
+
+
+def scoring_model(request: ScoreRequest, lines: Lines) -> "ScoringModel":
+    """Make the models that score the first reference."""
+    from s2s_cli.commands.score_model import ScoringModel
+    from s2s_cli.rescoring.perplexity import GivenPairs
+
+    reference = request.references[0]
+    if not lines[reference]:
+        raise UserError(f"{name_of(reference)}: no lines to score")
+    pairs = GivenPairs(request.source, reference, lines[request.source], lines[reference])
+    tokenised = request.settings.tokenised
+    return ScoringModel(request.model, pairs, tokenised, request.precision, request.device)
 
 
 def compare(
-    settings: ScoringConfig, baseline: Path, references: list[Path], texts: Texts
+    request: ScoreRequest, baseline: Path, texts: Texts, lines: Lines
 ) -> "dict[TextMetric, Comparison]":
     """Test the difference to the ``baseline``, by each metric of text."""
     from s2s_cli.scoring.significance import Sizes, compare_texts
 
-    # The references are those of the texts: one of them may have been stdin.
-    lines = list(read_lines(baseline))
-    check_counts(baseline, len(lines), references[0], len(texts.given.references[0]))
-    other = make_texts(settings, lines, texts.given.references)
+    reference = request.references[0]
+    check_counts(baseline, len(lines[baseline]), reference, len(lines[reference]))
+    settings = request.settings
+    other = make_texts(settings, lines[baseline], texts.given.references)
     sizes = Sizes(settings.bootstrap, settings.trials)
     return {metric: compare_texts(metric, texts, other, sizes) for metric in TEXT_METRICS}
-
-
-def model_score(metric: ModelMetric, scorer: PerplexityModel) -> Score:
-    """Compute the score that the models give the first reference."""
-    match metric:
-        case "perplexity":
-            return model_perplexity(scorer)
-        case _:
-            assert_never(metric)
-
-
-def model_perplexity(scorer: PerplexityModel) -> Score:
-    """Compute the perplexity per word of the first reference, its <EOS> counted as a word."""
-    from s2s_cli.inference.ensemble import load_scorer
-    from s2s_cli.model.device import choose_device
-    from s2s_cli.rescoring.perplexity import reference_perplexity
-
-    loaded = load_scorer(scorer.models, choose_device(scorer.device), scorer.precision)
-    found = reference_perplexity(*loaded, scorer.source, scorer.reference, scorer.tokenised)
-    counted = f"words:{found.words}" + (f"|pieces:{found.pieces}" if found.split else "")
-    signature = f"{counted}|eos:counted|models:{len(scorer.models)}"
-    if scorer.precision != "fp32":
-        signature += f"|precision:{scorer.precision}"
-    return Score("perplexity", found.value, signature)
 
 
 def warn_of_tokenised_text(texts: Texts) -> None:
@@ -295,54 +338,3 @@ def warn_of_pieces(facts: Facts, reference: Path) -> None:
             f"{name_of(reference)}: the model's perplexity is that of text in pieces, but BLEU and "
             "chrF compare words; for these give a reference in words, without --model"
         )
-
-
-def as_line(score: Score) -> str:
-    parts = "" if score.parts is None else f" {score.parts}"
-    return f"{score.name} = {value_with_interval(score)}{parts} {score.signature}"
-
-
-def value_with_interval(score: Score) -> str:
-    interval = "" if score.low is None else f" [{score.low:.2f}, {score.high:.2f}]"
-    return f"{readable(score.value, 2)}{interval}"
-
-
-def comparison_line(comparison: "Comparison") -> str:
-    score, baseline = comparison.score, comparison.baseline
-    if comparison.exact:
-        lines = comparison.differing_lines
-        randomisation = f"exact randomisation (all {comparison.trials} exchanges of {lines} lines)"
-    else:
-        randomisation = f"approximate randomisation (n = {comparison.trials})"
-    return (
-        f"{score.name}, difference to the baseline = {comparison.difference:+.2f} "
-        f"({score.value:.2f} [{score.low:.2f}, {score.high:.2f}], "
-        f"baseline {baseline.value:.2f} [{baseline.low:.2f}, {baseline.high:.2f}]), "
-        f"p = {comparison.bootstrap_p:.4f} by paired bootstrap (n = {comparison.resamples}), "
-        f"p = {comparison.randomisation_p:.4f} by {randomisation} {score.signature}"
-    )
-
-
-def as_json(
-    scores: dict[Metric, Score], lines: int, comparisons: "dict[TextMetric, Comparison]"
-) -> str:
-    """Write one object: the number of lines, and under ``scores`` one object for each metric.
-
-    Under ``baseline``, where there is one, the tests of the difference by each metric.
-    """
-    document: dict[str, object] = {"lines": lines, "scores": score_entries(scores)}
-    if comparisons:
-        document["baseline"] = {
-            metric: {"difference": each.difference, **asdict(each)}
-            for metric, each in comparisons.items()
-        }
-    return dumps(document, allow_nan=False)
-
-
-def score_entries(scores: Mapping[Any, Score]) -> dict[str, dict[str, Any]]:
-    """Make an object of each score, by its metric."""
-    entries = {str(metric): asdict(score) for metric, score in scores.items()}
-    for entry in entries.values():
-        if not isfinite(entry["value"]):  # JSON has no word for infinity
-            entry["value"] = None
-    return entries

@@ -1,16 +1,39 @@
-"""Perplexity of given translations."""
+"""Log probabilities and perplexity of given translations."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from s2s_cli.errors import UserError
-from s2s_cli.files import read_lines
+from s2s_cli.files import name_of
 from s2s_cli.inference.codec import TextCodec
 from s2s_cli.inference.scorer import Scorer
 from s2s_cli.model.directory import Description
 from s2s_cli.rescoring.prefix_tree import HypothesisList, score_lists
+from s2s_cli.rescoring.rescorer import ListCounts
+from s2s_cli.text.vocabulary import UNK
+
+
+@dataclass(frozen=True)
+class GivenPairs:
+    """Source lines and their given translations, and the files that they come from.
+
+    Raises:
+        UserError: unequal line counts.
+    """
+
+    source: Path
+    target: Path
+    sources: Sequence[str]
+    targets: Sequence[str]
+
+    def __post_init__(self) -> None:
+        if len(self.sources) != len(self.targets):
+            raise UserError(
+                f"{name_of(self.source)} has {len(self.sources)} lines, {name_of(self.target)} has "
+                f"{len(self.targets)}; they must correspond line by line"
+            )
 
 
 @dataclass
@@ -30,38 +53,64 @@ class Perplexity:
     split: bool = False
 
 
-def reference_perplexity(
-    scorer: Scorer, description: Description, source: Path, reference: Path, tokenised: bool
-) -> Perplexity:
-    """Perplexity per word of ``reference`` given ``source``, `EOS` counted as a word.
+@dataclass(frozen=True)
+class PairScorer:
+    """A scorer of given translations.
 
-    Pairs with a blank side are left out. ``scorer`` and ``description``: see `load_scorer`.
-
-    Raises:
-        UserError: unequal line counts; nothing to score.
+    Attributes:
+        scorer: model or ensemble; see `load_scorer`.
+        codec: how it reads text.
+        counts: of what was scored so far, and of unknown words in it.
     """
-    sentences = TextCodec(description, tokenised=tokenised)
-    sources, references = list(read_lines(source)), list(read_lines(reference))
-    if len(sources) != len(references):
-        raise UserError(
-            f"{source} has {len(sources)} lines, {reference} has {len(references)}; "
-            "they must correspond line by line"
-        )
-    found = Perplexity(split=description.facts.subwords.kind != "none")
 
-    def lists() -> Iterator[HypothesisList]:
-        for one, other in zip(sources, references, strict=True):
-            ids = sentences.source_ids(one)
-            words = sentences.target_words(other)
-            target = sentences.target_ids(words)
-            if ids and target:
-                found.words += len(sentences.joined(words)) + 1
-                found.pieces += len(target) + 1
-                yield ids, [target]
+    scorer: Scorer
+    codec: TextCodec
+    counts: ListCounts = field(default_factory=ListCounts)
 
-    scored = score_lists(scorer, lists())
-    total = sum(score for scores in scored for score in scores)
-    if not found.words:
-        raise UserError(f"{reference}: nothing to score")
-    found.value = math.exp(min(-total / found.words, 700.0))
-    return found
+    @classmethod
+    def of(cls, scorer: Scorer, description: Description, *, tokenised: bool) -> "PairScorer":
+        """Score text, which is ``tokenised`` already or raw, by a loaded model."""
+        return cls(scorer, TextCodec(description, tokenised=tokenised))
+
+    def log_probs(self, pairs: GivenPairs) -> Iterator[float]:
+        """Compute the log probability of each translation given its source, `EOS` included.
+
+        Natural logarithms; the sum over the words, or pieces of words, of a line.
+        """
+        lists = ((source, [ids]) for source, ids, _ in self.encoded(pairs))
+        for (log_prob,) in score_lists(self.scorer, lists):
+            yield log_prob
+
+    def encoded(self, pairs: GivenPairs) -> Iterator[tuple[list[int], list[int], int]]:
+        """Encode and count ``pairs``: ids of both sides, and the words of the translation."""
+        for source, target in zip(pairs.sources, pairs.targets, strict=True):
+            source_ids, words = self.codec.source_ids(source), self.codec.target_words(target)
+            ids = self.codec.target_ids(words)
+            self.counts.words += len(ids)
+            self.counts.unknown += ids.count(UNK)
+            self.counts.source_words += len(source_ids)
+            self.counts.source_unknown += source_ids.count(UNK)
+            yield source_ids, ids, len(self.codec.joined(words))
+
+    def perplexity(self, pairs: GivenPairs) -> Perplexity:
+        """Compute the perplexity per word, `EOS` counted as a word.
+
+        Pairs with a blank side are left out.
+
+        Raises:
+            UserError: nothing to score.
+        """
+        found = Perplexity(split=self.codec.description.facts.subwords.kind != "none")
+
+        def lists() -> Iterator[HypothesisList]:
+            for source, ids, words in self.encoded(pairs):
+                if source and ids:
+                    found.words += words + 1
+                    found.pieces += len(ids) + 1
+                    yield source, [ids]
+
+        total = sum(score for scores in score_lists(self.scorer, lists()) for score in scores)
+        if not found.words:
+            raise UserError(f"{name_of(pairs.target)}: nothing to score")
+        found.value = math.exp(min(-total / found.words, 700.0))
+        return found

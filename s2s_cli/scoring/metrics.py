@@ -20,11 +20,14 @@ TextMetric = Literal["bleu-tokenised", "bleu-detokenised", "chrf"]
 ModelMetric = Literal["perplexity"]
 # Score what the order of an n-best list, and two oracles, choose from it (`scoring.oracle`).
 ListMetric = Literal["list-best", "oracle-sentence", "oracle-corpus"]
-Metric = Literal[TextMetric, ModelMetric, ListMetric]
+# Score each line of the first reference by a model.
+LineMetric = Literal["log-probability"]
+Metric = Literal[TextMetric, ModelMetric, ListMetric, LineMetric]
 
 TEXT_METRICS: tuple[TextMetric, ...] = get_args(TextMetric)
 MODEL_METRICS: tuple[ModelMetric, ...] = get_args(ModelMetric)
 LIST_METRICS: tuple[ListMetric, ...] = get_args(ListMetric)
+LINE_METRICS: tuple[LineMetric, ...] = get_args(LineMetric)
 
 
 @dataclass(frozen=True)

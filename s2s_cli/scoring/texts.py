@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -44,21 +44,6 @@ class ScoringConfig:
     trials: int = setting(
         10_000, "Of the approximate randomisation beside a baseline.", min=100, max=1_000_000
     )
-
-    def check(self, references: list[Path]) -> None:
-        """Refuse texts that cannot be scored, before any is read.
-
-        Raises:
-            UserError: no reference, stdin named twice, too few resamples.
-        """
-        if not references:
-            raise UsageError("no reference; name at least one file")
-        if [self.hypothesis, *references].count(STDIO) > 1:
-            raise UsageError(
-                "stdin can be the hypotheses or one reference, not both; name a file for the "
-                "other (--hypothesis FILE)"
-            )
-        check_bootstrap(self.bootstrap)
 
 
 def check_bootstrap(resamples: int) -> None:
@@ -144,21 +129,35 @@ def bleu_words(tokeniser: BleuTokeniser) -> Callable[[str], str]:
     return split
 
 
-def read_texts(config: ScoringConfig, references: list[Path]) -> Texts:
-    """Read the hypotheses and all references.
+def read_once(paths: Sequence[Path]) -> dict[Path, list[str]]:
+    """Read the lines of each of ``paths`` once, as a pipe can be; stdin last, which may wait.
 
     Raises:
-        UserError: a file cannot be read, there is no line, or the numbers of lines differ.
+        UserError: a file cannot be read.
     """
-    # The references first: a missing one is told without waiting for stdin to end.
-    by_path = {path: list(read_lines(path)) for path in references if path != STDIO}
-    hypotheses = list(read_lines(config.hypothesis))
-    lines = [by_path[path] if path in by_path else list(read_lines(path)) for path in references]
-    if not hypotheses and not any(lines):
+    order = sorted(dict.fromkeys(paths), key=lambda path: path == STDIO)
+    return {path: list(read_lines(path)) for path in order}
+
+
+def read_texts(config: ScoringConfig, references: list[Path]) -> Texts:
+    """Read the hypotheses and all references; see `texts_of`."""
+    return texts_of(config, references, read_once([*references, config.hypothesis]))
+
+
+def texts_of(
+    config: ScoringConfig, references: list[Path], lines: Mapping[Path, list[str]]
+) -> Texts:
+    """Take the hypotheses and all references from ``lines``, those of each file.
+
+    Raises:
+        UserError: there is no line, or the numbers of lines differ.
+    """
+    hypotheses = lines[config.hypothesis]
+    if not hypotheses and not any(lines[path] for path in references):
         raise UserError(f"{name_of(config.hypothesis)}: no lines to score")
-    for path, reference in zip(references, lines, strict=True):
-        check_counts(config.hypothesis, len(hypotheses), path, len(reference))
-    return make_texts(config, hypotheses, lines)
+    for path in references:
+        check_counts(config.hypothesis, len(hypotheses), path, len(lines[path]))
+    return make_texts(config, hypotheses, [lines[path] for path in references])
 
 
 def make_texts(config: ScoringConfig, hypotheses: list[str], references: list[list[str]]) -> Texts:
@@ -188,12 +187,13 @@ def read_references(config: ScoringConfig, references: list[Path]) -> Form:
     Raises:
         UserError: a file cannot be read, there is no line, or the numbers of lines differ.
     """
-    lines = [list(read_lines(path)) for path in references]
-    if not lines[0]:
-        raise UserError(f"{name_of(references[0])}: no lines to score")
-    for path, reference in zip(references, lines, strict=True):
-        check_counts(references[0], len(lines[0]), path, len(reference))
-    return make_texts(config, [], lines).words
+    lines = read_once(references)
+    first, *_ = references
+    if not lines[first]:
+        raise UserError(f"{name_of(first)}: no lines to score")
+    for path in references:
+        check_counts(first, len(lines[first]), path, len(lines[path]))
+    return make_texts(config, [], [lines[path] for path in references]).words
 
 
 def check_counts(hypothesis: Path, have: int, reference: Path, want: int) -> None:

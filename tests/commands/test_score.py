@@ -3,10 +3,13 @@
 import gzip
 import json
 import math
+import os
+import shlex
 import subprocess
 import sys
 import unicodedata
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +121,11 @@ def test_text_that_looks_tokenised_is_remarked_on_stderr(s2s: Run, tmp_path: Pat
         (["ref.fr", "--bootstrap", "7"], b"a\n", 2, [b"--bootstrap 7"]),
         (["ref.fr", "--bare", "perplexity"], b"a\n", 2, [b"--model"]),
         (["ref.fr", "--json", "--bare", "chrf"], b"a\n", 2, [b"--bare", b"--json"]),
-        (["-", "--hypothesis", "out.fr", "--model", "m"], b"a\n", 2, [b"--model", b"stdin"]),
+        (["ref.fr", "--model", "m", "--source", "-"], b"a\n", 2, [b"stdin"]),
+        (["ref.fr", "--bare", "log-probability"], b"a\n", 2, [b"--sentences"]),
+        (["ref.fr", "--bare", "log-probability", "--sentences"], b"a\n", 2, [b"--model"]),
+        (["ref.fr", "--sentences", "--baseline", "out.fr"], b"a\n", 2, [b"--baseline"]),
+        (["ref.fr", "--sentences"], b"a\n", 1, [b"stdin has 1 lines", b"ref.fr has 3"]),
     ],
 )
 def test_bad_input_is_told_in_one_sentence(
@@ -216,6 +223,75 @@ def test_a_perplexity_is_computed_where_and_as_it_was_asked_for(
     run = s2s(*command, "--device", "cuda:99", cwd=tiny_experiment)
     assert (run.returncode, run.stdout) == (2, b"")
     assert b"--device cuda:99: no such device here" in run.stderr
+
+
+def test_every_text_may_be_a_pipe(s2s: Run, tmp_path: Path) -> None:
+    """Each is read once: the reference is compared with three texts, and scored by a model."""
+    write_uniform_model(tmp_path / "model")
+    texts = {"in.en": "a cat\n", "ref.fr": "un chat .\n", "out.fr": "un .\n", "base.fr": "un\n"}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    command = ["score", "--model", "model", "--trials", "100", "--bootstrap", "100"]
+    options = ["", "--source", "--hypothesis", "--baseline"]
+    names = dict(zip(options, ("ref.fr", "in.en", "out.fr", "base.fr"), strict=True))
+    files = s2s(*command, *filter(None, chain(*names.items())), cwd=tmp_path)
+    assert (files.returncode, len(files.stdout.splitlines())) == (0, 7)
+    pipes, writers = {}, []
+    for option, name in names.items():
+        pipe = tmp_path / f"{name}.pipe"
+        os.mkfifo(pipe)
+        writer = ["sh", "-c", f"cat {shlex.quote(name)} > {shlex.quote(pipe.name)}"]
+        writers.append(subprocess.Popen(writer, cwd=tmp_path))
+        pipes[option] = pipe.name
+    piped = s2s(*command, *filter(None, chain(*pipes.items())), cwd=tmp_path, timeout=60)
+    assert (piped.stdout, piped.returncode) == (files.stdout, 0)
+    assert [each.wait() for each in writers] == [0] * 4
+
+
+def test_sentences_have_a_line_each(s2s: Run, folder: Path) -> None:
+    command = ["score", "ref.fr", "--sentences"]
+    run = s2s(*command, cwd=folder, input=HYPOTHESIS.encode())
+    assert (run.returncode, run.stderr) == (0, b"")
+    rows = [line.split("\t") for line in run.stdout.decode().splitlines()]
+    assert [row[3:] for row in rows] == [["8", "8"], ["0", "0"], ["7", "9"]]
+    objects = s2s(*command, "--json", cwd=folder, input=HYPOTHESIS.encode()).stdout.splitlines()
+    names = ["bleu-tokenised", "bleu-detokenised", "chrf", "length", "reference_length"]
+    for each, row in zip(map(json.loads, objects), rows, strict=True):
+        assert list(each) == names
+        assert [f"{each[name]:.2f}" for name in names[:3]] == row[:3]
+    bare = s2s(*command, "--bare", "chrf", cwd=folder, input=HYPOTHESIS.encode())
+    assert bare.stdout.decode().splitlines() == [row[2] for row in rows]
+
+
+def test_log_probabilities_of_given_pairs_need_no_hypothesis(s2s: Run, tmp_path: Path) -> None:
+    """Each word of a model that knows nothing, and the end, is one of five."""
+    write_uniform_model(tmp_path / "model")
+    (tmp_path / "in.en").write_text("a cat\na\n\n", "utf-8")
+    given = "un chat .\n\nun\n"
+    (tmp_path / "given.fr").write_text(given, "utf-8")
+    command = ["score", "--source", "in.en", "--model", "model", "--sentences"]
+    bare = ["--bare", "log-probability"]
+    run = s2s(*command, "given.fr", *bare, cwd=tmp_path)
+    assert (run.returncode, run.stderr) == (0, b"")
+    found = list(map(float, run.stdout.split()))
+    assert found == pytest.approx([words * -math.log(5) for words in (4, 1, 2)], rel=1e-5)
+    piped = s2s(*command, "-", *bare, cwd=tmp_path, input=given.encode())
+    assert piped.stdout == run.stdout
+    whole = s2s(*command, "given.fr", cwd=tmp_path, input=given.encode())
+    assert [line.split(b"\t")[5] for line in whole.stdout.splitlines()] == run.stdout.split()
+    perplexity = s2s(*command[:-1], "given.fr", "--bare", "perplexity", cwd=tmp_path)
+    assert perplexity.stdout == b"5.00\n"
+
+
+def test_log_probabilities_are_those_of_rescore(s2s: Run, tiny_experiment: Path) -> None:
+    lines = (tiny_experiment / "corpus" / "test.fr").read_text("utf-8").splitlines()
+    nbest = "".join(f"{number} ||| {line} |||  ||| 0\n" for number, line in enumerate(lines))
+    scored = s2s("rescore", "-", "--add-feature", cwd=tiny_experiment, input=nbest.encode())
+    pairs = ["score", "--model", "model", "--sentences", "--bare", "log-probability"]
+    run = s2s(*pairs, "--device", "cpu", cwd=tiny_experiment)
+    features = [line.split(b"s2s= ")[1].split(b" ")[0] for line in scored.stdout.splitlines()]
+    assert run.stdout.splitlines() == features
+    assert len(features) == len(lines) == 10
 
 
 def test_parts_of_bleu_are_those_that_sacrebleu_counts(s2s: Run, folder: Path) -> None:

@@ -14,6 +14,7 @@ from typing import get_args
 import pytest
 
 from s2s_cli.scoring.metrics import (
+    LINE_METRICS,
     LIST_METRICS,
     MODEL_METRICS,
     TEXT_METRICS,
@@ -165,7 +166,7 @@ def test_blank_lines_on_both_sides_change_nothing() -> None:
 
 
 def test_every_metric_is_one_of_text_of_a_model_or_of_a_list() -> None:
-    assert get_args(Metric) == (*TEXT_METRICS, *MODEL_METRICS, *LIST_METRICS)
+    assert get_args(Metric) == (*TEXT_METRICS, *MODEL_METRICS, *LIST_METRICS, *LINE_METRICS)
     assert len({corpus_metric(metric).name for metric in TEXT_METRICS}) == len(TEXT_METRICS)
 
 
