@@ -19,8 +19,8 @@ from s2s_cli.commands.options import (
 from s2s_cli.commands.scored import ScoredList, scored_list, with_progress
 from s2s_cli.console import progress, say
 from s2s_cli.errors import UsageError
-from s2s_cli.files import STDIO, name_of, replacing
-from s2s_cli.rescoring.config import MertConfig
+from s2s_cli.files import STDIO, replacing
+from s2s_cli.rescoring.config import TunerConfig
 
 if TYPE_CHECKING:
     from s2s_cli.rescoring.winners import Choice
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @command
 def rescore_command(
-    tuning: MertConfig,
+    tuning: TunerConfig,
     nbest: Annotated[Path, typer.Argument(help="Moses n-best list, .gz or not; -: stdin.")] = Path(
         "nbest.txt"
     ),
@@ -154,15 +154,10 @@ def write_list(scored: ScoredList, stream: BinaryIO) -> None:
 
 def choose_winners(scored: ScoredList, choice: "Choice") -> list[list[str] | None]:
     """Find the words of each winner, None where the list has nothing."""
-    from s2s_cli.console import warn
-    from s2s_cli.rescoring.winners import Average, winners
+    from s2s_cli.rescoring.winners import winners
 
     with progress("rescoring", len(scored.sources), "segments") as advance:
         best = winners(with_progress(scored.segments, advance), len(scored.sources), choice)
-    if isinstance(choice, Average) and choice.has_totals is False:
-        warn(
-            f"{name_of(scored.path)}: the list has no totals; winners are chosen by the model alone"
-        )
     return [None if entry is None else entry.words for entry in best]
 
 

@@ -1,22 +1,24 @@
 """The part of ``s2s rescore`` that tunes weights against a reference."""
 
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from s2s_cli.commands.scored import with_progress
 from s2s_cli.console import progress, say
 from s2s_cli.errors import UserError
-from s2s_cli.files import name_of, read_lines
-from s2s_cli.rescoring.config import MertConfig
+from s2s_cli.files import name_of, read_lines, replacing
+from s2s_cli.rescoring.config import TunerConfig
 from s2s_cli.scoring.metrics import Score, corpus_score
 from s2s_cli.scoring.statistics import References
 from s2s_cli.scoring.texts import AS_GIVEN, Form
-from s2s_cli.text.features import TOTAL
+from s2s_cli.text.features import TOTAL, describe_names
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from s2s_cli.commands.scored import ScoredList
-    from s2s_cli.rescoring.mert_development import DevelopmentList
-    from s2s_cli.rescoring.weights import Weights
+    from s2s_cli.rescoring.development_list import DevelopmentList
     from s2s_cli.rescoring.winners import RowReader
 
 
@@ -25,12 +27,37 @@ def tuned_winners(
     reader: "RowReader",
     references: list[Path],
     path: Path,
-    config: MertConfig,
+    config: TunerConfig,
 ) -> list[list[str] | None]:
     """Tune, write the weights to ``path``, print BLEU; return the words of the winners."""
-    from s2s_cli.rescoring.mert_development import DevelopmentList
+    with replacing(path) as stream:  # which fails now if it cannot be written
+        lines = reference_words(scored, references)
+        development = read_development_list(scored, reader, lines)
+        tuned = development.tuned(config)
+        say_silent(tuned.silent, scored.path)
+        winners = development.winners(tuned.weights.row(development.layout, path))
+        texts = {"list": development.listed, "even-average": development.averaged, "tuned": winners}
+        scores = {
+            name: corpus_score("bleu-tokenised", Form(each, lines, AS_GIVEN))
+            for name, each in texts.items()
+        }
+        report_bleu(scores, has_totals=TOTAL in development.layout)
+        facts = tuning_facts(development, scores, references, config)
+        replace(tuned.weights, facts=facts).write(stream)
+    missing = {index for index, rows in enumerate(development.rows) if rows is None}
+    return [None if index in missing else text.split(" ") for index, text in enumerate(winners)]
 
-    lines = reference_words(scored, references)
+
+def read_development_list(
+    scored: "ScoredList", reader: "RowReader", lines: list[list[str]]
+) -> "DevelopmentList":
+    """Read the whole list and count its hypotheses against ``lines``, a text for each reference.
+
+    Raises:
+        UserError: as `DevelopmentList.fill`; a list without hypotheses.
+    """
+    from s2s_cli.rescoring.development_list import DevelopmentList
+
     counted = [References(each) for each in zip(*lines, strict=True)]
     development = DevelopmentList(
         len(counted), lambda index, text: counted[index].statistics(text), reader
@@ -39,20 +66,17 @@ def tuned_winners(
         development.fill(with_progress(scored.segments, advance))
     if not development.entries:
         raise UserError(f"{name_of(scored.path)}: no hypotheses to tune on")
-    weights = development.tuned(config)
-    winners = development.winners(weights.row(development.layout, path))
-    scores = {
-        name: corpus_score("bleu-tokenised", Form(texts, lines, AS_GIVEN))
-        for name, texts in (
-            ("list", development.listed),
-            ("even-average", development.averaged),
-            ("tuned", winners),
+    reader.warn_of_sparse()
+    return development
+
+
+def say_silent(names: "Sequence[str]", path: Path) -> None:
+    """Name features with weight 0 because the list says nothing about them."""
+    if names:
+        say(
+            f"{name_of(path)}: weight 0 for what never differs within a segment: "
+            f"{describe_names(names)}"
         )
-    }
-    report_bleu(scores, has_totals=TOTAL in development.layout)
-    with_facts(weights, development, scores, references, config).write(path)
-    missing = {index for index, rows in enumerate(development.rows) if rows is None}
-    return [None if index in missing else text.split(" ") for index, text in enumerate(winners)]
 
 
 def reference_words(scored: "ScoredList", paths: list[Path]) -> list[list[str]]:
@@ -84,24 +108,19 @@ def report_bleu(scores: dict[str, Score], *, has_totals: bool) -> None:
     say(f"  {scores['tuned'].value:.2f} tuned weights")
 
 
-def with_facts(
-    weights: "Weights",
+def tuning_facts(
     development: "DevelopmentList",
     scores: dict[str, Score],
     references: list[Path],
-    config: MertConfig,
-) -> "Weights":
-    """Add to ``weights`` what they were tuned on and their BLEU there."""
-    from s2s_cli.rescoring.weights import Weights
-
+    config: TunerConfig,
+) -> dict[str, dict[str, Any]]:
+    """Gather what weights were tuned on, how, and their BLEU there, as sections of their file."""
     tuned = {
         "list": str(development.reader.path),
         "references": [str(each) for each in references],
         "segments": len(development.rows),
         "hypotheses": development.entries,
-        "restarts": config.restarts,
-        "seed": config.seed,
+        **asdict(config),
     }
     figures = {name: round(score.value, 2) for name, score in scores.items()}
-    bleu = {**figures, "signature": scores["tuned"].signature}
-    return Weights(weights.values, {"tuned": tuned, "bleu": bleu})
+    return {"tuned": tuned, "bleu": {**figures, "signature": scores["tuned"].signature}}

@@ -1,17 +1,21 @@
 """Weights of an n-best list's features: their file, and sums by them."""
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import starmap
 from operator import mul
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from s2s_cli.errors import UserError
-from s2s_cli.files import existing, replacing
+from s2s_cli.files import existing
 from s2s_cli.text.features import FeatureLayout, describe_layout
 from s2s_cli.toml import parse_toml, toml_section
+
+ABOUT_ONE = 1 + 1e-6  # sizes that add up to 1 may add up to more when they are rounded
+DENSE, SPARSE = "weights", "sparse-weights"  # sections of the file
 
 
 @dataclass(frozen=True)
@@ -21,43 +25,47 @@ class Weights:
     Attributes:
         values: by name of the feature.
         facts: sections on how they came about, for the file.
+        sparse: features that entries, and whole lists, may not have; they are 0 there.
     """
 
     values: Mapping[str, Sequence[float]]
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    sparse: frozenset[str] = frozenset()
 
     @classmethod
-    def of_row(cls, layout: FeatureLayout, row: Sequence[float]) -> "Weights":
+    def of_row(
+        cls, layout: FeatureLayout, row: Sequence[float], sparse: frozenset[str] = frozenset()
+    ) -> "Weights":
         """Split ``row`` into the features of ``layout``, with the digits that the file keeps."""
         rest = iter(row)
-        return cls(
-            {name: [rounded(next(rest)) for _ in range(size)] for name, size in layout.items()}
-        )
+        values = {name: [rounded(next(rest)) for _ in range(size)] for name, size in layout.items()}
+        return cls(values, sparse=sparse)
 
     @classmethod
     def read(cls, path: Path) -> "Weights":
-        """The section [weights] of the file that `write` made, or a person.
+        """The weights in the file that `write` made, or a person.
 
         Raises:
             UserError: missing file, no TOML, no weights, or weights that are no finite numbers.
         """
-        section = parse_toml(existing(path).read_bytes(), path).get("weights")
-        if not isinstance(section, dict) or not section:
-            raise UserError(f"{path}: no section [weights] with a line for each feature")
-        values = {}
-        for name, given in section.items():
-            values[name] = given if isinstance(given, list) else [given]
-            if not values[name] or not all(map(is_weight, values[name])):
-                raise UserError(
-                    f"{path}: the weight of {name} must be a finite number, or a list of some"
-                )
-        return cls(values)
+        content = parse_toml(existing(path).read_bytes(), path)
+        dense = weights_section(content, DENSE, path)
+        sparse = weights_section(content, SPARSE, path)
+        if not dense and not sparse:
+            raise UserError(f"{path}: no section [{DENSE}] with a line for each feature")
+        if twice := dense.keys() & sparse.keys():
+            raise UserError(f"{path}: {min(twice)} is in [{DENSE}] and in [{SPARSE}]")
+        return cls(dense | sparse, sparse=frozenset(sparse))
 
-    def write(self, path: Path) -> None:
-        """Write ``path`` as TOML, whole or not at all."""
-        sections = {**self.facts, "weights": self.values}
-        with replacing(path) as stream:
-            stream.write("\n".join(starmap(toml_section, sections.items())).encode())
+    def __contains__(self, name: str) -> bool:
+        return name in self.values
+
+    def write(self, stream: BinaryIO) -> None:
+        """Write the weights as TOML, those of sparse features in a section of their own."""
+        dense = {name: each for name, each in self.values.items() if name not in self.sparse}
+        sparse = {name: each for name, each in self.values.items() if name in self.sparse}
+        sections = {**self.facts, DENSE: dense, **({SPARSE: sparse} if sparse else {})}
+        stream.write("\n".join(starmap(toml_section, sections.items())).encode())
 
     def row(self, layout: FeatureLayout, path: Path) -> list[float]:
         """A weight for each value of a row with ``layout``, 0 for features without weights.
@@ -67,13 +75,17 @@ class Weights:
             path: where the weights come from.
 
         Raises:
-            UserError: weights for a feature that the list has not, or has in another number.
+            UserError: weights for a feature that the list has not and that is not sparse, or that
+                it has in another number.
         """
         for name, weights in self.values.items():
             if name not in layout:
+                if name in self.sparse or not any(weights):
+                    continue
                 raise UserError(
                     f"{path}: weights of the feature {name}, which the list has not; it has "
-                    f"{describe_layout(layout)}"
+                    f"{describe_layout(layout)}. A feature that whole lists may lack belongs "
+                    f"under [{SPARSE}]"
                 )
             if len(weights) != layout[name]:
                 raise UserError(
@@ -87,8 +99,42 @@ class Weights:
         ]
 
 
+def weights_section(content: Mapping[str, Any], title: str, path: Path) -> dict[str, list[float]]:
+    """Take the weights of each feature from a section; empty where there is no such section.
+
+    Raises:
+        UserError: weights that are no finite numbers.
+    """
+    section = content.get(title, {})
+    if not isinstance(section, dict):
+        raise UserError(f"{path}: no section [{title}] with a line for each feature")
+    values = {}
+    for name, given in section.items():
+        values[name] = given if isinstance(given, list) else [given]
+        if not values[name] or not all(map(is_weight, values[name])):
+            raise UserError(
+                f"{path}: the weight of {name} must be a finite number, or a list of some"
+            )
+    return values
+
+
 def weighted_sums(rows: Sequence[Sequence[float]], weights: Sequence[float]) -> list[float]:
-    return [sum(map(mul, weights, row)) for row in rows]
+    """Sum up each of ``rows``, weighted; a short row ends in zeros.
+
+    Weights whose sizes add up to more than 1 are divided by a power of two, which ranks alike: no
+    sum is NaN, whatever finite numbers there are.
+    """
+    scaled = at_most_one(weights)
+    return [sum(map(mul, scaled, row)) for row in rows]
+
+
+def at_most_one(weights: Sequence[float]) -> list[float]:
+    """Divide ``weights`` by a power of two, so that their sizes add up to 1 at most."""
+    largest = max(map(abs, weights), default=0.0)
+    if largest <= 1 and sum(map(abs, weights)) <= ABOUT_ONE:
+        return list(weights)
+    exponent = math.frexp(largest)[1] + math.frexp(len(weights))[1]
+    return [math.ldexp(weight, -exponent) for weight in weights]
 
 
 def rounded(weight: float) -> float:

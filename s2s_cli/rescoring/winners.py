@@ -11,7 +11,7 @@ from s2s_cli.files import name_of
 from s2s_cli.inference.codec import unknown_words
 from s2s_cli.rescoring.rescorer import ListCounts, ScoredSegment
 from s2s_cli.rescoring.weights import Weights, weighted_sums
-from s2s_cli.text.features import FeatureReader, describe_layout
+from s2s_cli.text.features import FeatureLayout, FeatureReader, describe_names, has_feature
 from s2s_cli.text.nbest import Entry
 
 # Above this share of words unknown to the model, the list was probably tokenised otherwise.
@@ -23,6 +23,9 @@ class Choice(Protocol):
 
     def values(self, entries: Sequence[Entry], scores: Sequence[float]) -> list[float]:
         """A value for each of ``entries``, given the model's ``scores``; the highest wins."""
+
+    def warn(self) -> None:
+        """Warn of what the user may not expect, once all entries were looked at."""
 
 
 class Average:
@@ -57,19 +60,37 @@ class Average:
             for entry, score in zip(entries, scores, strict=True)
         ]
 
+    def warn(self) -> None:
+        """See `Choice`."""
+        if self.has_totals is False:
+            warn(
+                f"{name_of(self.path)}: the list has no totals; winners are chosen by the model "
+                "alone"
+            )
+
 
 class RowReader:
     """A reader of the entries of a scored list as rows of values, the model's score among them.
 
     Attributes:
-        layout: names and numbers of values; known from the first entry on.
+        layout: names and numbers of values; known from the first entry on, and longer when a
+            feature comes up later: then earlier rows are shorter, as if with zeros.
     """
 
     def __init__(self, path: Path, name: str) -> None:
         """Take the feature ``name`` for the score; it is added where the list does not have it."""
         self.path, self.name = path, name
-        self.layout: dict[str, int] = {}
         self._reader: FeatureReader | None = None
+        self._kept = False
+
+    @property
+    def layout(self) -> FeatureLayout:
+        return self._reader.layout if self._reader else {}
+
+    @property
+    def sparse(self) -> frozenset[str]:
+        """The features that some entries do not have."""
+        return frozenset(self._reader.lacking if self._reader else ())
 
     def rows(self, entries: Sequence[Entry], scores: Sequence[float]) -> list[list[float]]:
         """A row for each entry.
@@ -78,12 +99,21 @@ class RowReader:
             UserError: as `FeatureReader`.
         """
         if self._reader is None:
-            self._reader = FeatureReader(self.path, entries[0])
-            self.layout = {**self._reader.layout, self.name: 1}
-        reader = self._reader
-        if self.name in reader.layout:
-            return [reader.row(entry) for entry in entries]
-        return [[*reader.row(entry), score] for entry, score in zip(entries, scores, strict=True)]
+            self._kept = has_feature(entries[0], self.name)
+            self._reader = FeatureReader(self.path, entries[0], None if self._kept else self.name)
+        if self._kept:
+            return [self._reader.row(entry) for entry in entries]
+        return [self._reader.row(*each) for each in zip(entries, scores, strict=True)]
+
+    def warn_of_sparse(self) -> None:
+        """Name the features that count 0 in some entries."""
+        lacking = self._reader.lacking if self._reader else {}
+        if lacking:
+            named = [f"{name} (line {line})" for name, line in lacking.items()]
+            warn(
+                f"{name_of(self.path)}: features that some entries do not have, first in this "
+                f"line, count 0 there: {describe_names(named)}"
+            )
 
 
 class Weighted:
@@ -100,13 +130,17 @@ class Weighted:
             UserError: the list does not have the features that there are weights for.
         """
         rows = self.reader.rows(entries, scores)
-        if not self._row:
-            layout = self.reader.layout
-            self._row = self.weights.row(layout, self.path)
-            without = {name: layout[name] for name in layout if name not in self.weights.values}
-            if without:
-                warn(f"{self.path}: no weights for {describe_layout(without)}: they count nothing")
+        if len(self._row) != sum(self.reader.layout.values()):
+            self._row = self.weights.row(self.reader.layout, self.path)
         return weighted_sums(rows, self._row)
+
+    def warn(self) -> None:
+        """See `Choice`."""
+        layout = self.reader.layout
+        without = [f"{name} ({size})" for name, size in layout.items() if name not in self.weights]
+        if without:
+            warn(f"{self.path}: no weights for {describe_names(without)}: they count nothing")
+        self.reader.warn_of_sparse()
 
 
 def winners(segments: Iterable[ScoredSegment], sources: int, choice: Choice) -> list[Entry | None]:
@@ -119,6 +153,7 @@ def winners(segments: Iterable[ScoredSegment], sources: int, choice: Choice) -> 
         # A long segment comes in several runs; of equal ones the first wins.
         if best[index] is None or values[place] > highest[index]:
             best[index], highest[index] = entries[place], values[place]
+    choice.warn()
     return best
 
 

@@ -1,4 +1,4 @@
-"""Features of an n-best list: named values, the same names in every entry."""
+"""Features of an n-best list: named values; those that an entry does not have are 0."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -47,10 +47,13 @@ def feature_tokens(entry: Entry) -> list[str]:
 
 
 def split_label(token: str) -> tuple[str, str]:
-    """Split ``d=``, ``d:``, ``d=1`` or ``1`` into label and value; either may be empty."""
+    """Split ``d=``, ``d:``, ``d=1`` or ``1`` into label and value; either may be empty.
+
+    A label may have such signs of its own, as that of a feature for the word ``=``.
+    """
     if len(token) > 1 and token.endswith((":", "=")):
         return token[:-1], ""
-    label, sign, value = token.partition("=")
+    label, sign, value = token.rpartition("=")
     return (label, value) if sign else ("", token)
 
 
@@ -64,16 +67,25 @@ def parse_finite(text: str) -> float:
 class FeatureReader:
     """Reads the features of every entry of a list as a row of values, in one order.
 
-    A row begins with the total where the list has totals, as a feature named `TOTAL`.
+    A row begins with the total where the list has totals, as a feature named `TOTAL`. A feature
+    that an entry does not have counts 0 there, as sparse features do in Moses. One that comes up
+    late in a list goes to the end of the rows, so that earlier rows are shorter.
 
     Attributes:
-        layout: names and numbers of values; that of the first entry, which all others share.
+        layout: names and numbers of values, of the entries so far.
+        lacking: features that not all entries have, with the line of the first one without.
     """
 
-    def __init__(self, path: Path, first: Entry) -> None:
-        self.name = name_of(path)
-        self.first = first
-        self.layout = self._layout_of(first)
+    def __init__(self, path: Path, first: Entry, score: str | None = None) -> None:
+        """Take the names of the features of ``first``, and ``score`` for a value given to `row`."""
+        self.name, self.score = name_of(path), score
+        self.first, self.has_totals = first, first.total is not None
+        self.lacking: dict[str, int] = {}
+        found = self._values_by_name(first)
+        self.layout = {name: len(values) for name, values in found.items()}
+        self._seen = dict.fromkeys(self.layout, first.number)
+        if score is not None:
+            self.layout[score] = 1
         # In nearly all lists labels stand apart and in the same places: no need to look for them.
         tokens = feature_tokens(first)
         labels = [place for place, token in enumerate(tokens) if split_label(token)[0]]
@@ -86,13 +98,14 @@ class FeatureReader:
             self._labels_of, self._values_of = itemgetter(*labels), itemgetter(*values)
             self._labels = self._labels_of(tokens)
 
-    def row(self, entry: Entry) -> list[float]:
-        """Read the total, where there is one, and all values.
+    def row(self, entry: Entry, score: float | None = None) -> list[float]:
+        """Read the total, where there is one, and all values; then the ``score``.
 
         Raises:
-            UserError: no number, or not the features of the first entry.
+            UserError: no number, a total here and none in the first entry or the other way round,
+                or another number of values than elsewhere.
         """
-        if self._quick and (entry.total is None) == (self.first.total is None):
+        if self._quick and (entry.total is not None) == self.has_totals:
             tokens = feature_tokens(entry)
             if len(tokens) == self._length and self._labels_of(tokens) == self._labels:
                 texts = self._values_of(tokens)
@@ -101,41 +114,78 @@ class FeatureReader:
                 except ValueError:
                     values = [math.nan]
                 if math.isfinite(sum(values)):
-                    return values if entry.total is None else [entry.total, *values]
-        layout = self._layout_of(entry)
-        if layout != self.layout:
+                    totals = [] if entry.total is None else [entry.total]
+                    return totals + values + ([] if score is None else [score])
+        return self._row_by_name(entry, score)
+
+    def _row_by_name(self, entry: Entry, score: float | None) -> list[float]:
+        found = self._values_by_name(entry)
+        for name, values in found.items():
+            self._check_size(name, len(values), entry)
+        if self.score is not None and score is not None:
+            found[self.score] = [score]
+        for name in self.layout.keys() - found.keys():
+            self.lacking.setdefault(name, entry.number)
+        zeros = {name: [0.0] * size for name, size in self.layout.items()}
+        return [value for name in self.layout for value in found.get(name, zeros[name])]
+
+    def _check_size(self, name: str, size: int, entry: Entry) -> None:
+        """Add a feature to `layout`, or compare it with that.
+
+        Raises:
+            UserError: it has another number of values.
+        """
+        if name not in self.layout:
+            self.layout[name], self._seen[name] = size, entry.number
+            self.lacking[name] = self.first.number
+        if self.layout[name] != size:
             raise UserError(
-                f"{self.name}:{entry.number}: features {describe_layout(layout)}, but "
-                f"{describe_layout(self.layout)} in line {self.first.number}"
+                f"{self.name}:{entry.number}: {describe_layout({name: size})} among the features, "
+                f"but {describe_layout({name: self.layout[name]})} in line {self._seen[name]}"
             )
-        features = entry_features(entry)
-        totals = [] if entry.total is None else [entry.total]
-        return totals + [value for name in self._names for value in features[name]]
 
-    @property
-    def _names(self) -> list[str]:
-        return [name for name in self.layout if name != TOTAL]
+    def _values_by_name(self, entry: Entry) -> dict[str, list[float]]:
+        """Parse the total and the features of ``entry``.
 
-    def _layout_of(self, entry: Entry) -> FeatureLayout:
-        features = self._features(entry)
-        if TOTAL in features:
-            raise UserError(
-                f"{self.name}:{entry.number}: a feature is labelled {TOTAL!r}, which is what the "
-                "list's total is called here; give it another label"
-            )
-        sizes = {name: len(values) for name, values in features.items()}
-        return sizes if entry.total is None else {TOTAL: 1, **sizes}
-
-    def _features(self, entry: Entry) -> dict[str, list[float]]:
+        Raises:
+            UserError: as `row`; a label that another feature has.
+        """
+        where = f"{self.name}:{entry.number}"
         try:
-            return entry_features(entry)
+            features = entry_features(entry)
         except ValueError as error:
-            raise UserError(f"{self.name}:{entry.number}: a feature that is {error}") from None
+            raise UserError(f"{where}: a feature that is {error}") from None
+        for name, whose in ((TOTAL, "the list's total"), (self.score, "the model's score")):
+            if name in features:
+                raise UserError(
+                    f"{where}: a feature is labelled {name!r}, which is what {whose} is called "
+                    "here; give it another label"
+                )
+        if (entry.total is not None) != self.has_totals:
+            have = "no total, but there is one" if self.has_totals else "a total, but there is none"
+            raise UserError(f"{where}: {have} in line {self.first.number}")
+        return features if entry.total is None else {TOTAL: [entry.total], **features}
+
+
+def describe_names(names: Sequence[str], most: int = 10) -> str:
+    """Name some features in a message: the first of them, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def describe_layout(layout: FeatureLayout) -> str:
     """Format a layout for messages: ``LM0 (1), TM0 (4)``."""
     return ", ".join(f"{name} ({size})" for name, size in layout.items()) or "none"
+
+
+def describe_value(layout: FeatureLayout, index: int) -> str:
+    """Name one value of a row in a message: ``LM0``, or ``TM0 (value 3)`` where it has several."""
+    rest = index
+    for name, size in layout.items():
+        if rest < size:
+            return name if size == 1 else f"{name} (value {rest + 1})"
+        rest -= size
+    raise IndexError(index)
 
 
 def feature_value(entry: Entry, name: str, path: Path) -> float:

@@ -111,6 +111,38 @@ def test_weights_and_the_list_must_agree(s2s: Run, folder: Path) -> None:
     assert b"no weights for total (1), y (2), s2s (1)" in run.stderr
 
 
+@pytest.mark.parametrize("tuner", ["mert", "mira"])
+def test_sparse_features_are_tuned_and_ranked(s2s: Run, folder: Path, tuner: str) -> None:
+    lines = [line.replace("x= 0 ", "") for line in LINES]  # which every third line lacks
+    (folder / "list").write_text("".join(lines), "utf-8")
+    run = s2s(*TUNE, "--tuner", tuner, cwd=folder)
+    assert (run.returncode, run.stdout.decode()) == (0, REFERENCE), run.stderr.decode()
+    assert b"list: features that some entries do not have" in run.stderr
+    assert b"count 0 there: x (line 3)\n" in run.stderr
+    assert b"list: weight 0 for what never differs within a segment: y (value 1), y (value 2)" in (
+        run.stderr
+    )
+    written = tomllib.loads((folder / "w.toml").read_text("utf-8"))
+    assert list(written["sparse-weights"]) == ["x"]
+    assert written["weights"]["y"] == [0, 0]
+    assert written["tuned"]["tuner"] == tuner
+    again = s2s(*RESCORE, "--weights", "w.toml", cwd=folder)
+    assert (again.returncode, again.stdout) == (0, run.stdout)
+    assert b"count 0 there: x (line 3)\n" in again.stderr
+    # Another list need have neither the sparse feature nor what has no weight.
+    lines = [line.replace("y= 0 1 ", "").replace("x= ", "z= ") for line in LINES]
+    (folder / "list").write_text("".join(lines), "utf-8")
+    other = s2s(*RESCORE, "--weights", "w.toml", cwd=folder)
+    assert other.returncode == 0 and b"no weights for z (1)" in other.stderr
+
+
+def test_weights_that_cannot_be_written_are_found_first(s2s: Run, folder: Path) -> None:
+    (folder / "list").write_text("".join(LINES) + "damaged\n", "utf-8")
+    run = s2s(*TUNE, "--weights", "in.en/w.toml", cwd=folder)
+    assert (run.returncode, run.stdout) == (1, b"")
+    assert b"in.en" in run.stderr and b"list:13" not in run.stderr
+
+
 def test_what_tuning_cannot_do(s2s: Run, folder: Path) -> None:
     for arguments, code, told in (
         ([*RESCORE, "--tune", "ref.fr"], 2, "--weights FILE"),

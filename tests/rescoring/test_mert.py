@@ -5,10 +5,11 @@ import torch
 from torch import Tensor
 
 from s2s_cli.rescoring import mert_envelope
-from s2s_cli.rescoring.config import MertConfig
-from s2s_cli.rescoring.mert import Candidates, bleu, line_search, maximise_bleu
+from s2s_cli.rescoring.candidates import Candidates
+from s2s_cli.rescoring.config import TunerConfig
+from s2s_cli.rescoring.mert import line_search, mert
 from s2s_cli.rescoring.mert_envelope import upper_envelope
-from s2s_cli.scoring.statistics import References, corpus_bleu
+from s2s_cli.scoring.statistics import References
 
 WORDS = ["a", "b", "c", "d", "e", "f", "g", "h"]
 
@@ -62,7 +63,7 @@ def test_the_envelope_has_the_highest_line_everywhere(
     slopes[2] = 0  # no crossing at all
     found = upper_envelope(offsets, slopes)
     assert len(set(found.segments.tolist())) == 4
-    for x in torch.linspace(-20, 20, 801, dtype=torch.float64).tolist():
+    for x in torch.linspace(-20, 20, 401, dtype=torch.float64).tolist():
         highest = (offsets + x * slopes).argmax(1)
         assert [winner_at(found, segment, x) for segment in range(5)] == highest.tolist()
 
@@ -78,13 +79,13 @@ def test_parallel_lines_have_no_crossing() -> None:
     assert [len(each) for each in (found.at, found.segments, found.before, found.after)] == [0] * 4
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(6))
 def test_no_point_of_a_fine_grid_is_better_than_the_line_search(seed: int) -> None:
     made = candidates(seed)
     offsets, slopes = made.along(draw(seed, 3)), made.along(draw(seed + 50, 3))
     step, value = line_search(made, offsets, slopes)
     assert value == pytest.approx(made.bleu(offsets + step * slopes), abs=1e-9)
-    grid = torch.linspace(-30, 30, 6001, dtype=torch.float64).tolist()
+    grid = torch.linspace(-30, 30, 1201, dtype=torch.float64).tolist()
     best = max(made.bleu(offsets + x * slopes) for x in grid)
     assert value >= best - 1e-9
     assert best > 0
@@ -107,9 +108,11 @@ def test_the_best_may_be_beyond_all_changes_of_a_winner(side: int) -> None:
 def test_tuning_is_as_good_as_a_grid_over_two_weights() -> None:
     made = candidates(11, segments=5, features=2)
     start = torch.tensor([1.0, 0.0], dtype=torch.float64)
-    weights, value = maximise_bleu(made, [start], MertConfig(restarts=4, seed=3))
-    assert float(weights.abs().sum()) == pytest.approx(1)
-    assert made.bleu(made.along(weights * made.spreads)) == pytest.approx(value, abs=1e-9)
+    found = mert(made, [start], TunerConfig(restarts=4, seed=3))
+    assert len(found) == 5
+    for value, weights in found:
+        assert made.bleu(made.along(weights)) == pytest.approx(value, abs=1e-9)
+    value = max(value for value, _ in found)
     angles = torch.linspace(0, 2 * torch.pi, 3600, dtype=torch.float64)
     best = max(made.bleu(made.along(torch.stack([x.cos(), x.sin()]))) for x in angles)
     assert value >= best - 1e-9
@@ -119,50 +122,5 @@ def test_tuning_is_as_good_as_a_grid_over_two_weights() -> None:
 def test_the_same_seed_gives_the_same_weights() -> None:
     made = candidates(5)
     start = torch.ones(3, dtype=torch.float64)
-    first, second = (
-        maximise_bleu(made, [start], MertConfig(restarts=2, seed=7))[0] for _ in range(2)
-    )
-    assert torch.equal(first, second)
-
-
-def test_what_all_hypotheses_of_a_segment_share_changes_nothing() -> None:
-    values = [draw(1, 3, 2), draw(2, 5, 2)]
-    counts = [torch.ones(len(each), 10, dtype=torch.int32) for each in values]
-    plain = Candidates.of(values, counts)
-    shifted = Candidates.of([values[0] + 9, values[1] - 7], counts)
-    torch.testing.assert_close(shifted.values, plain.values)
-    torch.testing.assert_close(shifted.spreads, plain.spreads)
-
-
-def test_a_feature_that_is_the_same_everywhere_counts_nothing() -> None:
-    values = [draw(1, 3, 2), draw(2, 5, 2)]
-    for each in values:
-        each[:, 1] = 4
-    counts = [torch.ones(len(each), 10, dtype=torch.int32) for each in values]
-    made = Candidates.of(values, counts)
-    assert made.values[0].square().mean() == pytest.approx(1)
-    assert float(made.spreads[1]) == 1
-    assert made.values[1].count_nonzero() == 0
-    for weights in (torch.tensor([0.0, 3]).double(), torch.tensor([2.0, 3]).double()):
-        scores = weights[0] * made.values[0]
-        torch.testing.assert_close(made.along(weights), scores)
-    torch.testing.assert_close(made.along(torch.tensor([-2.0, 0]).double()), -2 * made.values[0])
-
-
-def test_short_lists_are_filled_up_without_changing_a_winner() -> None:
-    values = [draw(1, 2, 2), draw(2, 7, 2)]
-    counts = [torch.ones(len(each), 10, dtype=torch.int32) for each in values]
-    made = Candidates.of(values, counts)
-    weights = draw(3, 2)
-    expected = [int((each @ weights).argmax()) for each in values]
-    assert made.along(weights * made.spreads).argmax(1).tolist() == expected
-
-
-def test_bleu_of_tensors_is_bleu() -> None:
-    rows = [
-        [9, 10, 7, 5, 3, 1, 9, 8, 7, 6],
-        [12, 10, 7, 5, 3, 1, 12, 11, 10, 9],
-        [9, 9, 7, 5, 3, 0, 9, 8, 7, 6],
-        [0, 5] + 8 * [0],
-    ]
-    assert bleu(torch.tensor(rows)).tolist() == pytest.approx([corpus_bleu(row) for row in rows])
+    first, second = (mert(made, [start], TunerConfig(restarts=2, seed=7)) for _ in range(2))
+    assert [weights.tolist() for _, weights in first] == [each.tolist() for _, each in second]

@@ -1,5 +1,7 @@
 """The file of weights: written, read back, checked against a list."""
 
+import math
+import sys
 import tomllib
 from pathlib import Path
 
@@ -9,14 +11,17 @@ from s2s_cli.errors import UserError
 from s2s_cli.rescoring.weights import Weights, weighted_sums
 from s2s_cli.rescoring.winners import argmax
 
+LARGEST = sys.float_info.max
 LAYOUT = {"total": 1, "TM 0": 2, "s2s": 1}
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     path = tmp_path / "weights.toml"
     weights = Weights.of_row(LAYOUT, [0.1, 1 / 3, -2e-7, 1])
-    Weights(weights.values, {"tuned": {"list": 'a"b', "seed": 1}}).write(path)
-    assert Weights.read(path).values == weights.values
+    with path.open("wb") as stream:
+        Weights(weights.values, {"tuned": {"list": 'a"b', "seed": 1}}).write(stream)
+    assert Weights.read(path) == weights
+    assert "sparse" not in path.read_text("utf-8")
     assert tomllib.loads(path.read_text("utf-8"))["tuned"] == {"list": 'a"b', "seed": 1}
     assert weights.row(LAYOUT, path) == pytest.approx([0.1, 1 / 3, -2e-7, 1], rel=1e-8)
 
@@ -25,6 +30,23 @@ def test_a_person_may_leave_features_out(tmp_path: Path) -> None:
     path = tmp_path / "weights.toml"
     path.write_text("[weights]\ntotal = 1\ns2s = [0.5]\n", "utf-8")
     assert Weights.read(path).row(LAYOUT, path) == [1, 0, 0, 0.5]
+
+
+def test_sparse_features_have_a_section_and_lists_may_lack_them(tmp_path: Path) -> None:
+    path = tmp_path / "weights.toml"
+    weights = Weights.of_row({**LAYOUT, "wt_=~é": 1}, [1, 2, 3, 4, 5], frozenset(["wt_=~é"]))
+    with path.open("wb") as stream:
+        weights.write(stream)
+    assert path.read_text("utf-8").endswith('\n[sparse-weights]\n"wt_=~é" = [5.0]\n')
+    assert Weights.read(path) == weights
+    assert weights.row(LAYOUT, path) == [1, 2, 3, 4]
+    path.write_text("[sparse-weights]\ns2s = 2\n", "utf-8")
+    assert Weights.read(path).row({"total": 1}, path) == [0]
+
+
+def test_a_list_may_lack_what_has_a_weight_of_0(tmp_path: Path) -> None:
+    weights = Weights({"total": [1.0], "Unk": [0.0], "TM": [0, 0]})
+    assert weights.row({"total": 1, "LM": 2}, tmp_path) == [1, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -40,6 +62,10 @@ def test_a_person_may_leave_features_out(tmp_path: Path) -> None:
         ("[weights]\ns2s = [nan]", "weight of s2s"),
         ("[weights]\ns2s = []", "weight of s2s"),
         ("[weights]\nlm = 1", "lm, which the list has not"),
+        ("sparse-weights = 1", "no section [sparse-weights]"),
+        ("[sparse-weights]\ns2s = [nan]", "weight of s2s"),
+        ("[weights]\ns2s = 1\n[sparse-weights]\ns2s = 1", "s2s is in [weights] and in"),
+        ("[sparse-weights]\ns2s = [1, 2]", "2 weights of the feature s2s, which has 1"),
         ("[weights]\ns2s = [1, 2]", "2 weights of the feature s2s, which has 1"),
     ],
 )
@@ -55,3 +81,30 @@ def test_weights_that_cannot_be_meant(text: str, told: str, tmp_path: Path) -> N
 def test_of_equal_rows_the_first_wins() -> None:
     assert argmax(weighted_sums([[1, 2], [2, 1], [0, 3]], [1, 1])) == 0
     assert argmax(weighted_sums([[1, 2], [2, 1], [0, 3]], [0, 1])) == 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "weights", "winner"),
+    [
+        ([[LARGEST, LARGEST], [-LARGEST, LARGEST]], [4, 3], 0),
+        ([[LARGEST, -LARGEST], [1, 1]], [1e300, 1e300], 1),  # inf - inf
+        ([[-1e300, 1e300], [1e300, -1e300]], [1e300, -1e300], 1),
+        ([[1e308, 1], [1e308, 2]], [0, 1e308], 1),
+        ([[1e-300, 0], [0, 1e-299]], [LARGEST, LARGEST], 1),
+        ([[5e-324, 0], [0, 0]], [1, 0], 0),
+    ],
+)
+def test_no_sum_is_too_large(rows: list[list[float]], weights: list[float], winner: int) -> None:
+    sums = weighted_sums(rows, weights)
+    assert not any(map(math.isnan, sums))
+    assert argmax(sums) == winner
+
+
+def test_the_runs_of_a_segment_have_sums_of_one_scale() -> None:
+    rows = [[1e300, 1.0], [1.0, 2.0]]
+    together = weighted_sums(rows, [1e9, 1])
+    assert [weighted_sums([row], [1e9, 1])[0] for row in rows] == together
+
+
+def test_short_rows_end_in_zeros() -> None:
+    assert weighted_sums([[1, 2], [1]], [0.5, 0.25]) == [1, 0.5]

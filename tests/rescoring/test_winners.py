@@ -57,21 +57,25 @@ def test_a_row_ends_with_the_score_unless_the_list_has_it() -> None:
     listed = entries("s2s= -9 x= 1 2", "s2s= -7 x= 3 4")
     assert stored.rows(listed, [0, 0]) == [[-9, 1, 2], [-7, 3, 4]]
     assert stored.layout == {"s2s": 1, "x": 2}
-    with pytest.raises(UserError, match=r"list:1: features"):
+    with pytest.raises(UserError, match=r"list:1: x \(1\) among the features, but x \(2\) in"):
         stored.rows(entries("x= 1"), [0])
 
 
 def test_features_are_weighted_and_those_without_weights_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    weighted = Weighted(Weights({"s2s": [2], "total": [0.5]}), FILE, RowReader(LIST, "s2s"))
+    weighted = Weighted(Weights({"s2s": [0.5], "total": [0.25]}), FILE, RowReader(LIST, "s2s"))
     for _ in range(2):
-        assert weighted.values(WITH_TOTALS, [-2, -3]) == [-6, -10]
+        assert weighted.values(WITH_TOTALS, [-2, -3]) == [-2, -3.5]
+    weighted.warn()
     assert capsys.readouterr().err.splitlines() == [
         "warning: w.toml: no weights for x (1): they count nothing"
     ]
-    complete = Weighted(Weights({"total": [1], "x": [1], "s2s": [1]}), FILE, RowReader(LIST, "s2s"))
-    assert complete.values(WITH_TOTALS, [-2, -3]) == [-5, -9]
+    complete = Weighted(
+        Weights({"total": [0.25], "x": [0.25], "s2s": [0.5]}), FILE, RowReader(LIST, "s2s")
+    )
+    assert complete.values(WITH_TOTALS, [-2, -3]) == [-1.75, -3]
+    complete.warn()
     assert capsys.readouterr().err == ""
 
 
