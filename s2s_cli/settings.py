@@ -15,6 +15,14 @@ from s2s_cli.errors import UsageError
 
 T = TypeVar("T")
 
+# A number closer to 0 is a slip: where 0 means that something is off, it is not.
+SMALLEST = 1e-12
+# For counts that nothing else bounds: more than any machine has or anybody waits for.
+MANY = 1_000_000_000
+MOST_THREADS = 1024
+MOST_GPUS = 64
+LONGEST_SHOWN = 40
+
 
 def setting(
     default: T,
@@ -26,10 +34,30 @@ def setting(
 ) -> T:
     """Make a dataclass field with its help and bounds for the command line.
 
-    ``min`` and ``max`` are inclusive bounds; ``panel`` is the heading in ``--help``.
+    ``min`` and ``max`` are inclusive bounds, which every number has; ``panel`` is the heading in
+    ``--help``.
     """
     metadata = {"help": help, "min": min, "max": max, "panel": panel}
     return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """The range of a number, both ends in it."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"at least {self.low:,} and at most {self.high:,}"
+
+    def complaint(self, value: float) -> str | None:
+        """Describe the range that ``value`` is not in; None for one that is."""
+        if not self.low <= value <= self.high:  # nor is nan
+            return f"must be {self}"
+        if 0 < abs(value) < SMALLEST:
+            return f"must be 0, or {Bounds(SMALLEST, self.high)}"
+        return None
 
 
 def check_bounds(settings: Any) -> None:
@@ -44,6 +72,11 @@ def check_bounds(settings: Any) -> None:
             field.metadata["min"],
             field.metadata["max"],
         )
-        if (low is not None and not value >= low) or (high is not None and not value <= high):
-            between = f"at least {low}" if high is None else f"between {low} and {high}"
-            raise UsageError(f"--{field.name.replace('_', '-')} {value}: must be {between}")
+        if low is not None and (complaint := Bounds(low, high).complaint(value)):
+            raise UsageError(f"--{field.name.replace('_', '-')} {shortened(value)}: {complaint}")
+
+
+def shortened(value: object) -> str:
+    """``value`` as a message has it, which may be hundreds of digits."""
+    text = str(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"

@@ -1,19 +1,18 @@
 """Commands made of plain functions: settings spread into options, errors in one sentence."""
 
 import dataclasses
-import functools
 import inspect
-import math
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial, wraps
 from typing import Annotated, Any, NoReturn, get_type_hints
 
 import typer
 
 from s2s_cli.commands.settings_file import Kind, as_key, dump_settings
-from s2s_cli.errors import UsageError, as_user_error
+from s2s_cli.errors import as_user_error
 
 CONTEXT = "context"
 DUMP_CONFIG = "dump_config"
@@ -30,13 +29,12 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     own = inspect.signature(function).parameters
     groups = {key: hints[key] for key in own if dataclasses.is_dataclass(hints[key])}
 
-    @functools.wraps(function)
+    @wraps(function)
     def run(context: typer.Context, **values: Any) -> None:
         with report_user_errors():
             if values.pop(DUMP_CONFIG):
                 sys.stdout.write(dump_settings(section_of(context), values))
             else:
-                check_finite(values)
                 function(**group_settings(groups, values))
             sys.stdout.flush()
 
@@ -50,6 +48,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     parameters.append(keyword(DUMP_CONFIG, Annotated[bool, dump], False))
     for each in parameters[1:]:
         set_placeholder(each)
+        set_parser(each)
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     return run
@@ -68,13 +67,6 @@ def options_of(function: Callable[..., None]) -> dict[str, Kind]:
         for name, annotation in function.__annotations__.items()
         if name not in (CONTEXT, DUMP_CONFIG)
     }
-
-
-def check_finite(values: dict[str, Any]) -> None:
-    """Refuse infinity, which means nothing to any option, though bounds may let it pass."""
-    for name, value in values.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise UsageError(f"--{as_key(name)} {value}: must be a finite number")
 
 
 def group_settings(groups: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
@@ -112,6 +104,14 @@ def set_placeholder(parameter: inspect.Parameter) -> None:
     else:
         is_argument = isinstance(info, typer.models.ArgumentInfo)
         info.metavar = parameter.name.upper() if is_argument else kind.placeholder
+
+
+def set_parser(parameter: inspect.Parameter) -> None:
+    """Read numbers as ``s2s.toml`` has them, with the same words for what is none."""
+    kind = Kind.of(parameter.annotation)
+    if kind.type in (int, float):
+        (info,) = parameter.annotation.__metadata__
+        info.parser = partial(kind.number, parameter.name)
 
 
 @contextmanager

@@ -32,7 +32,10 @@ def decode_command(
     output: Annotated[Path, typer.Option(help="Translations; -: stdout.")] = STDIO,
     tokenised: Tokenised = False,
     batch_size: Annotated[
-        int, typer.Option(min=0, help="Sentences decoded together; 0: 1024 divided by the beam.")
+        int,
+        typer.Option(
+            min=0, max=1_000_000, help="Sentences decoded together; 0: 1024 divided by the beam."
+        ),
     ] = 0,
     precision: PrecisionName = "fp32",
     device: Device = "auto",

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from s2s_cli.model.config import Precision
+from s2s_cli.settings import MOST_GPUS, MOST_THREADS
 
 
 def tokenised_help(subject: str) -> str:
@@ -26,10 +27,16 @@ TokenisedTexts = Annotated[bool, typer.Option(help=tokenised_help("The texts are
 TokenisedPhrases = Annotated[bool, typer.Option(help=tokenised_help("The phrases are"))]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1; auto: a GPU if there is one.")]
 Gpus = Annotated[
-    int, typer.Option(min=1, help="GPUs to share the work, each with a copy of the model.")
+    int,
+    typer.Option(
+        min=1, max=MOST_GPUS, help="GPUs to share the work, each with a copy of the model."
+    ),
 ]
 Threads = Annotated[
-    int, typer.Option(min=0, help="CPU threads, with --gpus of each copy; 0: all cores, shared.")
+    int,
+    typer.Option(
+        min=0, max=MOST_THREADS, help="CPU threads, with --gpus of each copy; 0: all cores, shared."
+    ),
 ]
 PrecisionName = Annotated[
     Precision,

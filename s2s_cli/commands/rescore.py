@@ -21,6 +21,7 @@ from s2s_cli.console import progress, say
 from s2s_cli.errors import UsageError
 from s2s_cli.files import STDIO, replacing
 from s2s_cli.rescoring.config import TunerConfig
+from s2s_cli.settings import MANY
 
 if TYPE_CHECKING:
     from s2s_cli.rescoring.winners import Choice
@@ -65,7 +66,7 @@ def rescore_command(
         ),
     ] = "",
     first_id: Annotated[
-        int, typer.Option(min=0, help="Id in the list of the first line of the source.")
+        int, typer.Option(min=0, max=MANY, help="Id in the list of the first line of the source.")
     ] = 0,
     precision: PrecisionName = "fp32",
     device: Device = "auto",

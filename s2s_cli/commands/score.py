@@ -34,6 +34,7 @@ from s2s_cli.scoring.texts import (
     read_references,
     texts_of,
 )
+from s2s_cli.settings import MANY
 from s2s_cli.text.facts import Facts
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ Oracle = Annotated[
     Path | None, typer.Option(help="Score this n-best list instead: its own best, and two oracles.")
 ]
 FirstId = Annotated[
-    int, typer.Option(min=0, help="Id in that list of the first line of the reference.")
+    int, typer.Option(min=0, max=MANY, help="Id in that list of the first line of the reference.")
 ]
 SystemOutputs = Annotated[
     list[Path] | None,

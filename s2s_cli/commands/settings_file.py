@@ -1,16 +1,18 @@
 """The settings file ``s2s.toml``: a section for each command, a key for each option."""
 
+import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from s2s_cli.errors import UsageError
+from s2s_cli.settings import Bounds, shortened
 from s2s_cli.toml import parse_toml, toml_section, toml_value
 
 # Characters; a longer one would leave no room beside it.
 LONGEST_PLACEHOLDER = 40
-LARGEST_NUMBER = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -46,23 +48,46 @@ class Kind:
             return "NAME"
         return words or {int: "N", float: "X", str: "TEXT"}.get(self.type, "PATH")
 
+    @property
+    def bounds(self) -> Bounds | None:
+        """The range of a number."""
+        if self.type not in (int, float):
+            return None
+        low, high = self.min, self.max
+        return Bounds(-math.inf if low is None else low, math.inf if high is None else high)
+
+    @property
+    def what(self) -> str:
+        """Requirement on a value: its type, and the range of a number."""
+        names = {int: "a whole number", float: "a number", bool: "true or false"}
+        bounds = f", {self.bounds}" if self.bounds else ""
+        return names.get(self.type, "text in quotes") + bounds
+
     def complaint(self, value: object) -> str | None:
         """Describe what is wrong with a value (``beam = true``); None where nothing is."""
         accepted = {int: (int,), float: (int, float), bool: (bool,)}.get(self.type, (str,))
         if not isinstance(value, accepted) or (isinstance(value, bool) and self.type is not bool):
-            names = {int: "a whole number", float: "a number", bool: "true or false"}
-            return f"must be {names.get(self.type, 'text in quotes')}"
+            return f"must be {self.what}"
         if self.words and value not in self.words:
             return f"must be one of {', '.join(self.words)}"
-        if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
-            return "is too large a number"
-        if isinstance(value, int | float):
-            # Written so that nan, which compares with nothing, is out of bounds.
-            if self.min is not None and not value >= self.min:
-                return f"must be at least {self.min:g}"
-            if self.max is not None and not value <= self.max:
-                return f"must be at most {self.max:g}"
+        if self.bounds and isinstance(value, int | float):
+            return self.bounds.complaint(value)
         return None
+
+    def number(self, name: str, given: object) -> int | float:
+        """The number that the option ``name`` is given on the command line.
+
+        Raises:
+            UsageError: it is none, or not one that the option takes.
+        """
+        value = given
+        if isinstance(given, str):
+            with suppress(ValueError):  # also thousands of digits
+                value = self.type(given)
+        if complaint := self.complaint(value):
+            raise UsageError(f"--{as_key(name)} {shortened(given)}: {complaint}")
+        made: int | float = self.type(value)
+        return made
 
 
 Known = Mapping[str, Mapping[str, Kind]]
@@ -94,7 +119,7 @@ def read_settings(path: Path, known: Known) -> dict[str, dict[str, Any]]:
             reject_unknown(path, key, options, f"key in [{section}]")
             kind = options[key]
             values_of_key = value if kind.several and isinstance(value, list) else [value]
-            setting = f"{key} = {toml_value(value)} in [{section}]"
+            setting = f"{key} = {shortened(toml_value(value))} in [{section}]"
             check_values(path, setting, values_of_key, kind)
             taken[key.replace("-", "_")] = values_of_key if kind.several else value
     return defaults

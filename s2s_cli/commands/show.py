@@ -18,7 +18,7 @@ from s2s_cli.scoring.pictures import check_output, write_figure
 from s2s_cli.scoring.plots import plot_breakdown
 from s2s_cli.scoring.systems import Systems, TextForm, read_systems, system_names
 from s2s_cli.scoring.tables import longest_sentences
-from s2s_cli.settings import setting
+from s2s_cli.settings import MANY, setting
 
 if TYPE_CHECKING:
     from s2s_cli.text.facts import Facts
@@ -126,7 +126,9 @@ def longest_command(
         Path, typer.Option(help=f"Markdown to write (NAME{MARKDOWN}); -: stdout.")
     ] = STDIO,
     name: Names = None,
-    number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many sentences.")] = 3,
+    number: Annotated[
+        int, typer.Option("--number", "-n", min=1, max=MANY, help="How many sentences.")
+    ] = 3,
     form: TextFormConfig,
 ) -> None:
     """The longest source sentences with translations and reference, as Markdown."""

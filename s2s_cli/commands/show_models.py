@@ -11,6 +11,7 @@ from s2s_cli.commands.command import command
 from s2s_cli.commands.options import ModelPath, TokenisedPhrases, TokenisedText
 from s2s_cli.commands.show import Output, report_written
 from s2s_cli.console import warn
+from s2s_cli.decoding.config import MOST_BEAM
 from s2s_cli.errors import UserError
 from s2s_cli.files import name_of, read_lines
 from s2s_cli.scoring.curves import curves_table, read_curve
@@ -18,6 +19,7 @@ from s2s_cli.scoring.pictures import check_output, write_figure
 from s2s_cli.scoring.plots import MOST_LABELS, plot_attention, plot_curves, plot_states
 from s2s_cli.scoring.systems import system_names
 from s2s_cli.scoring.tables import Table
+from s2s_cli.settings import MANY
 from s2s_cli.training.metrics import METRICS
 
 MODELS = [Path("model")]
@@ -90,8 +92,10 @@ def attention_command(
         list[Path], typer.Option(help="Model directory, or a file of weights in one (repeat).")
     ] = MODELS,
     output: Output = Path("attention.svg"),
-    line: Annotated[int, typer.Option(min=1, help="Which line of the text, from 1.")] = 1,
-    beam: Annotated[int, typer.Option(min=1, help="Hypotheses kept at each step.")] = 12,
+    line: Annotated[int, typer.Option(min=1, max=MANY, help="Which line of the text, from 1.")] = 1,
+    beam: Annotated[
+        int, typer.Option(min=1, max=MOST_BEAM, help="Hypotheses kept at each step.")
+    ] = 12,
     tokenised: TokenisedText = False,
 ) -> None:
     """Which source words attention looked at for each word of a translation, as a heat map.

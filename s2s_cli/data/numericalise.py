@@ -15,7 +15,7 @@ from s2s_cli.console import progress, say
 from s2s_cli.data.counting import count_words, most_frequent, read_word_lines
 from s2s_cli.errors import UserError
 from s2s_cli.locks import exclusive_lock
-from s2s_cli.settings import setting
+from s2s_cli.settings import MANY, setting
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.layout import (
     AT_WORK,
@@ -37,11 +37,11 @@ class VocabConfig:
 
     data: Path = setting(Path("data"), "Directory that `s2s prep` wrote.")
     source_size: int = setting(
-        160_000, "Rows of the source embeddings: words, end of sentence, unknown.", min=3
+        160_000, "Rows of the source embeddings: words, end of sentence, unknown.", min=3, max=MANY
     )
-    target_size: int = setting(80_000, "Rows of the target embeddings, likewise.", min=3)
+    target_size: int = setting(80_000, "Rows of the target embeddings, likewise.", min=3, max=MANY)
     min_count: int = setting(
-        1, "Leave out words that are less frequent in the training text.", min=1
+        1, "Leave out words that are less frequent in the training text.", min=1, max=MANY
     )
 
 

@@ -6,14 +6,20 @@ from pathlib import Path
 from s2s_cli.errors import UsageError
 from s2s_cli.settings import setting
 
+# Hypotheses of a sentence that are searched together.
+MOST_BEAM = 100_000
+
 
 @dataclass(frozen=True)
 class BeamConfig:
     """Settings of beam search."""
 
-    beam: int = setting(12, "Hypotheses kept at each step.", min=1)
+    beam: int = setting(12, "Hypotheses kept at each step.", min=1, max=MOST_BEAM)
     nbest: int = setting(
-        0, "Write so many hypotheses a line, as a Moses n-best list; 0: the best alone.", min=0
+        0,
+        "Write so many hypotheses a line, as a Moses n-best list; 0: the best alone.",
+        min=0,
+        max=MOST_BEAM,
     )
     normalise: float = setting(
         0.0,

@@ -16,6 +16,7 @@ from s2s_cli.model.device import set_threads
 from s2s_cli.model.directory import Description, model_directory
 from s2s_cli.model.work import share_of_peak
 from s2s_cli.parallel import Workers, available_cores, worker_processes
+from s2s_cli.settings import MOST_THREADS
 
 
 @dataclass(frozen=True)
@@ -91,5 +92,5 @@ class Replicas:
 
     def share_of_peak(self, flops: int, seconds: float) -> str:
         """Describe which share of the devices' arithmetic ``flops`` in so many seconds are."""
-        set_threads(self.threads * len(self.devices))
+        set_threads(min(self.threads * len(self.devices), MOST_THREADS))
         return share_of_peak(flops, seconds, self.devices, self.precision)

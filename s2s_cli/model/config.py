@@ -9,6 +9,10 @@ from s2s_cli.settings import setting
 PANEL = "Model"
 BEYOND = "Model, beyond the paper"
 
+# More than any machine holds.
+MOST_LAYERS = 1000
+LARGEST_LAYER = 10_000_000
+
 Precision = Literal["fp32", "bf16"]
 Cell = Literal["lstm", "lstm-peephole", "gru", "rnn"]
 Bridge = Literal["copy", "linear", "concat"]
@@ -45,9 +49,13 @@ def cell_kind(cell: Cell) -> CellKind:
 class ModelConfig:
     """Options of the model; the defaults are the paper's (§3.4)."""
 
-    layers: int = setting(4, "LSTM layers of the encoder, and of the decoder.", min=1, panel=PANEL)
-    hidden_size: int = setting(1000, "Cells of each layer.", min=1, panel=PANEL)
-    embedding_size: int = setting(1000, "Size of a word embedding.", min=1, panel=PANEL)
+    layers: int = setting(
+        4, "LSTM layers of the encoder, and of the decoder.", min=1, max=MOST_LAYERS, panel=PANEL
+    )
+    hidden_size: int = setting(1000, "Cells of each layer.", min=1, max=LARGEST_LAYER, panel=PANEL)
+    embedding_size: int = setting(
+        1000, "Size of a word embedding.", min=1, max=LARGEST_LAYER, panel=PANEL
+    )
     cell: Cell = setting(
         "lstm",
         "LSTM, LSTM with peepholes (slower), GRU, or a plain tanh RNN.",
@@ -66,10 +74,15 @@ class ModelConfig:
         0,
         "Decoder's layers, not with --bridge copy; 0: as the encoder's.",
         min=0,
+        max=MOST_LAYERS,
         panel=BEYOND,
     )
     decoder_hidden_size: int = setting(
-        0, "Cells of each of them, likewise; 0: as the encoder's.", min=0, panel=BEYOND
+        0,
+        "Cells of each of them, likewise; 0: as the encoder's.",
+        min=0,
+        max=LARGEST_LAYER,
+        panel=BEYOND,
     )
     peeky: bool = setting(
         False,
@@ -78,7 +91,7 @@ class ModelConfig:
     )
     attention: AttentionKind = setting(
         "none",
-        "How the decoder scores the words of the source, if it looks back at them.",
+        "How the decoder scores words of the source, if it looks back at them.",
         panel=BEYOND,
     )
     input_feeding: bool = setting(

@@ -5,6 +5,7 @@ import ctypes
 import torch
 
 from s2s_cli.errors import UsageError
+from s2s_cli.settings import MOST_THREADS, Bounds
 
 
 def choose_device(name: str) -> torch.device:
@@ -55,7 +56,13 @@ def too_few(wanted: int, found: int) -> str:
 
 
 def set_threads(threads: int) -> None:
-    """Use so many CPU threads; 0 leaves torch's choice, one a core."""
+    """Use so many CPU threads; 0 leaves torch's choice, one a core.
+
+    Raises:
+        UsageError: a number that no machine has, at which the process would be aborted.
+    """
+    if complaint := Bounds(0, MOST_THREADS).complaint(threads):
+        raise UsageError(f"--threads {threads}: {complaint}")
     if threads:
         torch.set_num_threads(threads)
 

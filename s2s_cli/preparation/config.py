@@ -5,7 +5,7 @@ from pathlib import Path
 
 from s2s_cli.console import say, warn
 from s2s_cli.errors import UsageError, UserError
-from s2s_cli.settings import setting
+from s2s_cli.settings import MANY, MOST_THREADS, setting
 from s2s_cli.text.facts import is_language
 from s2s_cli.text.languages import find_language, unknown_language
 from s2s_cli.text.layout import SPLITS, text_file
@@ -37,13 +37,13 @@ class PrepConfig:
         "Pieces of words: none; bpe, unigram: learned from the training text; subword-nmt, "
         "sentencepiece: the text came split so.",
     )
-    subword_size: int = setting(8000, "Pieces to learn for each language.", min=2)
+    subword_size: int = setting(8000, "Pieces to learn for each language.", min=2, max=10_000_000)
     character_coverage: float = setting(
         1.0, "Share of the characters of the text that pieces are learned for.", min=0.98, max=1.0
     )
-    max_length: int = setting(100, "Drop pairs with more words on a side.", min=1)
-    max_ratio: float = setting(9.0, "Drop pairs with a side this much longer.", min=1.0)
-    workers: int = setting(0, "Processes; 0: one for each core.", min=0)
+    max_length: int = setting(100, "Drop pairs with more words on a side.", min=1, max=MANY)
+    max_ratio: float = setting(9.0, "Drop pairs with a side this much longer.", min=1.0, max=MANY)
+    workers: int = setting(0, "Processes; 0: one for each core.", min=0, max=MOST_THREADS)
     filter: str | None = setting(None, "Only tokenise stdin, in this LANGUAGE, to stdout.")
 
     @property
