@@ -15,11 +15,11 @@ from s2s_cli.scoring.texts import AS_GIVEN, Form
 from s2s_cli.text.features import TOTAL, describe_names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from s2s_cli.commands.scored import ScoredList
-    from s2s_cli.rescoring.development_list import DevelopmentList
+    from s2s_cli.rescoring.development_list import DevelopmentList, Tuned
     from s2s_cli.rescoring.winners import RowReader
+
+MOST_SILENT = 100  # features that are named in one line
 
 
 def tuned_winners(
@@ -34,7 +34,7 @@ def tuned_winners(
         lines = reference_words(scored, references)
         development = read_development_list(scored, reader, lines)
         tuned = development.tuned(config)
-        say_silent(tuned.silent, scored.path)
+        say_zeros(tuned, scored.path)
         winners = development.winners(tuned.weights.row(development.layout, path))
         texts = {"list": development.listed, "even-average": development.averaged, "tuned": winners}
         scores = {
@@ -70,13 +70,15 @@ def read_development_list(
     return development
 
 
-def say_silent(names: "Sequence[str]", path: Path) -> None:
-    """Name features with weight 0 because the list says nothing about them."""
-    if names:
+def say_zeros(tuned: "Tuned", path: Path) -> None:
+    """Name the features with weight 0 because the list says nothing about them."""
+    if tuned.silent:
         say(
             f"{name_of(path)}: weight 0 for what never differs within a segment: "
-            f"{describe_names(names)}"
+            f"{describe_names(tuned.silent, MOST_SILENT)}"
         )
+    if not any(map(any, tuned.weights.values.values())):
+        say(f"{name_of(path)}: all weights are 0, the first hypothesis of each segment wins")
 
 
 def reference_words(scored: "ScoredList", paths: list[Path]) -> list[list[str]]:

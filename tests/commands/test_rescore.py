@@ -98,6 +98,12 @@ def test_a_list_without_totals_is_tuned_too(s2s: Run, folder: Path) -> None:
     assert (run.returncode, run.stdout.decode()) == (0, REFERENCE), run.stderr.decode()
     assert b"first of each list" in run.stderr and b"model alone" in run.stderr
     assert "total" not in tomllib.loads((folder / "w.toml").read_text("utf-8"))["weights"]
+    # Nothing is better than the first of each.
+    lines = [line.replace(line.split(" ||| ")[1], REFERENCE[:21]) for line in lines]
+    (folder / "list").write_text("".join(line for line in lines if " x= 1 " in line), "utf-8")
+    run = s2s(*TUNE, cwd=folder)
+    assert (run.returncode, run.stdout.decode()) == (0, REFERENCE), run.stderr.decode()
+    assert b"list: all weights are 0, the first hypothesis of each segment wins\n" in run.stderr
 
 
 def test_weights_and_the_list_must_agree(s2s: Run, folder: Path) -> None:
