@@ -98,7 +98,7 @@ class DevelopmentList:
     def layout(self) -> FeatureLayout:
         return self.reader.layout
 
-    def tuned(self, config: TunerConfig) -> "Tuned":
+    def tuned(self, config: TunerConfig) -> Tuned:
         """Find weights with high BLEU.
 
         They rank this list at least as well as its totals do, or its order where it has none, and
@@ -108,7 +108,8 @@ class DevelopmentList:
         candidates = Candidates.of(self.padded_rows(), self.counts)
         begin = [candidates.weights(start) for start in starts]
         found = run_tuner(candidates, begin, config) if candidates.features else []
-        constant = [n for n in range(candidates.row_size) if n not in candidates.features]
+        used = set(candidates.features)
+        constant = [n for n in range(candidates.row_size) if n not in used]
         # What says nothing has no weight, unless its rounding errors rank best.
         without = [candidates.row(weights) for weights in begin]
         nothing = [] if TOTAL in self.layout else [[0.0] * candidates.row_size]

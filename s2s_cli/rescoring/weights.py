@@ -3,7 +3,7 @@
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import starmap
 from operator import mul
 from pathlib import Path
@@ -67,6 +67,22 @@ class Weights:
         sections = {**self.facts, DENSE: dense, **({SPARSE: sparse} if sparse else {})}
         stream.write("\n".join(starmap(toml_section, sections.items())).encode())
 
+    def scaled(self) -> "Weights":
+        """Divide all weights by a power of two, so that their sizes add up to 1 at most.
+
+        This ranks alike, and no weighted sum of finite values is NaN.
+        """
+        sizes = [abs(weight) for each in self.values.values() for weight in each]
+        largest = max(sizes, default=0)
+        if largest <= 1 and sum(sizes) <= ABOUT_ONE:
+            return self
+        exponent = math.frexp(largest)[1] + math.frexp(len(sizes))[1]
+        scaled = {
+            name: [math.ldexp(weight, -exponent) for weight in each]
+            for name, each in self.values.items()
+        }
+        return replace(self, values=scaled)
+
     def row(self, layout: FeatureLayout, path: Path) -> list[float]:
         """A weight for each value of a row with ``layout``, 0 for features without weights.
 
@@ -119,22 +135,8 @@ def weights_section(content: Mapping[str, Any], title: str, path: Path) -> dict[
 
 
 def weighted_sums(rows: Sequence[Sequence[float]], weights: Sequence[float]) -> list[float]:
-    """Sum up each of ``rows``, weighted; a short row ends in zeros.
-
-    Weights whose sizes add up to more than 1 are divided by a power of two, which ranks alike: no
-    sum is NaN, whatever finite numbers there are.
-    """
-    scaled = at_most_one(weights)
-    return [sum(map(mul, scaled, row)) for row in rows]
-
-
-def at_most_one(weights: Sequence[float]) -> list[float]:
-    """Divide ``weights`` by a power of two, so that their sizes add up to 1 at most."""
-    largest = max(map(abs, weights), default=0.0)
-    if largest <= 1 and sum(map(abs, weights)) <= ABOUT_ONE:
-        return list(weights)
-    exponent = math.frexp(largest)[1] + math.frexp(len(weights))[1]
-    return [math.ldexp(weight, -exponent) for weight in weights]
+    """Sum up each of ``rows``, weighted by what `Weights.scaled` gives; short rows end in zeros."""
+    return [sum(map(mul, weights, row)) for row in rows]
 
 
 def rounded(weight: float) -> float:

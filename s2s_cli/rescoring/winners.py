@@ -120,7 +120,7 @@ class Weighted:
     """The highest sum of all features, weighted."""
 
     def __init__(self, weights: Weights, weights_path: Path, reader: RowReader) -> None:
-        self.weights, self.path, self.reader = weights, weights_path, reader
+        self.weights, self.path, self.reader = weights.scaled(), weights_path, reader
         self._row: list[float] = []
 
     def values(self, entries: Sequence[Entry], scores: Sequence[float]) -> list[float]:

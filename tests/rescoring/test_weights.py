@@ -95,15 +95,19 @@ def test_of_equal_rows_the_first_wins() -> None:
     ],
 )
 def test_no_sum_is_too_large(rows: list[list[float]], weights: list[float], winner: int) -> None:
-    sums = weighted_sums(rows, weights)
+    scaled = Weights({"x": weights}).scaled()
+    sums = weighted_sums(rows, scaled.values["x"])
     assert not any(map(math.isnan, sums))
     assert argmax(sums) == winner
 
 
-def test_the_runs_of_a_segment_have_sums_of_one_scale() -> None:
-    rows = [[1e300, 1.0], [1.0, 2.0]]
-    together = weighted_sums(rows, [1e9, 1])
-    assert [weighted_sums([row], [1e9, 1])[0] for row in rows] == together
+def test_weights_that_add_up_to_1_stay_as_they_are() -> None:
+    weights = Weights({"x": [0.5, -0.25], "y": [0.25]})
+    assert weights.scaled() == weights
+    assert Weights({"x": [2, -1], "y": [1]}).scaled().values == {
+        "x": [0.125, -0.0625],
+        "y": [0.0625],
+    }
 
 
 def test_short_rows_end_in_zeros() -> None:
