@@ -19,6 +19,7 @@ from s2s_cli.console import say, warn
 from s2s_cli.decoding.config import AlignmentConfig, BeamConfig
 from s2s_cli.errors import UsageError
 from s2s_cli.files import STDIO
+from s2s_cli.inference.config import MbrConfig
 
 if TYPE_CHECKING:
     from s2s_cli.decoding.translate import Counts
@@ -43,6 +44,7 @@ def decode_command(
     threads: Threads = 0,
     measure: Measure = False,
     *,
+    risk: MbrConfig,
     alignment: AlignmentConfig,
 ) -> None:
     """Translate text line by line with beam search.
@@ -51,6 +53,7 @@ def decode_command(
     was reversed. Line by line when you type, in batches through a pipe.
     """
     config.check()
+    risk.check()
     alignment.check(config)
     if input == alignment.dictionary == STDIO:
         raise UsageError("--input and --dictionary: only one of them can be stdin")
@@ -67,7 +70,7 @@ def decode_command(
         from s2s_cli.decoding.alignment import make_aligner
 
         aligner = make_aligner(alignment, model)
-    translator = ChunkTranslator(config, batch_size, aligner, measure)
+    translator = ChunkTranslator(config, batch_size, aligner, measure, risk)
     counts, seconds = decode_stream(replicas, translator, input, output)
     report_counts(counts, seconds)
     if measure:

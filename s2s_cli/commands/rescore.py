@@ -20,6 +20,7 @@ from s2s_cli.commands.scored import ScoredList, scored_list, with_progress
 from s2s_cli.console import progress, say
 from s2s_cli.errors import UsageError
 from s2s_cli.files import STDIO, replacing
+from s2s_cli.inference.config import MbrConfig
 from s2s_cli.rescoring.config import TunerConfig
 from s2s_cli.settings import MANY
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @command
 def rescore_command(
     tuning: TunerConfig,
+    risk: MbrConfig,
     nbest: Annotated[Path, typer.Argument(help="Moses n-best list, .gz or not; -: stdin.")] = Path(
         "nbest.txt"
     ),
@@ -83,6 +85,7 @@ def rescore_command(
     """
     check_names(nbest, [source, *(tune or [])], feature_name)
     check_weights(add_feature, weights, bool(tune))
+    check_risk(risk, "--add-feature" if add_feature else "--tune" if tune else "")
     from s2s_cli.inference.replicas import Replicas
     from s2s_cli.model.device import choose_devices, set_threads
     from s2s_cli.rescoring.weights import Weights
@@ -106,7 +109,7 @@ def rescore_command(
                 lines = tuned_winners(scored, reader, tune, weights, tuning)
                 write_lines(scored, lines, detokenise, stream)
             else:
-                write_lines(scored, choose_winners(scored, choice), detokenise, stream)
+                write_lines(scored, choose_winners(scored, choice, risk), detokenise, stream)
         seconds = time.monotonic() - begin
     if measure and not scored.kept:
         say(
@@ -140,6 +143,17 @@ def check_weights(add_feature: bool, weights: Path | None, tune: bool) -> None:
         raise UsageError("--add-feature writes the list and --weights its winners; give one")
 
 
+def check_risk(risk: MbrConfig, use: str) -> None:
+    """Refuse minimum Bayes risk where it chooses nothing.
+
+    Raises:
+        UsageError: names the option to leave out.
+    """
+    risk.check()
+    if risk.mbr and use:
+        raise UsageError(f"--mbr does not go with {use}; give one, and the other in a second run")
+
+
 def write_list(scored: ScoredList, stream: BinaryIO) -> None:
     """Write the list with one more feature, every other field as it was."""
     from s2s_cli.rescoring.winners import warn_of_list
@@ -153,12 +167,16 @@ def write_list(scored: ScoredList, stream: BinaryIO) -> None:
     warn_of_list(scored.path, scored.counts, [])
 
 
-def choose_winners(scored: ScoredList, choice: "Choice") -> list[list[str] | None]:
+def choose_winners(scored: ScoredList, choice: "Choice", risk: MbrConfig) -> list[list[str] | None]:
     """Find the words of each winner, None where the list has nothing."""
-    from s2s_cli.rescoring.winners import winners
+    from s2s_cli.rescoring.winners import lowest_risks, winners
 
-    with progress("rescoring", len(scored.sources), "segments") as advance:
-        best = winners(with_progress(scored.segments, advance), len(scored.sources), choice)
+    size = len(scored.sources)
+    with progress("rescoring", size, "segments") as advance:
+        segments = with_progress(scored.segments, advance)
+        if risk.mbr:
+            return lowest_risks(segments, size, choice, risk.mbr_scale)
+        best = winners(segments, size, choice)
     return [None if entry is None else entry.words for entry in best]
 
 

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 from s2s_cli.decoding.beam import AlignedHypothesis, Hypothesis, search
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.inference.codec import TextCodec
+from s2s_cli.inference.config import MbrConfig
+from s2s_cli.inference.minimum_bayes_risk import Posterior, expected_bleu
 from s2s_cli.inference.replicas import LoadedModel
 from s2s_cli.text.nbest import format_entry
 from s2s_cli.text.vocabulary import UNK
@@ -67,16 +69,18 @@ class ChunkTranslator:
     """A translator of chunks of lines, with any model.
 
     Attributes:
-        config: of beam search.
+        config: of what is written.
         batch_size: sentences decoded together.
         aligner: what attention is used for; None if for nothing.
         measure: count floating-point operations.
+        risk: how the hypotheses of a beam are ranked, if not by their score.
     """
 
     config: BeamConfig
     batch_size: int
     aligner: "Aligner | None" = None
     measure: bool = False
+    risk: MbrConfig = field(default_factory=MbrConfig)
 
     def translate(self, model: LoadedModel, chunk: LineChunk) -> ChunkResult:
         """Translate each line, or list its n-best hypotheses; blank lines stay blank.
@@ -90,13 +94,14 @@ class ChunkTranslator:
         sources = [codec.ids(words) for words in lines]
         found = self.search(model, sources)
         assert len(found) == len(chunk.lines)
-        numbered = enumerate(self.aligned(model, lines, found), chunk.first)
+        made = self.ranked(model.codec, self.aligned(model, lines, found))
+        numbered = enumerate(made, chunk.first)
         text = "".join(
             line + "\n"
             for number, hypotheses in numbered
             for line in self.output(model, number, hypotheses)
         )
-        counts = count_results(sources, found)
+        counts = count_results(sources, [[each.hypothesis for each in line] for line in made])
         counts.cut = codec.cut - cut
         counts.flops = scorer.flops - flops if self.measure else 0
         return ChunkResult(text.encode(), counts, begin, time.monotonic())
@@ -110,10 +115,24 @@ class ChunkTranslator:
         found: list[list[Hypothesis]] = [[] for _ in sources]
         for start in range(0, len(order), self.batch_size):
             batch = order[start : start + self.batch_size]
-            results = search(model.scorer, [sources[index] for index in batch], self.config)
+            results = search(model.scorer, [sources[index] for index in batch], self.searched)
             for index, hypotheses in zip(batch, results, strict=True):
                 found[index] = hypotheses
         return found
+
+    @property
+    def searched(self) -> BeamConfig:
+        """The settings of search: by minimum Bayes risk all of a beam is wanted."""
+        return replace(self.config, nbest=self.config.beam) if self.risk.mbr else self.config
+
+    def ranked(
+        self, codec: TextCodec, found: list[list[AlignedHypothesis]]
+    ) -> list[list[AlignedHypothesis]]:
+        """The hypotheses to write of each line, best first."""
+        if not self.risk.mbr:
+            return found
+        most = max(1, self.config.nbest)
+        return [rank_by_risk(codec, each, self.risk.mbr_scale)[:most] for each in found]
 
     def aligned(
         self, model: LoadedModel, lines: list[list[str]], found: list[list[Hypothesis]]
@@ -149,6 +168,21 @@ class ChunkTranslator:
             pairs = each.pairs if aligned else None
             text = " ".join(model.codec.nbest_tokens(each.pieces))
             yield format_entry(number, text, features, each.hypothesis.score, pairs)
+
+
+def rank_by_risk(
+    codec: TextCodec, hypotheses: list[AlignedHypothesis], scale: float
+) -> list[AlignedHypothesis]:
+    """Sort ``hypotheses`` by expected BLEU; of the same text the higher score comes first."""
+    if len(hypotheses) < 2:
+        return hypotheses
+    texts = [" ".join(codec.words(each.pieces)) for each in hypotheses]
+    posterior = Posterior(scale)
+    for text, each in zip(texts, hypotheses, strict=True):
+        posterior.add(text, each.hypothesis.score)
+    ranks = {text: rank for rank, text in enumerate(expected_bleu(posterior))}
+    order = sorted(range(len(texts)), key=lambda place: ranks[texts[place]])
+    return [hypotheses[place] for place in order]
 
 
 def best_line(codec: TextCodec, hypotheses: list[AlignedHypothesis]) -> str:

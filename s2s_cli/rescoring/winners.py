@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Protocol
 
@@ -9,6 +11,12 @@ from s2s_cli.console import warn
 from s2s_cli.errors import UserError
 from s2s_cli.files import name_of
 from s2s_cli.inference.codec import unknown_words
+from s2s_cli.inference.minimum_bayes_risk import (
+    MOST_COMPARED,
+    Posterior,
+    expected_bleu,
+    text_words,
+)
 from s2s_cli.rescoring.rescorer import ListCounts, ScoredSegment
 from s2s_cli.rescoring.weights import Weights, weighted_sums
 from s2s_cli.text.features import FeatureLayout, FeatureReader, describe_names, has_feature
@@ -154,6 +162,30 @@ def winners(segments: Iterable[ScoredSegment], sources: int, choice: Choice) -> 
         if best[index] is None or values[place] > highest[index]:
             best[index], highest[index] = entries[place], values[place]
     choice.warn()
+    return best
+
+
+def lowest_risks(
+    segments: Iterable[ScoredSegment], sources: int, choice: Choice, scale: float
+) -> list[list[str] | None]:
+    """The words with the highest expected BLEU for each source; None where the list has nothing.
+
+    Probabilities are as exp(``scale`` · value), by the values of ``choice``.
+    """
+    best: list[list[str] | None] = [None] * sources
+    shortened = 0
+    for index, runs in groupby(segments, key=itemgetter(0)):
+        posterior = Posterior(scale)
+        for _, entries, scores in runs:
+            for entry, value in zip(entries, choice.values(entries, scores), strict=True):
+                posterior.add(" ".join(entry.words), value)
+        best[index] = text_words(next(iter(expected_bleu(posterior))))
+        shortened += posterior.omitted > 0
+    if shortened:
+        warn(
+            f"{shortened} segments have more than {MOST_COMPARED:,} different hypotheses: of these "
+            "the most probable are compared"
+        )
     return best
 
 
