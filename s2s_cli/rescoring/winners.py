@@ -1,6 +1,7 @@
 """The winner of each segment of a scored list."""
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
@@ -27,7 +28,13 @@ UNKNOWN_SHARE = 0.1
 
 
 class Choice(Protocol):
-    """A way to choose among the entries of a segment."""
+    """A way to choose among the entries of a segment.
+
+    Attributes:
+        unit: number that the scores were divided by to become values.
+    """
+
+    unit: float
 
     def values(self, entries: Sequence[Entry], scores: Sequence[float]) -> list[float]:
         """A value for each of ``entries``, given the model's ``scores``; the highest wins."""
@@ -47,7 +54,7 @@ class Average:
     """
 
     def __init__(self, weight: float, path: Path) -> None:
-        self.weight, self.path = weight, path
+        self.weight, self.path, self.unit = weight, path, 1.0
         self.has_totals: bool | None = None
 
     def values(self, entries: Sequence[Entry], scores: Sequence[float]) -> list[float]:
@@ -129,6 +136,7 @@ class Weighted:
 
     def __init__(self, weights: Weights, weights_path: Path, reader: RowReader) -> None:
         self.weights, self.path, self.reader = weights.scaled(), weights_path, reader
+        self.unit = size_ratio(weights, self.weights)
         self._row: list[float] = []
 
     def values(self, entries: Sequence[Entry], scores: Sequence[float]) -> list[float]:
@@ -151,6 +159,19 @@ class Weighted:
         self.reader.warn_of_sparse()
 
 
+def size_ratio(weights: Weights, scaled: Weights) -> float:
+    """Find the power of two that ``scaled`` weights were divided by, or the largest that there is.
+
+    As long as it is finite, it turns values back into sums by ``weights``.
+    """
+    for name, values in weights.values.items():
+        for one, other in zip(values, scaled.values[name], strict=True):
+            if other:
+                exponent = math.frexp(one)[1] - math.frexp(other)[1]
+                return math.ldexp(1, min(exponent, sys.float_info.max_exp - 1))
+    return 1.0
+
+
 def winners(segments: Iterable[ScoredSegment], sources: int, choice: Choice) -> list[Entry | None]:
     """The best entry for each source; None where the list has no segment for it."""
     best: list[Entry | None] = [None] * sources
@@ -170,10 +191,10 @@ def lowest_risks(
 ) -> list[list[str] | None]:
     """The words with the highest expected BLEU for each source; None where the list has nothing.
 
-    Probabilities are as exp(``scale`` · value), by the values of ``choice``.
+    Probabilities are as exp(``scale`` · score), by the scores of ``choice``.
     """
     best: list[list[str] | None] = [None] * sources
-    shortened = 0
+    scale, shortened = scale * choice.unit, 0
     for index, runs in groupby(segments, key=itemgetter(0)):
         posterior = Posterior(scale)
         for _, entries, scores in runs:
@@ -181,6 +202,7 @@ def lowest_risks(
                 posterior.add(" ".join(entry.words), value)
         best[index] = text_words(next(iter(expected_bleu(posterior))))
         shortened += posterior.omitted > 0
+    choice.warn()
     if shortened:
         warn(
             f"{shortened} segments have more than {MOST_COMPARED:,} different hypotheses: of these "

@@ -112,3 +112,20 @@ def test_a_source_of_unknown_words_is_warned_of(capsys: pytest.CaptureFixture[st
 def test_nothing_is_said_of_a_list_that_was_not_scored(capsys: pytest.CaptureFixture[str]) -> None:
     warn_of_list(LIST, ListCounts(), [])
     assert capsys.readouterr().err == ""
+
+
+def test_sums_by_weights_compare_whatever_features_come_up_late() -> None:
+    """One power of two divides all of them, though the rows grow."""
+    texts = ["x= 1", "x= 2", "x= 1 y= 1 z= 1 u= 1 v= 1"]
+    entries = [
+        parse_entry(f"0 ||| {n} ||| {features} s2s= 0 ||| 0", LIST, n)
+        for n, features in enumerate(texts, 1)
+    ]
+    weights = Weights({"x": [4.0], "y": [0.5]}, sparse=frozenset("y"))
+    runs = [(0, [entry], [0.0]) for entry in entries]
+    choice = Weighted(weights, LIST, RowReader(LIST, "s2s"))
+    assert winners(runs, 1, choice) == [entries[1]]
+    values = [choice.values([entry], [0.0])[0] * choice.unit for entry in entries]
+    assert values == [4, 8, 4.5]
+    huge = Weighted(Weights({"x": [1e308] * 4}), LIST, RowReader(LIST, "s2s"))
+    assert huge.unit == 2.0**1023
