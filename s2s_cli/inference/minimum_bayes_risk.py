@@ -18,7 +18,7 @@ ORDERS_OF_BLEU = 4
 MOST_COMPARED = 4096
 # Columns of n-grams that are in memory together, and rows of pairs.
 MOST_COLUMNS = 4096
-ROWS = 128
+PAIR_ROWS = 128
 # Digits of an expected BLEU that rounding leaves alone: equal ones stay equal.
 EXACT_DIGITS = 7
 
@@ -103,7 +103,7 @@ def sentence_bleus(texts: Sequence[Sequence[str]]) -> Iterator[Tensor]:
         texts: of words, all distinct.
 
     Yields:
-        [`ROWS` texts, references] in float64, from 0 to 100, for the texts in their order.
+        [`PAIR_ROWS` texts, references] in float64, from 0 to 100, for the texts in their order.
     """
     lengths = torch.tensor([len(words) for words in texts])
     totals = torch.stack([(lengths - order).clamp(min=0) for order in range(ORDERS_OF_BLEU)])
@@ -115,8 +115,8 @@ def sentence_bleus(texts: Sequence[Sequence[str]]) -> Iterator[Tensor]:
         matches.append(clipped_matches(grams, totals[order]))
     distinct, index = lengths.unique(return_inverse=True)
     brevity = (1 - distinct / distinct.double().clamp(min=1)[:, None]).clamp(max=0).exp()
-    for start in range(0, len(texts), ROWS):
-        rows = slice(start, start + ROWS)
+    for start in range(0, len(texts), PAIR_ROWS):
+        rows = slice(start, start + PAIR_ROWS)
         roots = mean_precisions([each[rows] for each in matches], totals[:, rows])
         yield roots.mul_(brevity[index[rows]][:, index]).mul_(100)
 

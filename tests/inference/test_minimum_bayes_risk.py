@@ -52,7 +52,7 @@ def test_each_pair_has_the_sentence_bleu_of_sacrebleu(monkeypatch: pytest.Monkey
     rng = random.Random(1)
     for trial in range(24):
         # Few rows and columns together: the blocks of longer lists.
-        monkeypatch.setattr(minimum_bayes_risk, "ROWS", rng.choice([1, 3, 128]))
+        monkeypatch.setattr(minimum_bayes_risk, "PAIR_ROWS", rng.choice([1, 3, 128]))
         monkeypatch.setattr(minimum_bayes_risk, "MOST_COLUMNS", rng.choice([2, 5, 4096]))
         texts = list(dict.fromkeys(random_texts(rng, rng.randint(1, 9), 12 if trial % 2 else 4)))
         found = torch.cat(list(sentence_bleus(list(map(text_words, texts))))).tolist()
