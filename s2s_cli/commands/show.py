@@ -137,7 +137,7 @@ def longest_command(
     systems = read_checked(source, reference, translation, name, form.text_form())
     with replacing(output) as stream:
         for line in longest_sentences(systems, number):
-            stream.write(line.encode())
+            stream.write(line.encode(errors="backslashreplace"))  # names may be any bytes
 
 
 def read_checked(

@@ -2,17 +2,20 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from s2s_cli.errors import UserError
-from s2s_cli.files import read_lines
+from s2s_cli.files import bounded_lines, reading
 from s2s_cli.scoring.tables import Table
 
 LARGEST_LOG = 700.0  # whose exponential is still a number
+LARGEST_NUMBER = 1e15  # update, epoch or learning rate; whole numbers up to it are exact
+LARGEST_DRAWN = 1e100  # perplexity
+LEAST_PERPLEXITY = 0.5  # it is 1, but for rounding
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,12 @@ class LearningCurve:
     entries: list[MetricsEntry]
 
     def training(self) -> list[tuple[float, float]]:
-        """Epoch and perplexity of each stretch."""
-        return [(each.epoch, each.training) for each in self.entries if each.training is not None]
+        """Epoch and perplexity of each stretch, where it can be drawn."""
+        return drawn((each.epoch, each.training) for each in self.entries)
 
     def validation(self) -> list[tuple[float, float]]:
-        """Epoch and perplexity of each validation."""
-        return [
-            (each.epoch, each.validation) for each in self.entries if each.validation is not None
-        ]
+        """Epoch and perplexity of each validation, likewise."""
+        return drawn((each.epoch, each.validation) for each in self.entries)
 
     def drops(self) -> list[float]:
         """Epochs after which the learning rate was lower than before."""
@@ -60,6 +61,13 @@ class LearningCurve:
         return [epoch for (_, before), (epoch, after) in pairwise(rates) if after < before]
 
 
+def drawn(points: Iterable[tuple[float, float | None]]) -> list[tuple[float, float]]:
+    """Leave out points without a value, and those of a training that is far off all scales."""
+    return [
+        (epoch, value) for epoch, value in points if value is not None and value <= LARGEST_DRAWN
+    ]
+
+
 def read_curve(name: str, path: Path) -> LearningCurve:
     """The metrics file at ``path``; a last line that is being written is left out.
 
@@ -68,38 +76,81 @@ def read_curve(name: str, path: Path) -> LearningCurve:
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file; a training writes it into its model directory")
-    lines = list(read_lines(path))
     entries = []
-    for number, line in enumerate(lines, 1):
-        try:
-            entries.append(parse_metrics(json.loads(line)))
-        except (ValueError, TypeError, KeyError, AttributeError):
-            if number < len(lines):
-                raise UserError(f"{path}:{number}: not a line of a metrics file") from None
+    with reading(path) as stream:
+        for number, line in enumerate(bounded_lines(stream, path), 1):
+            if not line.endswith(b"\n"):
+                break
+            try:
+                entries.append(parse_metrics(line))
+            except (ValueError, RecursionError) as error:
+                what = str(error) if type(error) is ValueError else "it is not JSON"
+                raise UserError(
+                    f"{path}:{number}: not a line of a metrics file: {what}; remove the line"
+                ) from None
     if not entries:
         raise UserError(f"{path}: nothing has been measured yet")
     return LearningCurve(name, entries)
 
 
-def parse_metrics(entry: dict[str, Any]) -> MetricsEntry:
+def parse_metrics(line: bytes) -> MetricsEntry:
     """Read one line.
 
     Raises:
-        ValueError, TypeError, KeyError, AttributeError: it is malformed.
+        ValueError, RecursionError: it is malformed; a plain `ValueError` says how.
     """
-    loss, rate = entry.get("loss"), entry.get("learning_rate")
+    entry = json.loads(line)
+    if not isinstance(entry, dict):
+        raise ValueError("it is not an object")
+    if not {"loss", "validation_perplexity"} & set(entry):
+        raise ValueError("it has neither loss nor validation_perplexity")
+    update, epoch = bounded(entry, "update"), bounded(entry, "epoch")
+    if update is None or epoch is None:
+        raise ValueError("it has no update or no epoch")
+    if not update.is_integer():
+        raise ValueError("update is not a whole number")
+    loss = number(entry, "loss")
     return MetricsEntry(
-        update=int(entry["update"]),
-        epoch=float(entry["epoch"]),
-        training=None if loss is None else finite_or_none(math.exp(min(float(loss), LARGEST_LOG))),
-        validation=finite_or_none(entry.get("validation_perplexity")),
-        learning_rate=None if rate is None else float(rate),
+        update=int(update),
+        epoch=epoch,
+        training=checked_perplexity(None if loss is None else exponential(loss)),
+        validation=checked_perplexity(number(entry, "validation_perplexity")),
+        learning_rate=bounded(entry, "learning_rate"),
     )
 
 
-def finite_or_none(value: float | None) -> float | None:
-    """``value`` as a number, or None where there is none or it cannot be drawn."""
-    return None if value is None or not math.isfinite(value) else float(value)
+def number(entry: dict[str, Any], name: str) -> float | None:
+    """Read a number, which may be null or missing; infinity where no float is as large."""
+    value = entry.get(name)
+    if value is None:
+        return None
+    if type(value) not in (int, float):
+        raise ValueError(f"{name} is not a number")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def exponential(value: float) -> float:
+    return math.inf if value > LARGEST_LOG else math.exp(value)
+
+
+def bounded(entry: dict[str, Any], name: str) -> float | None:
+    """Read a number that no training has larger than `LARGEST_NUMBER`; it may be missing."""
+    value = number(entry, name)
+    if value is not None and not 0 <= value <= LARGEST_NUMBER:
+        raise ValueError(f"{name} is not a number from 0 to {LARGEST_NUMBER:.0e}")
+    return value
+
+
+def checked_perplexity(value: float | None) -> float | None:
+    """Check a perplexity; None where there is none, or it is not finite."""
+    if value is None or not math.isfinite(value):
+        return None
+    if value < LEAST_PERPLEXITY:
+        raise ValueError("its perplexity is below 1")
+    return value
 
 
 def thinned(points: Sequence[tuple[float, float]], most: int) -> list[tuple[float, float]]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 from typing import NamedTuple
 
 ROUNDS = 8
@@ -123,10 +124,11 @@ def cost(
     return 10 * (hidden + outside) / box.area + 5 * clashes + crossed + place.distance / 10
 
 
-def spread_apart(wanted: Sequence[float], least: float) -> list[float]:
+def spread_apart(wanted: Sequence[float], least: float, low: float = -inf) -> list[float]:
     """Places in the order of ``wanted``, as near to it as can be, at ``least`` apart.
 
-    Neighbours that come too close are centred about the mean of what they wanted.
+    Neighbours that come too close are centred about the mean of what they wanted, but none is
+    below ``low``.
     """
     order = sorted(range(len(wanted)), key=lambda index: (wanted[index], index))
     groups = [[index] for index in order]
@@ -150,5 +152,6 @@ def spread_apart(wanted: Sequence[float], least: float) -> list[float]:
     found = [0.0] * len(wanted)
     for group in groups:
         for index, place in zip(group, places(group), strict=True):
-            found[index] = place
+            found[index] = max(place, low)
+            low = found[index] + least
     return found

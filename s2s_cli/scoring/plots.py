@@ -1,6 +1,7 @@
 """The pictures, drawn by matplotlib."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
@@ -21,12 +22,28 @@ GREY = "#777777"
 MOST_POINTS = 300  # of a line: more cannot be told apart
 MOST_LABELS = 40
 MOST_TICKS = 12
+LINE_HEIGHT = 13.0  # of the name of a line, in 1/72 inch
+TICK_GAP = 4.0  # between labels of an axis
+# Of a text that is drawn; more would make a picture wider than any screen.
+MOST_CHARACTERS = 100
+# What XML, and so SVG, cannot hold; and what would end a line.
+NOT_DRAWABLE = re.compile("[^ -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 FAR = 9.0  # a label that is further from its point is joined to it by a line
 LABEL_SIZE = 8.5  # size of the labels of points
 CELL = 0.22  # inches of a word's row or column
 LONGEST_SIDE = 20.0  # inches; words beyond share it
 MOST_WORDS = 80  # that are named on so many inches
 MOST_CELLS = 5000  # that are drawn as shapes; more are one image
+
+
+def drawable(text: str) -> str:
+    """``text`` as it can be drawn in any format: not too long, on one line, with signs for bytes
+    and controls that are no text.
+    """
+    short = text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…"
+    return NOT_DRAWABLE.sub(
+        lambda each: " " if each[0] in "\t\n\r" else "\N{REPLACEMENT CHARACTER}", short
+    )
 
 
 def canvas(width: float, height: float) -> "tuple[Figure, Axes]":
@@ -51,7 +68,8 @@ def plot_breakdown(points: Sequence[BinScore], label: str, *, edges: bool) -> "F
     shaded = all(each.score.low is not None for each in points)
     for number, line in enumerate(lines):
         colour, marker = line_style(number)
-        axes.plot(at, [each.score.value for each in line], color=colour, marker=marker)
+        values = [each.score.value for each in line]
+        axes.plot(at, values, color=colour, marker=marker, clip_on=False)  # whole points at 0
         if shaded:
             low, high = ([getattr(each.score, name) for each in line] for name in ("low", "high"))
             axes.fill_between(at, low, high, color=colour, alpha=0.13, linewidth=0)
@@ -63,6 +81,7 @@ def plot_breakdown(points: Sequence[BinScore], label: str, *, edges: bool) -> "F
     axes.set_ylim(bottom=max(0.0, axes.get_ylim()[0]))
     axes.set_xlabel(label)
     axes.set_ylabel(points[0].score.name + ", 95 % intervals shaded" * shaded)
+    part_ticks(figure, axes)
     name_lines(figure, axes, [(line[0].system, line[-1].score.value) for line in lines])
     return figure
 
@@ -84,6 +103,14 @@ def range_ticks(bins: Sequence[Bin]) -> tuple[list[float], list[str]]:
     return list(map(float, range(len(bins)))), names
 
 
+def part_ticks(figure: "Figure", axes: "Axes") -> None:
+    """Turn the labels below the axis where they would run into each other."""
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
+    if any(two.x0 - one.x1 < TICK_GAP for one, two in pairwise(boxes)):
+        axes.tick_params(axis="x", labelrotation=90)
+
+
 def line_style(number: int) -> tuple[str, str]:
     """Colour and marker of the line ``number``."""
     return COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
@@ -97,9 +124,11 @@ def name_lines(figure: "Figure", axes: "Axes", ends: Sequence[tuple[str, float]]
     figure.draw_without_rendering()
     heights = [axes.transData.transform((0, value))[1] for _, value in ends]
     inverse = axes.transData.inverted()
-    for number, height in enumerate(spread_apart(heights, 13.0)):
+    # Not beside the labels below the axis.
+    lowest = float(axes.bbox.y0) + LINE_HEIGHT / 2
+    for number, height in enumerate(spread_apart(heights, LINE_HEIGHT, lowest)):
         axes.annotate(
-            ends[number][0],
+            drawable(ends[number][0]),
             (1.0, inverse.transform((0, height))[1]),
             xycoords=axes.get_yaxis_transform(),
             xytext=(4, 0),
@@ -146,7 +175,8 @@ def label_points(
     if len(phrases) > MOST_LABELS:
         return
     texts = [
-        axes.text(0, 0, text, fontsize=LABEL_SIZE, color=colour) for text, _, _, colour in phrases
+        axes.text(0, 0, drawable(text), fontsize=LABEL_SIZE, color=colour)
+        for text, _, _, colour in phrases
     ]
     figure.draw_without_rendering()
     sizes = [(box.width, box.height) for box in (text.get_window_extent() for text in texts)]
@@ -190,7 +220,8 @@ def plot_attention(
     for axis, words, angle in ((axes.xaxis, source, 90), (axes.yaxis, target, 0)):
         every = -(-len(words) // MOST_WORDS)
         places = range(0, len(words), every)
-        axis.set_ticks([place + 0.5 for place in places], words[::every], rotation=angle)
+        named = list(map(drawable, words[::every]))
+        axis.set_ticks([place + 0.5 for place in places], named, rotation=angle)
         axis.set_tick_params(length=0, labelsize=LABEL_SIZE)
     return figure
 
@@ -223,7 +254,7 @@ def plot_curves(curves: Sequence[LearningCurve]) -> "Figure":
     )
     axes.set_xlabel("epochs")
     axes.set_ylabel("perplexity per word (log scale)")
-    names = [curve.name for curve in curves]
+    names = [drawable(curve.name) for curve in curves]
     for handle in legend_handles(curves):
         handles.append(handle)
         names.append(str(handle.get_label()))

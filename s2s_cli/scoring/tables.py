@@ -20,7 +20,7 @@ class Table:
     def tsv(self) -> bytes:
         """A line for the names, then one for each row; tabs within a cell become spaces."""
         lines = ("\t".join(cell.translate(TSV_BLANKS) for cell in row) for row in self.lines())
-        return "".join(f"{line}\n" for line in lines).encode()
+        return "".join(f"{line}\n" for line in lines).encode(errors="backslashreplace")
 
     def lines(self) -> Iterator[Sequence[str]]:
         yield self.columns

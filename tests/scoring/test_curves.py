@@ -46,15 +46,55 @@ def test_a_line_that_is_being_written_is_left_out_and_others_are_named(tmp_path:
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"update": 70, "epo')
     assert len(read_curve("model", path).entries) == 8
-    for line in (b"nonsense", b"[1]", b'{"update": 1}', b'{"update": 1, "epoch": "x"}'):
-        path.write_bytes(line + b"\n" + whole)
-        with pytest.raises(UserError, match=r"metrics\.jsonl:1: not a line"):
-            read_curve("model", path)
     path.write_bytes(b"")
     with pytest.raises(UserError, match="nothing has been measured"):
         read_curve("model", path)
     with pytest.raises(UserError, match="no such file"):
         read_curve("model", tmp_path / "other" / METRICS)
+
+
+STRANGE = [
+    "nonsense", "", "[1]", "null", "[" * 100_000, '{"a":' * 100_000, "\x00", "1" * 5000,
+    '{"update": 1}', '{"update": 1, "epoch": 1}', '{"epoch": 1, "loss": 1}',
+    '{"update": 1, "epoch": "1", "loss": 1}', '{"update": true, "epoch": 1, "loss": 1}',
+    '{"update": 1, "epoch": 1, "loss": [1]}', '{"update": 1, "epoch": 1, "loss": -1}',
+    '{"update": 1, "epoch": 1, "validation_perplexity": 0}',
+    '{"update": 1, "epoch": 1, "validation_perplexity": -3}',
+    '{"update": 1, "epoch": 1, "loss": 1, "learning_rate": NaN}',
+    '{"update": 1.5, "epoch": 1, "loss": 1}', '{"update": -1, "epoch": 1, "loss": 1}',
+    '{"update": 1e300, "epoch": 1, "loss": 1}',
+    '{"update": 1, "epoch": NaN, "loss": 1}', '{"update": 1, "epoch": Infinity, "loss": 1}',
+    '{"update": ' + "9" * 400 + ', "epoch": 1, "loss": 1}',
+    '{"update": 1, "epoch": ' + "9" * 400 + ', "loss": 1}',
+    '{"update": 1, "epoch": 1, "loss": -' + "9" * 400 + "}",
+]  # fmt: skip
+
+
+def test_a_line_that_no_training_writes_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    whole = path.read_bytes()
+    for line in STRANGE:
+        for lines, number in ((line.encode() + b"\n" + whole, 1), (whole + line.encode(), 0)):
+            path.write_bytes(lines)
+            if not number:  # without its end it may still be written
+                assert len(read_curve("model", path).entries) == 8
+                continue
+            with pytest.raises(UserError, match=r"metrics\.jsonl:1: not a line") as caught:
+                read_curve("model", path)
+            assert len(str(caught.value)) < 300
+
+
+def test_numbers_beyond_all_others_are_not_drawn(tmp_path: Path) -> None:
+    """As a training that diverges writes them."""
+    path = tmp_path / METRICS
+    for number in ("NaN", "Infinity", "9" * 400, "1e308", "null"):
+        whole = '{"update": 1, "epoch": 0.5, "loss": 2}\n{"update": 2, "epoch": 1, '
+        path.write_text(f'{whole}"loss": {number}}}\n{whole}"validation_perplexity": {number}}}\n')
+        curve = read_curve("m", path)
+        assert len(curve.entries) == 4
+        assert [epoch for epoch, _ in curve.training()] == [0.5, 0.5]
+        assert curve.validation() == []
+    assert curves_table([curve]).rows[1] == ["m", "2", "1", "", "", ""]
 
 
 def test_neighbours_are_joined_where_there_are_too_many() -> None:

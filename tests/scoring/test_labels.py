@@ -54,3 +54,4 @@ def test_heights_are_spread_in_their_order(seed: int) -> None:
     assert sum(found) == pytest.approx(sum(wanted)), "what is moved up is moved down elsewhere"
     assert spread_apart([5, 100, 50], 10) == [5, 100, 50]
     assert spread_apart([5, 5], 10) == [0, 10]
+    assert spread_apart([40, 5, 5, 4], 10, low=3) == [40, 13, 23, 3]

@@ -3,9 +3,12 @@
 import math
 import re
 import sys
+from collections.abc import Callable
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -13,7 +16,7 @@ from s2s_cli.errors import UserError
 from s2s_cli.scoring.breakdowns import Bin, BinScore
 from s2s_cli.scoring.curves import LearningCurve, MetricsEntry
 from s2s_cli.scoring.metrics import Score
-from s2s_cli.scoring.pictures import check_output, write_figure
+from s2s_cli.scoring.pictures import check_output, house_style, write_figure
 from s2s_cli.scoring.plots import (
     MOST_POINTS,
     plot_attention,
@@ -121,6 +124,62 @@ def test_characters_that_the_font_lacks_are_told_once(
     assert told.startswith("warning: the picture's font has no '") and told.count("\n") == 1
     write_figure(tmp_path / "a.svg", TABLE, partial(plot_attention, ["é"], ["œ"], [[1.0]]))
     assert not capsys.readouterr().err
+
+
+HOSTILE = ["\x01\x00\x1b[31m a\tb\nc\r \ufffe\uffff --> ]]>&< \udcff", "x" * 9999]
+
+
+def hostile_figures(text: str) -> dict[str, Callable[[], Any]]:
+    """Every picture, with ``text`` wherever the user's text goes."""
+    line = [BinScore(text, each.bin, each.score) for each in points()[:3]]
+    (curve,) = curves(3)
+    return {
+        "breakdown": partial(plot_breakdown, line, "words", edges=False),
+        "states": partial(plot_states, [[(text, 0.0, 1.0), ("b", 1.0, 2.0)]], (0.7, 0.3)),
+        "attention": partial(plot_attention, [text], [text], [[1.0]]),
+        "curves": partial(plot_curves, [LearningCurve(text, curve.entries)]),
+    }
+
+
+def test_any_text_gives_a_picture_that_programs_can_read(tmp_path: Path) -> None:
+    for text in HOSTILE:
+        for name, draw in hostile_figures(text).items():
+            write_figure(tmp_path / "a.svg", Table([text], [[text]]), draw)
+            width = float(ElementTree.parse(tmp_path / "a.svg").getroot().attrib["width"][:-2])
+            assert width < 2000, (name, text[:9])
+            assert (tmp_path / "a.tsv").read_bytes().count(b"\n") == 2
+
+
+def test_curves_of_any_numbers_can_be_drawn() -> None:
+    numbers = [1.0, 1e15, 1e100, math.exp(700), 0.5]
+    entries = [MetricsEntry(0, epoch, one, two, 0.1)
+               for epoch in (0.0, 1e15) for one in numbers for two in numbers]  # fmt: skip
+    none = MetricsEntry(0, 0.0, None, None, None)
+    for chosen in ([none], entries[:1], entries[2:3], entries):
+        figure = plot_curves([LearningCurve("m", chosen)])
+        figure.draw_without_rendering()
+        assert all(map(math.isfinite, (*figure.axes[0].get_ylim(), *figure.axes[0].get_xlim())))
+        assert len(figure.axes[0].get_yticks()) < 50
+
+
+@pytest.mark.parametrize("edges", [False, True])
+def test_labels_do_not_cover_each_other(edges: bool) -> None:
+    """Lines that end at 0 beside the labels of wide bins below the axis."""
+    for names, width in ((["out.fr", "ensemble.fr"], 1), (["a", "b", "c", "d"], 12345)):
+        bins = [Bin([0], width * at, width * (at + 1) - 1, 0) for at in range(100, 110)]
+        line = [
+            BinScore(name, each, Score("BLEU", 9.0 * (each is not bins[-1]), ""))
+            for name in names
+            for each in bins
+        ]
+        with house_style():
+            figure = plot_breakdown(line, "rank", edges=edges)
+            figure.draw_without_rendering()
+        (axes,) = figure.axes
+        texts = [*axes.texts, *axes.get_xticklabels(), *axes.get_yticklabels(), axes.xaxis.label]
+        boxes = [each.get_window_extent() for each in texts if each.get_text()]
+        assert not [pair for pair in combinations(boxes, 2) if pair[0].overlaps(pair[1])]
+        assert not any(each.get_clip_on() for each in axes.get_lines()), "points at 0 are whole"
 
 
 def test_the_data_alone_need_no_picture(tmp_path: Path) -> None:
