@@ -23,7 +23,7 @@ from s2s_cli.inference.replicas import LoadedModel
 from s2s_cli.inference.states import phrase_vectors
 from s2s_cli.model.config import Precision
 from s2s_cli.model.device import choose_device, set_threads
-from s2s_cli.rescoring.prefix_tree import score_lists
+from s2s_cli.rescoring.perplexity import PairScorer
 from s2s_cli.settings import check_bounds
 
 
@@ -182,13 +182,8 @@ class Translator:
         Returns:
             Natural logarithms, summed over the target's words and <EOS>.
         """
-        codec = self._model.codec
         with self._lock:
-            lists = (
-                (codec.source_ids(source), [codec.target_ids(codec.target_words(target))])
-                for source, target in pairs
-            )
-            return [log_prob for (log_prob,) in score_lists(self._model.scorer, lists)]
+            return list(PairScorer(self._model.scorer, self._model.codec).log_probs(pairs))
 
     def encode(self, lines: Sequence[str]) -> Tensor:
         """Compute the encoder's last states after each of ``lines``, none of them blank.

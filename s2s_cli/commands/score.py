@@ -107,6 +107,7 @@ class ScoreRequest:
     systems: list[Path]
     precision: PrecisionName
     device: Device
+    facts: Facts | None = None  # of the model
 
     def wants(self, metric: Metric) -> bool:
         return self.bare in (None, metric)
@@ -202,7 +203,7 @@ def score_command(
     request.check()
     facts = model_facts(request.model[0]) if request.model else None
     language = choose_language(settings.language, facts)
-    request = replace(request, settings=replace(settings, language=language))
+    request = replace(request, settings=replace(settings, language=language), facts=facts)
     if oracle:
         print_list(request)
         return
@@ -212,7 +213,7 @@ def score_command(
     elif sentences:
         print_columns(sentence_columns(request, lines), json)
     else:
-        print_texts(request, lines, facts)
+        print_texts(request, lines)
 
 
 def print_list(request: ScoreRequest) -> None:
@@ -236,14 +237,12 @@ def output_scores(request: ScoreRequest, output: Path, lines: Lines) -> dict[Tex
     return {metric: score_texts(metric, texts, settings.bootstrap) for metric in TEXT_METRICS}
 
 
-def print_texts(request: ScoreRequest, lines: Lines, facts: Facts | None) -> None:
+def print_texts(request: ScoreRequest, lines: Lines) -> None:
     """Score the whole text by each metric, and compare it with the baseline."""
     scores: dict[Metric, Score] = {}
     comparisons: dict[TextMetric, Comparison] = {}
     if request.reads_hypotheses:
         texts = checked_texts(request, lines)
-        if facts and not request.bare:
-            warn_of_pieces(facts, request.references[0])
         scores |= {
             metric: score_texts(metric, texts, request.settings.bootstrap)
             for metric in TEXT_METRICS
@@ -261,9 +260,11 @@ def print_texts(request: ScoreRequest, lines: Lines, facts: Facts | None) -> Non
 
 
 def checked_texts(request: ScoreRequest, lines: Lines) -> Texts:
-    """Take hypotheses and references; warn where they look tokenised and are not declared so."""
+    """Take hypotheses and references; warn where they look tokenised, or are in pieces."""
     texts = texts_of(request.settings, request.references, lines)
     warn_of_tokenised_text(texts)
+    if request.facts and not request.bare:
+        warn_of_pieces(request.facts, request.references[0])
     return texts
 
 

@@ -1,7 +1,7 @@
 """Log probabilities and perplexity of given translations."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +34,9 @@ class GivenPairs:
                 f"{name_of(self.source)} has {len(self.sources)} lines, {name_of(self.target)} has "
                 f"{len(self.targets)}; they must correspond line by line"
             )
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return zip(self.sources, self.targets, strict=True)
 
 
 @dataclass
@@ -72,7 +75,7 @@ class PairScorer:
         """Score text, which is ``tokenised`` already or raw, by a loaded model."""
         return cls(scorer, TextCodec(description, tokenised=tokenised))
 
-    def log_probs(self, pairs: GivenPairs) -> Iterator[float]:
+    def log_probs(self, pairs: Iterable[tuple[str, str]]) -> Iterator[float]:
         """Compute the log probability of each translation given its source, `EOS` included.
 
         Natural logarithms; the sum over the words, or pieces of words, of a line.
@@ -81,9 +84,11 @@ class PairScorer:
         for (log_prob,) in score_lists(self.scorer, lists):
             yield log_prob
 
-    def encoded(self, pairs: GivenPairs) -> Iterator[tuple[list[int], list[int], int]]:
+    def encoded(
+        self, pairs: Iterable[tuple[str, str]]
+    ) -> Iterator[tuple[list[int], list[int], int]]:
         """Encode and count ``pairs``: ids of both sides, and the words of the translation."""
-        for source, target in zip(pairs.sources, pairs.targets, strict=True):
+        for source, target in pairs:
             source_ids, words = self.codec.source_ids(source), self.codec.target_words(target)
             ids = self.codec.target_ids(words)
             self.counts.words += len(ids)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s2s_cli.errors import UsageError, UserError
-from s2s_cli.files import STDIO, name_of, read_lines
-from s2s_cli.scoring.texts import ScoringConfig, Texts, check_counts, make_texts
+from s2s_cli.files import STDIO, name_of
+from s2s_cli.scoring.texts import ScoringConfig, Texts, check_counts, make_texts, read_once
 from s2s_cli.text.tokenise import make_tokeniser
 
 
@@ -54,10 +54,10 @@ def read_systems(
     """
     if [source, reference, *translations].count(STDIO) > 1:
         raise UsageError("stdin can be one of the texts; name files for the others")
-    references = list(read_lines(reference))
+    lines = read_once([reference, source, *translations])
+    references, sources = lines[reference], lines[source]
     if not references:
         raise UserError(f"{name_of(reference)}: no lines to score")
-    sources = list(read_lines(source))
     if len(sources) != len(references):
         raise UserError(
             f"{name_of(source)} has {len(sources)} lines but {name_of(reference)} has "
@@ -66,9 +66,8 @@ def read_systems(
     config = ScoringConfig(tokenised=form.tokenised, language=form.language)
     texts = {}
     for name, path in zip(names, translations, strict=True):
-        lines = list(read_lines(path))
-        check_counts(path, len(lines), reference, len(references))
-        texts[name] = make_texts(config, lines, [references])
+        check_counts(path, len(lines[path]), reference, len(references))
+        texts[name] = make_texts(config, lines[path], [references])
     tokeniser = make_tokeniser("spaces" if form.tokenised else "moses", form.source_language)
     return Systems(sources, references, [tokeniser.tokenise(line) for line in sources], texts)
 
