@@ -73,6 +73,20 @@ def search(
     return [finished.best() for finished in beams.finished]
 
 
+@torch.inference_mode()
+def empty_hypotheses(scorer: Scorer, sources: Sequence[Sequence[int]]) -> list[Hypothesis]:
+    """Score the hypothesis without words for each of ``sources``, which may be empty."""
+    state = scorer.start(sources)
+    state = scorer.step(state, torch.full((len(sources),), EOS, device=scorer.device))
+    result = []
+    for block in scorer.blocks(state):
+        following = Distribution(scorer.softmaxes(state, block))
+        rows = torch.arange(block.stop - block.start, device=scorer.device)
+        for log_prob, *members in following.log_probs(rows, torch.full_like(rows, EOS)).tolist():
+            result.append(Hypothesis([], log_prob, members, score=log_prob, at_limit=False))
+    return result
+
+
 class Beams:
     """The rows of all sentences that are still being searched, those of a sentence together.
 

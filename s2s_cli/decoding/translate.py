@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
-from s2s_cli.decoding.beam import AlignedHypothesis, Hypothesis, search
+from s2s_cli.decoding.beam import AlignedHypothesis, Hypothesis, empty_hypotheses, search
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.inference.codec import TextCodec
 from s2s_cli.inference.config import MbrConfig
@@ -95,6 +95,8 @@ class ChunkTranslator:
         found = self.search(model, sources)
         assert len(found) == len(chunk.lines)
         made = self.ranked(model.codec, self.aligned(model, lines, found))
+        if self.config.nbest:
+            fill_empty(model, sources, made)
         numbered = enumerate(made, chunk.first)
         text = "".join(
             line + "\n"
@@ -157,9 +159,6 @@ class ChunkTranslator:
     ) -> Iterator[str]:
         """Entries of sentence ``number``: words, log probability of each member, total."""
         aligned = self.aligner is not None and self.aligner.alignments
-        if not hypotheses:  # with the features of all others, so that `rescore` can weigh them
-            nothing = [(f"S2S{member}", [0.0]) for member in range(model.scorer.members)]
-            yield format_entry(number, "", nothing, 0.0, [] if aligned else None)
         for each in hypotheses:
             features = [
                 (f"S2S{member}", [log_prob])
@@ -168,6 +167,20 @@ class ChunkTranslator:
             pairs = each.pairs if aligned else None
             text = " ".join(model.codec.nbest_tokens(each.pieces))
             yield format_entry(number, text, features, each.hypothesis.score, pairs)
+
+
+def fill_empty(
+    model: LoadedModel, sources: list[list[int]], made: list[list[AlignedHypothesis]]
+) -> None:
+    """Give each source without hypotheses the one without words, with the model's score of it."""
+    pairs = zip(sources, made, strict=True)
+    lacking = list(dict.fromkeys(tuple(source) for source, each in pairs if not each))
+    if not lacking:
+        return
+    by_source = dict(zip(lacking, empty_hypotheses(model.scorer, lacking), strict=True))
+    for source, hypotheses in zip(sources, made, strict=True):
+        if not hypotheses:
+            hypotheses.append(AlignedHypothesis(by_source[tuple(source)], []))
 
 
 def rank_by_risk(

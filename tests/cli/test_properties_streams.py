@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from odd_models import SOURCE_WORDS, TARGET_WORDS, loaded, s2s_here, write_model
 from strategies import Dress, as_read, dresses, enormous, examples, lines
 
-from s2s_cli.decoding.beam import Hypothesis
+from s2s_cli.decoding.beam import Hypothesis, empty_hypotheses
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.decoding.translate import ChunkTranslator, LineChunk
 from s2s_cli.inference.replicas import LoadedModel, Replicas
@@ -160,8 +160,9 @@ def test_a_list_of_decode_is_rescored_to_the_same_scores(
         entry = parse_entry(before, LIST, 1)
         assert entry.segment == number
         if hypothesis is None:
-            assert (entry.words, entry.total) == ([], 0)
-            continue
+            assert entry.words == []
+            ids = model.codec.source_ids(given_lines[number])
+            (hypothesis,) = empty_hypotheses(model.scorer, [ids])
         score = format_number(hypothesis.log_prob)
         fields = before.split(" ||| ")
         assert after == " ||| ".join([*fields[:2], f"{fields[2]} s2s= {score}", fields[3]])
