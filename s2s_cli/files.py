@@ -72,7 +72,7 @@ def reading(path: Path) -> Iterator[BinaryIO]:
         raise UserError(f"{found}: damaged or truncated gzip file ({error})") from None
 
 
-def read_lines(path: Path, *, cut_at: int | None = None) -> Iterator[str]:
+def read_lines(path: Path, *, cut_at: int | None = None, whole: bool = False) -> Iterator[str]:
     r"""Read the lines of ``path``, without their ends, one at a time.
 
     Lines end at ``\n`` alone: no-break spaces, U+2028, form feeds and lone ``\r`` stay inside.
@@ -83,6 +83,7 @@ def read_lines(path: Path, *, cut_at: int | None = None) -> Iterator[str]:
         path: the file.
         cut_at: of a line with more bytes than this, give the beginning instead of refusing lines
             beyond `MAX_LINE_BYTES`.
+        whole: drop nothing, so that the lines together are the file.
 
     Raises:
         UserError: missing, unreadable or damaged file; invalid UTF-8 or an endless line (names file
@@ -90,9 +91,10 @@ def read_lines(path: Path, *, cut_at: int | None = None) -> Iterator[str]:
     """
     with reading(path) as stream:
         for number, raw in enumerate(bounded_lines(stream, path, cut_at), 1):
-            if number == 1 and raw == BOM:
+            if number == 1 and raw == BOM and not whole:
                 return
-            yield decode_line(raw, path, number)
+            line = decode_line(raw, path, number)
+            yield with_edges(line, raw, number) if whole else line
 
 
 def bounded_lines(stream: BinaryIO, path: Path, cut_at: int | None = None) -> Iterator[bytes]:
@@ -141,6 +143,13 @@ def decode_line(raw: bytes, path: Path, number: int) -> str:
             f"{name_of(path)}:{number}: invalid UTF-8 at byte {error.start + 1} of the line; "
             "convert the file to UTF-8 first"
         ) from None
+
+
+def with_edges(line: str, raw: bytes, number: int) -> str:
+    """Put back what `decode_line` dropped from ``raw``."""
+    mark = BOM if number == 1 and raw.startswith(BOM) else b""
+    end = raw[len(raw.removesuffix(b"\n").removesuffix(b"\r")) :]
+    return mark.decode() + line + end.decode()
 
 
 @contextmanager

@@ -18,11 +18,13 @@ from s2s_cli.commands.options import (
 )
 from s2s_cli.commands.scored import ScoredList, scored_list, with_progress
 from s2s_cli.console import progress, say
-from s2s_cli.errors import UsageError
-from s2s_cli.files import STDIO, replacing
+from s2s_cli.errors import UsageError, UserError
+from s2s_cli.files import STDIO, name_of, replacing
 from s2s_cli.inference.config import MbrConfig
 from s2s_cli.rescoring.config import TunerConfig
 from s2s_cli.settings import MANY
+from s2s_cli.text.features import TOTAL, UNLABELLED, has_feature
+from s2s_cli.text.nbest import MOSES_ENDING, Entry, label_ending
 
 if TYPE_CHECKING:
     from s2s_cli.rescoring.winners import Choice
@@ -127,8 +129,22 @@ def check_names(nbest: Path, others: list[Path], feature_name: str) -> None:
     """
     if [nbest, *others].count(STDIO) > 1:
         raise UsageError("of the list, source and references only one can be stdin")
-    if not feature_name or set(feature_name) & set(" |=:\t\n") or feature_name == "total":
-        raise UsageError(f"--feature-name {feature_name!r}: not a name for a feature")
+    check_feature_name(feature_name)
+
+
+def check_feature_name(name: str) -> None:
+    """Refuse what would not read back as the name of a feature, or is that of something else.
+
+    Raises:
+        UsageError: always then.
+    """
+    if not name.isprintable() or not name or set(name) & set(" |=:"):
+        raise UsageError(
+            f"--feature-name {name!r}: not a name for a feature; it needs letters, digits or marks "
+            "that can be seen, other than | = and :"
+        )
+    if name in (TOTAL, UNLABELLED):
+        raise UsageError(f"--feature-name {name}: means something else here; take another name")
 
 
 def check_weights(add_feature: bool, weights: Path | None, tune: bool) -> None:
@@ -155,16 +171,34 @@ def check_risk(risk: MbrConfig, use: str) -> None:
 
 
 def write_list(scored: ScoredList, stream: BinaryIO) -> None:
-    """Write the list with one more feature, every other field as it was."""
+    """Write the list with one more feature, every other byte as it was.
+
+    Its label is written as the first one of the list.
+    """
     from s2s_cli.rescoring.winners import warn_of_list
 
-    shown = not stream.isatty()
+    shown, ending = not stream.isatty(), ""
     with progress("rescoring", len(scored.sources), "segments", shown=shown) as advance:
         for _, entries, scores in with_progress(scored.segments, advance):
+            ending = ending or label_ending(entries)
             for entry, score in zip(entries, scores, strict=True):
-                line = entry.line if scored.kept else entry.with_feature(scored.name, [score])
-                stream.write(line.encode() + b"\n")
+                line = entry.line if scored.kept else added(scored, entry, score, ending)
+                stream.write(f"{entry.before}{line}{entry.end}".encode())
     warn_of_list(scored.path, scored.counts, [])
+
+
+def added(scored: ScoredList, entry: Entry, score: float, ending: str) -> str:
+    """Add the score to the line of ``entry``.
+
+    Raises:
+        UserError: it has such a feature, and the first entry of the list has not.
+    """
+    if scored.name in entry.line and has_feature(entry, scored.name):
+        raise UserError(
+            f"{name_of(scored.path)}:{entry.number}: has the feature {scored.name} already, which "
+            "the first entry has not; give the new one another name with --feature-name"
+        )
+    return entry.with_feature(scored.name, [score], ending or MOSES_ENDING)
 
 
 def choose_winners(scored: ScoredList, choice: "Choice", risk: MbrConfig) -> list[list[str] | None]:

@@ -42,8 +42,11 @@ def feature_tokens(entry: Entry) -> list[str]:
     if len(fields) <= FEATURES_FIELD:
         return []
     field = fields[FEATURES_FIELD]
-    # A no-break space may be part of a label.
-    return field.split() if field.isascii() else [each.decode() for each in field.encode().split()]
+    # A no-break space may be part of a label, and so may control characters that `str.split` takes
+    # for white space.
+    if field.isascii() and field.isprintable():
+        return field.split()
+    return [each.decode() for each in field.encode().split()]
 
 
 def split_label(token: str) -> tuple[str, str]:

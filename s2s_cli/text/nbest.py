@@ -6,14 +6,15 @@ be missing or empty; what follows the total (alignments) is carried along unread
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from s2s_cli.errors import UserError
-from s2s_cli.files import name_of, read_lines
+from s2s_cli.files import BOM, name_of, read_lines
 
 BAR = "|||"
+FILE_MARK = BOM.decode()
 # A word that holds a bar would end its field; Moses writes each of its strokes as an entity. Where
 # a word has three such entities of its own, their ampersands become entities, too: all words read
 # back as they were.
@@ -22,6 +23,7 @@ STROKES = re.compile(rf"(?:{STROKE.pattern}){{3,}}")
 ESCAPED_BARS = re.compile(r"(?:&(?:amp;)*#124;){3,}")
 FEATURES_FIELD = 2
 TOTAL_FIELD = 3
+MOSES_ENDING = "= "  # of a label
 LONGEST_ID = 18  # digits; more is no segment of any file
 
 
@@ -35,6 +37,8 @@ class Entry:
         segment: id of the source sentence.
         hypothesis: text of the second field, without the blanks around it.
         total: the fourth field, or None where the list has none.
+        before: a byte-order mark and blank lines at the start of the file.
+        end: the end of the line, and blank lines after it.
     """
 
     line: str
@@ -42,16 +46,22 @@ class Entry:
     segment: int
     hypothesis: str
     total: float | None
+    before: str = ""
+    end: str = "\n"
 
     @property
     def words(self) -> list[str]:
         """Words of the hypothesis; an escaped bar (see `format_entry`) is a bar again."""
         return hypothesis_words(self.hypothesis)
 
-    def with_feature(self, name: str, values: Sequence[float]) -> str:
+    def with_feature(self, name: str, values: Sequence[float], ending: str = "") -> str:
         """Add a feature after the last one of the line; every other byte stays as it was.
 
-        The label is written as the list writes its own: ``name= 1``, ``name: 1`` or ``name=1``.
+        Args:
+            name: of the feature.
+            values: of the feature.
+            ending: of labels in the list (`label_ending`): ``name= 1``, ``name: 1`` or ``name=1``;
+                "" for that of this line.
 
         Raises:
             ValueError: a value is not finite.
@@ -59,9 +69,10 @@ class Entry:
         fields = self.line.split(BAR)
         if len(fields) <= FEATURES_FIELD:
             blank = "" if self.line.endswith(" ") else " "
-            return f"{self.line}{blank}{BAR} {format_feature(name, values, '= ')}"
+            return f"{self.line}{blank}{BAR} {format_feature(name, values, ending or MOSES_ENDING)}"
         field = fields[FEATURES_FIELD]
-        added = format_feature(name, values, label_ending(field))
+        ending = ending or label_ending([self]) or MOSES_ENDING
+        added = format_feature(name, values, ending)
         fields[FEATURES_FIELD] = append_feature(
             field, added, last=len(fields) == FEATURES_FIELD + 1
         )
@@ -98,8 +109,10 @@ def escape_stroke(stroke: re.Match[str]) -> str:
     return "&#124;" if stroke[0] == "|" else stroke[0].replace("&", "&amp;", 1)
 
 
-def parse_entry(line: str, path: Path, number: int) -> Entry:
+def parse_entry(line: str, path: Path, number: int, before: str = "", end: str = "\n") -> Entry:
     """Read one line of a list; ``path`` and ``number`` say where it stands.
+
+    What stands ``before`` it, and its ``end``, are kept for writing it again.
 
     Raises:
         UserError: no bar, an id that is not a whole number from 0, a total that is not a number.
@@ -114,7 +127,7 @@ def parse_entry(line: str, path: Path, number: int) -> Entry:
         if len(fields) > TOTAL_FIELD and fields[TOTAL_FIELD]
         else None
     )
-    return Entry(line, number, segment, fields[1], total)
+    return Entry(line, number, segment, fields[1], total, before, end)
 
 
 def parse_segment(text: str, where: str) -> int:
@@ -153,9 +166,27 @@ def read_nbest(path: Path) -> Iterator[Entry]:
     Raises:
         UserError: as `parse_entry` and `s2s_cli.files.read_lines`.
     """
-    for number, line in enumerate(read_lines(path), 1):
-        if line:
-            yield parse_entry(line, path, number)
+    for line, number, before, end in read_nonblank(path):
+        yield parse_entry(line, path, number, before, end)
+
+
+def read_nonblank(path: Path) -> Iterator[tuple[str, int, str, str]]:
+    """Yield each line that is not blank, its number, and what stands before and after it."""
+    before, line, number, end = "", "", 0, ""
+    for place, whole in enumerate(read_lines(path, whole=True), 1):
+        mark = whole[: place == 1 and whole.startswith(FILE_MARK)]
+        text = whole[len(mark) :].removesuffix("\n").removesuffix("\r")
+        if text:
+            if line:
+                yield line, number, before, end
+                before = ""
+            before, line, number, end = before + mark, text, place, whole[len(mark + text) :]
+        elif line:
+            end += whole
+        else:
+            before += whole
+    if line:
+        yield line, number, before, end
 
 
 def read_segments(path: Path, most: int | None = None) -> Iterator[tuple[int, list[Entry]]]:
@@ -220,15 +251,22 @@ def format_number(value: float) -> str:
     return f"{value:.7g}"
 
 
-def label_ending(field: str) -> str:
-    """Find the separator of a label and its first value in this field of features."""
+def label_ending(entries: Iterable[Entry]) -> str:
+    """Find the separator of a label and its first value in ``entries``; "" without a label."""
+    fields = (entry.line.split(BAR, FEATURES_FIELD + 1) for entry in entries)
+    found = (label_end(each[FEATURES_FIELD]) for each in fields if len(each) > FEATURES_FIELD)
+    return next(filter(None, found), "")
+
+
+def label_end(field: str) -> str:
+    """Find the same in a field of features."""
     for token in reversed(field.split(" ")):
         if token.endswith(("=", ":")) and len(token) > 1:
             return token[-1] + " "
-        label, sign, _ = token.partition("=")
+        label, sign, _ = token.rpartition("=")
         if label and sign:
             return sign
-    return "= "
+    return ""
 
 
 def append_feature(field: str, added: str, last: bool) -> str:
