@@ -42,7 +42,7 @@ def added(model: Path, folder: Path, content: bytes, *options: str) -> bytes:
         b"0 ||| un ||| x= 1 ||| -1\n0 ||| deux ||| x= 2 ||| -1",
         b"0 ||| un ||| x= 1 ||| -1\r\n0 ||| deux ||| x= 2 ||| -1\r",
         b"\xef\xbb\xbf0 ||| un ||| x= 1 ||| -1\n1 ||| un ||| x= 3 ||| -1\n",
-        b"\n\r\n0 ||| un ||| x= 1 ||| -1\n\n\n0 ||| un ||| x= 5 ||| -1\n\r\n1 ||| un\n\n\n",
+        b"\n\r\n0 ||| un ||| x= 1 ||| -1\n\n\n0 ||| un ||| x= 5\n\r\n1 ||| un ||| x= 3\n\n\n",
         b"\xef\xbb\xbf\r\n\n0 ||| un ||| x= 1 ||| -1\r\n\n1 ||| un ||| x= 3 ||| -1\n\n\r\n",
         b"0 ||| un ||| x= 1\x1fz= 2 y\xe2\x80\xa8= 2 ||| -1\n0 ||| un\x1f ||| x= 1 ||| -1 ||| \x1e",
         b"",
