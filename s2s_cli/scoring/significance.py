@@ -204,7 +204,8 @@ def randomisation(pairs: LinePairs, trials: int, seed: str) -> Randomisation:
         abs(pairs.score(one) - pairs.score(other)) >= observed - SCORE_ROUNDING
         for one, other in exchanged_sums(pairs, masks)
     )
-    p = hits / trials if exact else (hits + 1) / (trials + 1)
+    # A sample may lack the two that are always as far apart: none exchanged, and all.
+    p = hits / trials if exact else max((hits + 1) / (trials + 1), 2.0 ** (1 - differing))
     return Randomisation(p, trials, exact, differing)
 
 

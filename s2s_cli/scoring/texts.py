@@ -1,6 +1,7 @@
 """The texts to score: read, counted, and brought into both forms, tokenised and running."""
 
 import html
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -50,13 +51,16 @@ def check_bootstrap(resamples: int) -> None:
     """Refuse so few ``resamples`` that an interval would mean nothing; 0 is off.
 
     Raises:
-        UserError: too few resamples (exit code 2).
+        UserError: too few resamples, or a seed that is none (exit code 2).
     """
     if 0 < resamples < FEWEST_RESAMPLES:
         raise UsageError(
             f"--bootstrap {resamples}: too few resamples for a 95 % interval; take "
             f"{FEWEST_RESAMPLES} or more, or 0 for none"
         )
+    seed = os.environ.get("SACREBLEU_SEED", "0")  # which sacreBLEU reads
+    if seed.lower() != "none" and not (seed.isascii() and seed.isdigit()):
+        raise UsageError(f"SACREBLEU_SEED={seed}: must be a whole number from 0, or none")
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from statistics import fmean
 import numpy as np
 import pytest
 
+from s2s_cli.errors import UsageError
 from s2s_cli.scoring.metrics import TEXT_METRICS, TextMetric, corpus_score
 from s2s_cli.scoring.significance import Comparison, Sizes, compare_forms
-from s2s_cli.scoring.texts import AS_GIVEN, Form
+from s2s_cli.scoring.texts import AS_GIVEN, Form, check_bootstrap
 
 Lines = list[str]
 RIGHT, WRONG = "le chat noir dort sur le lit", "le chat noir dort sur le sol"
@@ -173,3 +174,22 @@ def test_few_lines_that_differ_are_not_significant() -> None:
         found = compare(Form(references, [references], AS_GIVEN), worse, Sizes(100, 1000))
         assert found.difference > 0
         assert found.randomisation_p == pytest.approx(least)
+
+
+def test_a_sample_of_exchanges_gives_no_less_than_all_can() -> None:
+    """Seven lines better: of 128 exchanges two are as far apart, and a hundred may have none."""
+    form = Form([RIGHT] * 7, [[RIGHT] * 7], AS_GIVEN)
+    found = [compare(form, [WRONG] * 7, Sizes(100, trials)) for trials in (128, 127, 100)]
+    assert found[0].randomisation_p == 2 / 128
+    assert all(each.randomisation_p >= 2 / 128 for each in found[1:])
+
+
+def test_a_seed_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in ("none", "None", "7", "0"):
+        monkeypatch.setenv("SACREBLEU_SEED", seed)
+        check_bootstrap(1000)
+        assert compare(Form([RIGHT], [[RIGHT]], AS_GIVEN), [WRONG], Sizes(100, 100)).exact
+    for seed in ("abc", "-1", "", "\u0663"):
+        monkeypatch.setenv("SACREBLEU_SEED", seed)
+        with pytest.raises(UsageError, match=r"SACREBLEU_SEED=.* whole number"):
+            check_bootstrap(1000)
