@@ -5,11 +5,17 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     """Entry point of the ``s2s`` command."""
-    # Each worker process imports the module that the program began with, this one, and has no
-    # use for the commands.
-    from s2s_cli.commands.app import run_app
+    from s2s_cli.interrupts import end_at_once, end_on_signals
 
-    run_app()
+    end_on_signals()
+    try:
+        # Each worker process imports the module that the program began with, this one, and has no
+        # use for the commands.
+        from s2s_cli.commands.app import run_app
+
+        run_app()
+    finally:
+        end_at_once()  # nothing is left to be cleared up
 
 
 if __name__ == "__main__":

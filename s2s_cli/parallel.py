@@ -1,10 +1,9 @@
 """Several worker processes: tasks are cut up for them, results come in the order of the tasks."""
 
 import os
-import signal
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import partial
 from itertools import accumulate, chain, groupby
 from operator import itemgetter
 from queue import Queue, SimpleQueue
@@ -15,18 +14,20 @@ from s2s_cli.errors import UserError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
-    from multiprocessing.connection import Connection
-    from multiprocessing.process import BaseProcess
+
+    from s2s_cli.processes import Child
 
 Item = TypeVar("Item")
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 # The object that a worker has of its own, such as a loaded model.
 Own = TypeVar("Own")
-# A future result, and the function and the task that it comes from.
-Job = tuple["Future[Any]", Callable[..., Any], Any]
+# A future result, and the function and the arguments that it comes from.
+Job = tuple["Future[Any]", Callable[..., Any], tuple[Any, ...]]
 
 WAITING_PER_WORKER = 3
+# In a worker, the object of its own.
+owned: list[Any] = []
 
 
 def available_cores() -> int:
@@ -129,7 +130,7 @@ class Workers(Generic[Own]):
             for task in tasks:
                 result: Future[Result] = Future()
                 results.put(result)  # waits while the reader is far behind
-                self.jobs.put((result, function, task))
+                self.jobs.put((result, with_own, (function, task)))
             results.put(None)
         except BaseException as error:  # raised again where the results are used
             ended: Future[Result] = Future()
@@ -152,98 +153,65 @@ def worker_processes(
         set_up: makes the object of a worker, which its tasks get, from its number.
         option: of the command line, for the number of workers. A worker that dies is a UserError
             that names it, at the place of its task.
+
+    Raises:
+        UserError: more workers than this machine can hold.
     """
     if count == 1:
         yield Workers(set_up, 0)
         return
+    from s2s_cli.processes import child_processes  # not needed by --help
+
     workers = Workers(set_up, count)
-    died = f"a worker process died, perhaps for lack of memory; try fewer {option}"
-    processes: list[BaseProcess] = []
-    try:
-        with ignored(signal.SIGINT):
-            for number in range(count):
-                processes.append(start_worker(workers, number, died))
-        yield workers
-    finally:
-        for process in processes:
-            process.kill()
-        for process in processes:
-            process.join()
-            workers.jobs.put(None)
+    with child_processes(count, option) as children:
+        for child, starting in zip(children, workers.starting, strict=True):
+            first: Job = starting, set_up_own, (set_up, child.number)
+            arguments = child, first, workers.jobs, partial(death, child, count, option)
+            Thread(target=attend, args=arguments, daemon=True).start()
+        try:
+            yield workers
+        finally:
+            for _ in children:
+                workers.jobs.put(None)
 
 
-@contextmanager
-def ignored(number: signal.Signals) -> Iterator[None]:
-    """Have processes that start within ignore the signal, from their first instruction on."""
-    before = signal.signal(number, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
-
-
-def start_worker(workers: Workers[Any], number: int, died: str) -> "BaseProcess":
-    """Start a worker, and a thread that hands it its start and its tasks."""
-    from multiprocessing import get_context
-
-    # Spawned, not forked: the progress bar has a thread, and its lock could be copied held.
-    context = get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs,), daemon=True)
-    process.start()
-    theirs.close()  # the worker alone has it: when it dies, the pipe ends
-    first: Job = (workers.starting[number], workers.set_up, number)
-    Thread(target=attend, args=(ours, first, workers.jobs, died), daemon=True).start()
-    return process
+def death(child: "Child", count: int, option: str, how: object) -> UserError:
+    """Make the error for a worker that died."""
+    why = ", perhaps for lack of memory" if "SIGKILL" in str(how) else ""
+    return UserError(
+        f"a worker process died{why} (worker {child.number + 1} of {count}, process "
+        f"{child.process.pid}: {how}); try fewer {option}"
+    )
 
 
 def attend(
-    pipe: "Connection[Any, Any]", first: Job, jobs: "SimpleQueue[Job | None]", died: str
+    child: "Child",
+    first: Job,
+    jobs: "SimpleQueue[Job | None]",
+    death: Callable[[object], UserError],
 ) -> None:
     """Have one worker do its jobs, one after the other; runs in a thread of the parent."""
-    for result, function, task in chain([first], iter(jobs.get, None)):
+    from s2s_cli.processes import Died
+
+    broken: Exception | None = None  # its start failed: so does each job that is its own
+    for job in chain([first], iter(jobs.get, None)):
+        result, function, arguments = job
         try:
-            pipe.send((function, task))
-            done, value = pipe.recv()
-        except (EOFError, OSError):  # for each job that would have been its
-            result.set_exception(UserError(died))
-        except Exception as error:  # what cannot be sent
-            result.set_exception(error)
-        else:
-            if done:
-                result.set_result(value)
-            else:
-                result.set_exception(value)
-    pipe.close()
+            if broken is not None:
+                raise broken
+            child.ask(function, *arguments)
+            result.set_result(child.answer())
+        except Exception as error:
+            found = death(error) if isinstance(error, Died) else error
+            broken = found if job is first else broken
+            result.set_exception(found)
 
 
-def serve(pipe: "Connection[Any, Any]") -> None:
-    """Do the jobs that come through the pipe, until it ends; runs in a worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is left to the parent
-    Thread(target=end_with_parent, daemon=True).start()
-    with suppress(EOFError, ConnectionError):
-        set_up, number = pipe.recv()
-        ready, own = outcome(set_up, number)
-        pipe.send((ready, None if ready else own))
-        while True:
-            function, task = pipe.recv()
-            pipe.send(outcome(function, own, task) if ready else (False, own))
+def set_up_own(set_up: Callable[[int], Any], number: int) -> None:
+    """Make the object of this worker."""
+    owned.append(set_up(number))
 
 
-def outcome(function: Callable[..., Any], *arguments: Any) -> tuple[bool, Any]:
-    """Return True and the result, or False and the exception with the place that it came from."""
-    try:
-        return True, function(*arguments)
-    except Exception as error:
-        error.add_note(f"In a worker process:\n{traceback.format_exc()}")
-        return False, error
-
-
-def end_with_parent() -> None:
-    """End this process when its parent ends, whatever it is doing."""
-    from multiprocessing import parent_process
-
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def with_own(function: Callable[[Any, Any], Any], task: Any) -> Any:
+    """Do a task with the object of this worker."""
+    return function(owned[-1], task)

@@ -13,6 +13,7 @@ import typer
 
 from s2s_cli.commands.settings_file import Kind, as_key, dump_settings
 from s2s_cli.errors import as_user_error
+from s2s_cli.interrupts import Interrupted
 
 CONTEXT = "context"
 DUMP_CONFIG = "dump_config"
@@ -122,8 +123,8 @@ def report_user_errors() -> Iterator[None]:
     except BrokenPipeError:
         drop_output()
         raise SystemExit(BROKEN_PIPE) from None
-    except KeyboardInterrupt:
-        fail("interrupted", 130)
+    except Interrupted as error:
+        fail(str(error), error.exit_code)
     except Exception as error:
         user_error = as_user_error(error)
         if user_error is None:

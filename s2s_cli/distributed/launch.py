@@ -1,17 +1,15 @@
 """Replicas as processes: started here, or from outside by torchrun or SLURM."""
 
-import contextlib
-import logging
-import multiprocessing
 import os
-import shutil
 import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
-from pathlib import Path
-from typing import Any, Protocol, assert_never
+from multiprocessing import connection
+from typing import Protocol, assert_never
 
 import torch
 from torch.distributed import FileStore  # type: ignore[attr-defined]
@@ -28,21 +26,29 @@ from s2s_cli.distributed.ranks import (
     rank_from_environment,
 )
 from s2s_cli.distributed.replica import Replica
-from s2s_cli.distributed.signals import Stopped, StopSignals
+from s2s_cli.distributed.signals import FROM_PARENT, Stopped, StopSignals
 from s2s_cli.errors import UsageError, UserError, as_user_error
 from s2s_cli.model.device import choose_devices, set_threads
+from s2s_cli.processes import Child, Died, child_processes
 
-# What asks a replica that was started here to stop after its update. SIGTERM and SIGINT, which
-# torch has the system send when the parent dies, end it at once, wherever it waits.
-FROM_PARENT = "SIGUSR1"
 # A replica that lost another one waits so long, for the launcher to see which one failed first.
 ROOT_CAUSE_GRACE_SECONDS = 3.0
-# Files in the folder of a launch: where replicas meet, and a mark that they are to stop.
-MEETING, STOP = "meeting", "stop"
 
 
 class Failed(UserError):
     """A failure of one replica that need not be one of the others."""
+
+
+class ReplicaFailed(UserError):
+    """A failure of one replica, named.
+
+    Attributes:
+        code: exit code of the process, where it died.
+    """
+
+    def __init__(self, message: str, code: int | None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Work(Protocol):
@@ -112,80 +118,89 @@ def launch(work: Work, settings: DeviceSettings) -> Stopped:
     Raises:
         UserError: one of them failed; all are gone.
     """
-    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
-
-    logging.disable(logging.CRITICAL)  # the launcher's own account of failures
-    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"  # which would listen to everybody
-    with (
-        tempfile.TemporaryDirectory(prefix="s2s-train-") as folder,
-        StopSignals(
-            first=partial(stop_replicas, Path(folder)), second=partial(end_replicas, Path(folder))
-        ) as signals,
-    ):
-        config = LaunchConfig(
-            min_nodes=1,
-            max_nodes=1,
-            nproc_per_node=settings.gpus,
-            run_id=Path(folder).name,
-            rdzv_backend="c10d",
-            rdzv_endpoint=f"{folder}/launcher",
-            rdzv_configs={"store_type": "file"},
-            max_restarts=0,
-            local_addr="127.0.0.1",
-            logs_specs=DefaultLogsSpecs(log_dir=f"{folder}/logs"),
-            signals_to_handle="",
-        )
-        try:
-            results = elastic_launch(config, run_launched)(work, settings, Path(folder))
-        except ChildFailedError as error:
-            _, first = error.get_first_failure()
-            unheard = first.exitcode == -getattr(signal, FROM_PARENT)  # it was not listening yet
-            if signals.received is not None and unheard:
-                say(f"{work.name}: stopped before the first update")
-                return Stopped(finished=False, signal=signals.received)
-            raise failure(error, settings.gpus) from None
-        stopped: Stopped = results[0]
+    with ExitStack() as resources:
+        meeting = resources.enter_context(meeting_file())
+        replicas = resources.enter_context(child_processes(settings.gpus, "--gpus"))
+        with StopSignals(first=partial(stop_replicas, replicas), second=resources.close) as signals:
+            for each in replicas:
+                each.ask(run_launched, work, settings, meeting, each.number)
+            try:
+                stopped = results(replicas)[0]
+            except ReplicaFailed as failure:
+                # Until it trains, what asks it to stop ends it.
+                if signals.received is not None and failure.code == -getattr(signal, FROM_PARENT):
+                    say(f"{work.name}: stopped; the same command goes on from here")
+                    return Stopped(finished=False, signal=signals.received)
+                raise
         return stopped if stopped.finished else Stopped(False, signals.received or stopped.signal)
 
 
-def stop_replicas(folder: Path) -> None:
-    """Ask every process started here, or still to be started, to stop after its update."""
-    (folder / STOP).touch()
-    for child in multiprocessing.active_children():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child.pid or 0, getattr(signal, FROM_PARENT))
+@contextmanager
+def meeting_file() -> Iterator[str]:
+    """Make the file through which replicas meet; it goes with this process, however that ends."""
+    if hasattr(os, "memfd_create"):  # Linux, where a file without a name can be opened again
+        with open(os.memfd_create("s2s-train"), "wb") as file:  # noqa: PTH123
+            yield f"/proc/{os.getpid()}/fd/{file.fileno()}"
+        return
+    with tempfile.TemporaryDirectory(prefix="s2s-train-") as folder:
+        yield f"{folder}/meeting"
 
 
-def end_replicas(folder: Path) -> None:
-    """End every process started here, whatever it is at, and leave nothing behind."""
-    for child in multiprocessing.active_children():
-        child.kill()
-    shutil.rmtree(folder, ignore_errors=True)
+def stop_replicas(replicas: list[Child]) -> None:
+    """Ask every process to stop after its update."""
+    for each in replicas:
+        if each.process.exitcode is None:
+            os.kill(each.process.pid or 0, getattr(signal, FROM_PARENT))
 
 
-def run_launched(work: Work, settings: DeviceSettings, folder: Path) -> Stopped:
-    """Be one process of `launch`, which has set its variables."""
-    os.setpgid(0, 0)  # Ctrl-C is for the parent, which passes it on
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    with StopSignals([FROM_PARENT]) as signals:
-        if (folder / STOP).exists():
-            signals.received = getattr(signal, FROM_PARENT)
-        return run_met(work, settings, folder / MEETING, signals)
+def results(replicas: list[Child]) -> list[Stopped]:
+    """Wait until all replicas have ended, or one has failed.
+
+    Raises:
+        ReplicaFailed: one that failed by itself, or died; UserError: all failed alike.
+    """
+    found: dict[int, Stopped] = {}
+    while waiting := [each for each in replicas if each.number not in found]:
+        ready = connection.wait([each.pipe for each in waiting])
+        for each in waiting:
+            if each.pipe in ready:
+                found[each.number] = result(each, len(replicas))
+    return [found[each.number] for each in replicas]
 
 
-def run_met(work: Work, settings: DeviceSettings, meeting: Path, signals: StopSignals) -> Stopped:
-    """Do ``work`` as one of the processes that meet at a file."""
+def result(replica: Child, count: int) -> Stopped:
+    """Wait for the result of one replica; make one sentence of its failure."""
+    code = None
+    try:
+        stopped: Stopped = replica.answer()
+        return stopped
+    except Died as error:
+        code, reason = error.code, f"died ({error})"
+    except Failed as error:
+        reason = str(error)
+    except UserError:
+        raise
+    except Exception as error:  # a mistake of ours
+        print(*error.__notes__, sep="\n", file=sys.stderr)
+        reason = last_line(error)
+    raise ReplicaFailed(
+        f"replica {replica.number} of {count} (process {replica.process.pid}): {reason}; the "
+        "others were ended too; the same command goes on from the last checkpoint",
+        code,
+    )
+
+
+def run_launched(work: Work, settings: DeviceSettings, meeting: str, number: int) -> Stopped:
+    """Do ``work`` as one of the processes of `launch`."""
     loopback = "lo0" if sys.platform == "darwin" else "lo"
     os.environ |= {"GLOO_SOCKET_IFNAME": loopback, "NCCL_SOCKET_IFNAME": f"={loopback}"}
-    number, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    count = settings.gpus
     rank = Rank(number, count, number, count)
     device = choose_devices(settings.device, count)[number]
     set_threads(settings.threads or cores_per_process(rank))
     try:
-        with process_group(rank, device, settings.rank_timeout, FileStore(str(meeting), count)):
-            return work.run(Replica((device,), number, count, signals))
+        with process_group(rank, device, settings.rank_timeout, FileStore(meeting, count)):
+            return work.run(Replica((device,), number, count, has_parent=True))
     except Disconnected:
         time.sleep(ROOT_CAUSE_GRACE_SECONDS)
         raise
@@ -194,24 +209,3 @@ def run_met(work: Work, settings: DeviceSettings, meeting: Path, signals: StopSi
     except Exception as error:
         known = as_user_error(error)
         raise Failed(str(known)) if known else error from None
-
-
-def failure(error: Any, count: int) -> UserError:
-    """Make one sentence of what the launcher says of the first replica that failed."""
-    rank, first = error.get_first_failure()
-    message = first.message
-    if isinstance(message, dict):
-        kind, _, sentence = str(message["message"]).partition(": ")
-        if kind in {each.__name__ for each in (UserError, UsageError, Disconnected)}:
-            return UserError(sentence)
-        if kind != Failed.__name__:
-            print(message["extraInfo"]["py_callstack"], file=sys.stderr)
-        reason = last_line(sentence)
-    elif first.exitcode < 0:
-        reason = f"was ended by signal {-first.exitcode} ({first.signal_name()})"
-    else:
-        reason = f"ended with exit code {first.exitcode}"
-    return UserError(
-        f"replica {rank} of {count} (process {first.pid}): {reason}; the others were ended too; "
-        "the same command goes on from the last checkpoint"
-    )

@@ -5,8 +5,8 @@ of updates by construction: all know every batch, and each takes its shard.
 """
 
 import random
+import signal
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn import Parameter
 
-from s2s_cli.distributed.signals import StopSignals
+from s2s_cli.distributed.signals import FROM_PARENT, StopSignals
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Replica:
         devices: over which the copy is spread; the first has the input.
         rank: number of this process, from 0.
         world_size: number of processes; with 1, nothing is exchanged.
-        signals: what asks it to stop after the present update; None: the usual signals do.
+        has_parent: it was started by another process, which hears of signals and asks it to stop.
     """
 
     devices: tuple[torch.device, ...]
     rank: int = 0
     world_size: int = 1
-    signals: StopSignals | None = None
+    has_parent: bool = False
 
     @property
     def is_main(self) -> bool:
@@ -43,9 +43,11 @@ class Replica:
         """True where there is one device in all."""
         return self.world_size == len(self.devices) == 1
 
-    def stop_signals(self) -> AbstractContextManager[StopSignals]:
+    def stop_signals(self) -> StopSignals:
         """Note, while training lasts, what asks this process to stop after its update."""
-        return StopSignals() if self.signals is None else nullcontext(self.signals)
+        if self.has_parent:
+            return StopSignals([FROM_PARENT], afterwards=signal.SIG_IGN)
+        return StopSignals()
 
     def seed(self, seed: int, update: int) -> None:
         """Make what chance decides in an update, dropout, depend on its number and the device."""

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any
 
-STOPPING = "SIGTERM", "SIGINT", "SIGUSR1"
+from s2s_cli.interrupts import without_delay
+
+STOPPING = "SIGTERM", "SIGINT", "SIGUSR1", "SIGHUP"
+# What asks a replica that was started here to stop; its parent hears of the others.
+FROM_PARENT = "SIGUSR1"
 
 
 @dataclass(frozen=True)
@@ -30,23 +34,27 @@ class StopSignals:
         *,
         first: Callable[[], object] | None = None,
         second: Callable[[], object] | None = None,
+        afterwards: Any = None,
     ) -> None:
         """Note signals of these ``names``; those that the system does not have are left out.
 
         Args:
-            names: of signals.
+            names: of signals. A SIGHUP that was ignored, as under nohup, still is.
             first: called when the first one comes.
-            second: called when another one comes, before it does what it did before.
+            second: called when another one comes, before it ends the process.
+            afterwards: the handler from the first one on; None: the one before.
         """
         self.received: int | None = None
         self._names, self._first, self._second = names, first, second
+        self._afterwards = afterwards
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "StopSignals":
         for name in self._names:
             number = getattr(signal, name, None)  # no SIGUSR1 on Windows
-            if number is not None:
-                self._before[number] = signal.signal(number, self._note)
+            if number is None or (name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN):
+                continue
+            self._before[number] = signal.signal(number, self._note)
         return self
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -57,17 +65,16 @@ class StopSignals:
             if self._second is None:
                 # Now rather than when the second one comes: Python would hear of it only at the
                 # end of a computation, which may be what hangs.
-                self._restore()
+                self._leave_to_system()
             return
         if self._second is not None:
             self._second()
-        self._restore()
+        self._leave_to_system()
         signal.raise_signal(number)
 
-    def _restore(self) -> None:
+    def _leave_to_system(self) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before.clear()
+            signal.signal(number, self._afterwards or without_delay(handler))
 
     def __exit__(
         self,
@@ -75,4 +82,6 @@ class StopSignals:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._restore()
+        for number, handler in self._before.items():
+            signal.signal(number, self._afterwards or handler)
+        self._before.clear()
