@@ -1,10 +1,12 @@
 """The ``s2s`` command, also as ``python -m s2s_cli``."""
 
-from typing import NoReturn
+import signal
 
 
-def main() -> NoReturn:
-    """Entry point of the ``s2s`` command."""
+def main() -> None:
+    """Entry point of the ``s2s`` command; ends by `SystemExit`."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback until the next line is done
     from s2s_cli.interrupts import end_at_once, end_on_signals
 
     end_on_signals()

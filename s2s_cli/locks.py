@@ -2,9 +2,11 @@
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_ISREG
 
 from s2s_cli.errors import UserError
 
@@ -16,6 +18,8 @@ except ImportError:  # Windows
 LOCK = ".lock"
 HELD_BY_ANOTHER = errno.EAGAIN, errno.EACCES
 LOCKS_DIE = fcntl is not None
+# Neither follow links nor wait at a named pipe.
+ONLY_FILES = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def try_lock(handle: int) -> bool | None:
@@ -46,7 +50,7 @@ def exclusive_lock(directory: Path, what: str) -> Iterator[None]:
     made, path = not directory.is_dir(), directory / LOCK
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        handle = acquired(path, f"{directory}: another process is at {what} there")
+        handle = acquired(path, what)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UserError(f"{directory}: cannot be written ({reason})") from None
@@ -62,21 +66,47 @@ def exclusive_lock(directory: Path, what: str) -> Iterator[None]:
                 directory.rmdir()
 
 
-def acquired(path: Path, taken: str) -> int | None:
-    """Open and lock the lock file; None where it cannot be made.
+def acquired(path: Path, what: str) -> int | None:
+    """Open and lock the lock file, and write there who has it; None where it cannot be made.
 
     Raises:
-        UserError: another process has it; the message begins with ``taken``.
+        UserError: another process has it, at ``what``; it is no file of ours.
     """
     while (handle := open_lock(path)) is not None:
         got = try_lock(handle)
         # Its owner may have removed the file after it was opened here: that is no lock any more.
         if got is None or (got and is_named(handle, path)):
+            if got:
+                sign(handle)
             return handle
+        who = signer(handle) if got is False else ""
         os.close(handle)
         if got is False:
-            raise UserError(f"{taken}; wait for its end")
+            raise UserError(
+                f"{path.parent}: another process is at {what} there{who}; wait for its end"
+            )
     return None
+
+
+def sign(handle: int) -> None:
+    """Write into the lock file which process to end, and where it is."""
+    from multiprocessing import parent_process  # not needed by --help
+    from platform import node
+
+    parent = parent_process()  # a replica's: its launcher ends it
+    number = os.getpid() if parent is None else parent.pid
+    with suppress(OSError):  # read-only, a full disk: the lock is as good
+        os.ftruncate(handle, 0)
+        os.write(handle, f"{number} {node()}\n".encode())
+
+
+def signer(handle: int) -> str:
+    """Who wrote into the lock file, in parentheses; empty where that is not known."""
+    with suppress(OSError):
+        found = re.fullmatch(rb"(\d{1,10}) ([\w.-]{1,255})\n", os.pread(handle, 300, 0))
+        if found:
+            return f" (process {found[1].decode()} on {found[2].decode()})"
+    return ""
 
 
 def is_named(handle: int, path: Path) -> bool:
@@ -88,11 +118,30 @@ def is_named(handle: int, path: Path) -> bool:
 
 
 def open_lock(path: Path) -> int | None:
-    """Open or make the file; None where that is not allowed."""
+    """Open or make the file; None where none can be made.
+
+    Raises:
+        UserError: something is there that cannot be a lock file of ours, or is another user's.
+    """
     for flags in (os.O_RDWR | os.O_CREAT, os.O_RDONLY):  # reading is enough on a local disk
         try:
-            return os.open(path, flags, 0o666)
+            handle = os.open(path, flags | ONLY_FILES, 0o666)
         except OSError as error:
+            if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+                raise no_lock_file(path) from None
             if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT):
                 raise
+        else:
+            if S_ISREG(os.fstat(handle).st_mode):
+                return handle
+            os.close(handle)
+            raise no_lock_file(path)
+    if os.path.lexists(path):
+        raise UserError(
+            f"{path}: belongs to another user, who may be at work there; remove it if not"
+        )
     return None
+
+
+def no_lock_file(path: Path) -> UserError:
+    return UserError(f"{path}: is not a plain file; remove it")
