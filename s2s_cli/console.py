@@ -1,5 +1,6 @@
 """Messages on stderr, and a progress bar where a person watches."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,9 +31,25 @@ def say(message: str) -> None:
         # Data, not markup: [1] and :smile: are printed as they are, and lines are not folded.
         bars[-1].console.print(message, markup=False, highlight=False, emoji=False, soft_wrap=True)
     else:
+        write_line(message)
+
+
+def write_line(message: str) -> None:
+    """Write a line to stderr, even where another process prints the messages."""
+    try:
         # One write: lines of processes that share stderr do not run into each other.
         sys.stderr.write(message + "\n")
         sys.stderr.flush()
+    except OSError:  # a full disk, a closed terminal: the work goes on
+        discard_stderr()
+
+
+def discard_stderr() -> None:
+    """Forget what cannot be written; Python would try again at its end, and change the exit code.
+
+    Messages that come later are tried afresh.
+    """
+    sys.stderr = open(os.dup(2), "w", buffering=1, errors="backslashreplace")  # noqa: SIM115, PTH123
 
 
 def readable(value: float, decimals: int) -> str:

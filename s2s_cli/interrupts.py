@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from threading import current_thread, main_thread
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -90,6 +91,9 @@ def without_delay(handler: Any) -> Any:
 @contextmanager
 def unhandled() -> Iterator[None]:
     """Let signals end the process at once: it waits for code that runs no handler of Python's."""
+    if current_thread() is not main_thread():  # where no handler runs anyway
+        yield
+        return
     before = [signal.getsignal(each) for each in ENDING]
     try:
         end_at_once()

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn, get_type_hints
 import typer
 
 from s2s_cli.commands.settings_file import Kind, as_key, dump_settings
+from s2s_cli.console import write_line
 from s2s_cli.errors import as_user_error
 from s2s_cli.interrupts import Interrupted
 
@@ -133,7 +134,7 @@ def report_user_errors() -> Iterator[None]:
 
 
 def fail(message: str, code: int) -> NoReturn:
-    print(f"s2s: {message}", file=sys.stderr)
+    write_line(f"s2s: {message}")
     try:
         sys.stdout.flush()
     except OSError:

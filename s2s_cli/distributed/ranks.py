@@ -13,6 +13,7 @@ from torch.distributed import FileStore  # type: ignore[attr-defined]
 
 from s2s_cli import console
 from s2s_cli.errors import UsageError, UserError, is_out_of_memory
+from s2s_cli.interrupts import unhandled
 from s2s_cli.model.device import choose_devices
 from s2s_cli.parallel import available_cores
 
@@ -172,13 +173,14 @@ def init_process_group(
         os.environ.setdefault("TORCH_NCCL_BLOCKING_WAIT", "1")
         torch.cuda.set_device(device)
     try:
-        dist.init_process_group(
-            "nccl" if cuda else "gloo",
-            rank=rank.rank,
-            world_size=rank.world_size,
-            store=store,
-            timeout=timedelta(minutes=minutes),
-        )
+        with unhandled():
+            dist.init_process_group(
+                "nccl" if cuda else "gloo",
+                rank=rank.rank,
+                world_size=rank.world_size,
+                store=store,
+                timeout=timedelta(minutes=minutes),
+            )
     except (RuntimeError, ValueError) as error:
         where = ":".join(os.environ.get(f"MASTER_{name}", "?") for name in ("ADDR", "PORT"))
         raise Disconnected(

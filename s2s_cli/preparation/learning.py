@@ -5,6 +5,7 @@ import re
 from collections import Counter
 
 from s2s_cli.errors import UserError
+from s2s_cli.interrupts import unhandled
 from s2s_cli.text.subwords import SubwordKind, escape_word_start, require_sentencepiece
 
 # A longer word teaches nothing; SentencePiece leaves out words with these characters anyway.
@@ -38,25 +39,28 @@ def learn_pieces(
     entries = sorted(words.items(), key=lambda entry: (-entry[1], entry[0]))
     model = io.BytesIO()
     try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=(
-                f"{escape_word_start(word)}\t{count}" for word, count in entries if is_learned(word)
-            ),
-            input_format="tsv",
-            model_writer=model,
-            model_type=kind,
-            vocab_size=size,
-            character_coverage=coverage,
-            normalization_rule_name="identity",
-            remove_extra_whitespaces=False,
-            unk_piece=UNKNOWN_PIECE,
-            bos_id=-1,
-            eos_id=-1,
-            pad_id=-1,
-            max_sentence_length=1 << 16,
-            num_threads=1,
-            minloglevel=2,
-        )
+        with unhandled():  # it takes minutes of a large text
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=(
+                    f"{escape_word_start(word)}\t{count}"
+                    for word, count in entries
+                    if is_learned(word)
+                ),
+                input_format="tsv",
+                model_writer=model,
+                model_type=kind,
+                vocab_size=size,
+                character_coverage=coverage,
+                normalization_rule_name="identity",
+                remove_extra_whitespaces=False,
+                unk_piece=UNKNOWN_PIECE,
+                bos_id=-1,
+                eos_id=-1,
+                pad_id=-1,
+                max_sentence_length=1 << 16,
+                num_threads=1,
+                minloglevel=2,
+            )
     except RuntimeError as error:
         raise UserError(
             f"the training text ({language}) {explain_failure(str(error), size)}"
