@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -36,20 +36,24 @@ def say(message: str) -> None:
 
 def write_line(message: str) -> None:
     """Write a line to stderr, even where another process prints the messages."""
-    try:
-        # One write: lines of processes that share stderr do not run into each other.
-        sys.stderr.write(message + "\n")
-        sys.stderr.flush()
-    except OSError:  # a full disk, a closed terminal: the work goes on
-        discard_stderr()
+    # One write: lines of processes that share stderr do not run into each other.
+    Stderr().write(message + "\n")
 
 
-def discard_stderr() -> None:
-    """Forget what cannot be written; Python would try again at its end, and change the exit code.
+class Stderr:
+    """The stderr of now; where nothing can be written, work that goes well goes on."""
 
-    Messages that come later are tried afresh.
-    """
-    sys.stderr = open(os.dup(2), "w", buffering=1, errors="backslashreplace")  # noqa: SIM115, PTH123
+    def write(self, text: str) -> int:
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except OSError:  # a full disk, a closed terminal
+            # Python would try again at its end, and change the exit code.
+            sys.stderr = open(os.dup(2), "w", errors="backslashreplace")  # noqa: SIM115, PTH123
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
 
 
 def readable(value: float, decimals: int) -> str:
@@ -86,7 +90,7 @@ def progress(
     # Redirection would swallow data that a command prints while the bar is up.
     with Progress(
         *columns,
-        console=Console(stderr=True),
+        console=Console(file=cast(IO[str], Stderr())),
         redirect_stdout=False,
         redirect_stderr=False,
         transient=True,

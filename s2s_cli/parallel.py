@@ -160,8 +160,9 @@ def worker_processes(
     if count == 1:
         yield Workers(set_up, 0)
         return
-    from s2s_cli.processes import child_processes  # not needed by --help
+    from s2s_cli.processes import child_processes, refuse_too_many  # not needed by --help
 
+    refuse_too_many(count, option)
     workers = Workers(set_up, count)
     with child_processes(count, option) as children:
         for child, starting in zip(children, workers.starting, strict=True):

@@ -86,9 +86,8 @@ def child_processes(count: int, option: str) -> Iterator[list[Child]]:
         option: of the command line, for the number of processes.
 
     Raises:
-        UserError: more than this machine can hold.
+        UserError: one of them cannot be started.
     """
-    refuse_too_many(count, option)
     children: list[Child] = []
     try:
         for number in range(count):

@@ -1,5 +1,6 @@
 """Results in order, errors at their place, a bounded window, no process left behind."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -44,8 +45,33 @@ def sleep(own: object, seconds: float) -> None:
     time.sleep(seconds)
 
 
-def die(own: object, number: int) -> int:
-    os._exit(number)
+def die(worker: int) -> None:
+    os._exit(worker)
+
+
+class Unsendable(Exception):
+    """An exception that can be pickled, but not made again."""
+
+    def __init__(self, file: str, line: int) -> None:
+        super().__init__(f"{file}:{line}")
+
+
+def end_badly(own: object, how: object) -> object:
+    """End in one of the ways in which a worker may."""
+    match how:
+        case signal.Signals():
+            os.kill(os.getpid(), how)
+        case int():
+            os._exit(how)
+        case "unsendable":
+            raise Unsendable("in.en", 3)
+        case "memory":
+            raise MemoryError("full")
+        case "leave":
+            raise SystemExit(4)
+        case _:
+            return threading.Lock()
+    return None
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -81,12 +107,63 @@ def test_tasks_are_taken_only_a_few_ahead() -> None:
         assert taken <= 20
 
 
-def test_a_worker_that_dies_is_an_error_in_one_sentence() -> None:
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        (signal.SIGKILL, r"died, perhaps for lack of memory \(worker \d of 2, process"),
+        (signal.SIGSEGV, r"died \(worker \d of 2, process \d+: signal 11, SIGSEGV\)"),
+        (3, r"died \(worker \d of 2, process \d+: exit code 3\); try fewer --workers"),
+        ("leave", "exit code 4"),
+    ],
+)
+def test_a_worker_that_dies_is_an_error_in_one_sentence(how: object, told: str) -> None:
     with (
-        pytest.raises(UserError, match="worker process died"),
+        pytest.raises(UserError, match=told),
         worker_processes(2, nothing, "--workers") as processes,
     ):
-        list(processes.in_order(die, [3, 3, 3]))
+        list(processes.in_order(end_badly, [how, how, how]))
+    assert not multiprocessing.active_children()
+
+
+def test_any_exception_of_a_worker_is_one_of_its_task_alone() -> None:
+    with worker_processes(2, nothing, "--workers") as processes:
+        for how, kind, told in (
+            ("unsendable", RuntimeError, r"Unsendable: in\.en:3"),
+            ("memory", MemoryError, "full"),
+            ("result", TypeError, "pickle"),
+        ):
+            with pytest.raises(kind, match=told):
+                list(processes.in_order(end_badly, [how]))
+        assert list(processes.in_order(negative, [1, 2])) == [-1, -2]
+
+
+def test_more_workers_than_the_machine_can_hold_are_refused() -> None:
+    with (
+        pytest.raises(
+            UserError, match=r"--gpus 1,000,000: this machine has .+ for about"
+        ) as caught,
+        worker_processes(10**6, nothing, "--gpus"),
+    ):
+        pass
+    assert caught.value.exit_code == 2
+    assert not multiprocessing.active_children()
+
+
+def test_workers_that_cannot_all_be_started_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = multiprocessing.process.BaseProcess.start
+
+    def start(self: multiprocessing.process.BaseProcess) -> None:
+        if multiprocessing.active_children():
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        real(self)
+
+    monkeypatch.setattr(multiprocessing.process.BaseProcess, "start", start)
+    with (
+        pytest.raises(UserError, match=r"process 2 cannot be started \(.+\); try fewer --gpus"),
+        worker_processes(3, nothing, "--gpus"),
+    ):
+        pass
+    assert not multiprocessing.active_children()
 
 
 SLEEPER = """
@@ -144,7 +221,7 @@ def test_waiting_for_the_start_tells_that_it_failed() -> None:
         with worker_processes(count, fail, "--workers") as processes, pytest.raises(ValueError):
             processes.wait()
     with (
-        worker_processes(2, partial(die, None), "--gpus") as processes,
+        worker_processes(2, die, "--gpus") as processes,
         pytest.raises(UserError, match="try fewer --gpus"),
     ):
         processes.wait()

@@ -29,7 +29,7 @@ from s2s_cli.distributed.replica import Replica
 from s2s_cli.distributed.signals import FROM_PARENT, Stopped, StopSignals
 from s2s_cli.errors import UsageError, UserError, as_user_error
 from s2s_cli.model.device import choose_devices, set_threads
-from s2s_cli.processes import Child, Died, child_processes
+from s2s_cli.processes import Child, Died, child_processes, refuse_too_many
 
 # A replica that lost another one waits so long, for the launcher to see which one failed first.
 ROOT_CAUSE_GRACE_SECONDS = 3.0
@@ -82,6 +82,7 @@ def start(work: Work, settings: DeviceSettings) -> Stopped:
             return work.run(Replica(devices))
         case "data":
             refuse_shared_gpu(settings.device, devices)
+            refuse_too_many(settings.gpus, "--gpus")
             work.check()
             return launch(work, settings)
         case _:

@@ -23,6 +23,7 @@ from s2s_cli.preparation.config import (
 from s2s_cli.preparation.pairs import PreparedChunk, make_tokenisers, prepare_chunk
 from s2s_cli.preparation.report import PrepReport, SplitReport
 from s2s_cli.preparation.segmentation import SubwordSettings, TemporaryText, segment_text
+from s2s_cli.processes import most_processes
 from s2s_cli.text.facts import FACTS_FILE, Facts
 from s2s_cli.text.layout import AT_WORK, MANIFEST, SPLITS, pieces_file, text_file
 from s2s_cli.text.subwords import Subwords, subword_origin
@@ -140,7 +141,7 @@ def write_pairs(
 
 def worker_count(config: PrepConfig, texts: dict[str, tuple[Path, Path]]) -> int:
     """Choose as many processes as asked for, but none that would have next to nothing to do."""
-    wanted = config.workers or available_cores()
+    wanted = config.workers or min(available_cores(), most_processes())
     size = sum(text_size(path) for paths in texts.values() for path in paths)
     return max(1, min(wanted, size // BYTES_PER_WORKER))
 
