@@ -6,7 +6,6 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing.reduction import ForkingPickler
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -163,6 +162,8 @@ def serve(pipe: "Connection[Any, Any]") -> None:
 
 def outcome(asked: bytes) -> Any:
     """Compute what is asked; return, as bytes, True and the result or False and the exception."""
+    from multiprocessing.reduction import ForkingPickler  # not needed by --help
+
     try:
         function, arguments = ForkingPickler.loads(asked)
         return ForkingPickler.dumps((True, function(*arguments)))
@@ -173,6 +174,8 @@ def outcome(asked: bytes) -> Any:
 
 def failed(error: Exception) -> Any:
     """Return, as bytes, False and an exception; in place of one that cannot be sent, another."""
+    from multiprocessing.reduction import ForkingPickler
+
     try:
         sent = ForkingPickler.dumps((False, error))
         ForkingPickler.loads(sent)
