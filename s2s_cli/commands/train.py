@@ -29,8 +29,8 @@ def train_command(
 ) -> None:
     """Train the two LSTMs; the defaults are the paper's model and recipe.
 
-    The same command resumes a training that was stopped. SIGTERM, SIGINT, SIGHUP and SIGUSR1 end it
-    after the update with a checkpoint (exit code 128 + signal).
+    The same command resumes a stopped training. SIGTERM, SIGINT, SIGHUP and SIGUSR1 end it after
+    the update with a checkpoint (exit code 128 + signal).
     """
     # Read by torch when it is loaded: kernels are kept for each number of rows of a product, and
     # without a bound they would take a gigabyte.
