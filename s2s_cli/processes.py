@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 BYTES_EACH, FILES_EACH = 100 << 20, 4
 # Files for everything else.
 OTHER_FILES = 64
+# So often a process looks whether a launcher that is not ours is still there.
+LAUNCHER_SECONDS = 0.5
 
 
 class Died(Exception):
@@ -194,3 +197,10 @@ def end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def end_with_launcher(launcher: int) -> None:
+    """End this process when the one that started it, which is not ours, has ended."""
+    while os.getppid() == launcher:
+        time.sleep(LAUNCHER_SECONDS)
+    os._exit(1)

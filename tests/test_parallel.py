@@ -299,3 +299,25 @@ def test_workers_are_gone_when_the_block_ends_whatever_they_are_at() -> None:
         results = processes.in_order(sleep, [0, 10**6, 10**6, 10**6])
         next(results)
     assert not multiprocessing.active_children()
+
+
+OF_A_LAUNCHER = """
+import os, subprocess, sys
+if len(sys.argv) > 1:
+    from s2s_cli.processes import end_with_launcher
+    launcher = os.getppid()
+    print("started", flush=True)
+    end_with_launcher(launcher)
+else:
+    subprocess.run([sys.executable, __file__, "child"])
+"""
+
+
+def test_a_process_of_a_foreign_launcher_ends_with_it(tmp_path: Path) -> None:
+    script = tmp_path / "launcher.py"
+    script.write_text(OF_A_LAUNCHER)
+    process = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"started\n"
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)  # until the last one that holds the pipe is gone

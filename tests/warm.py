@@ -12,14 +12,22 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 MOST_BYTES = 1 << 17
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 
 
-def ask(path: str, arguments: list[str], cwd: str, streams: list[int]) -> socket.socket:
+def ask(
+    path: str,
+    arguments: list[str],
+    cwd: str,
+    streams: list[int],
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> socket.socket:
     """Have ``s2s`` started; on the connection come its process number and its exit code.
 
     Args:
@@ -27,10 +35,11 @@ def ask(path: str, arguments: list[str], cwd: str, streams: list[int]) -> socket
         arguments: of ``s2s``.
         cwd: its working directory.
         streams: its standard input, output and error.
+        variables: of its environment, beside those of this process.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     connection.connect(path)
-    request = {"arguments": arguments, "cwd": cwd, "environment": dict(os.environ)}
+    request = {"arguments": arguments, "cwd": cwd, "environment": {**os.environ, **variables}}
     socket.send_fds(connection, [json.dumps(request).encode()], streams)
     return connection
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from multiprocessing import connection
+from threading import Thread
 from typing import Protocol, assert_never
 
 import torch
@@ -29,7 +30,13 @@ from s2s_cli.distributed.replica import Replica
 from s2s_cli.distributed.signals import FROM_PARENT, Stopped, StopSignals
 from s2s_cli.errors import UsageError, UserError, as_user_error
 from s2s_cli.model.device import choose_devices, set_threads
-from s2s_cli.processes import Child, Died, child_processes, refuse_too_many
+from s2s_cli.processes import (
+    Child,
+    Died,
+    child_processes,
+    end_with_launcher,
+    refuse_too_many,
+)
 
 # A replica that lost another one waits so long, for the launcher to see which one failed first.
 ROOT_CAUSE_GRACE_SECONDS = 3.0
@@ -105,6 +112,8 @@ def run_rank(work: Work, settings: DeviceSettings, rank: Rank) -> Stopped:
             f"--gpus {settings.gpus}: there are {rank.world_size} processes already, one for a GPU "
             "each; leave --gpus out, or have each span several with --layout model"
         )
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun does not end them when it is killed
+        Thread(target=end_with_launcher, args=[os.getppid()], daemon=True).start()
     devices = rank_devices(settings.device, settings.gpus, rank)
     set_threads(settings.threads or cores_per_process(rank))
     with process_group(rank, devices[0], settings.rank_timeout):
