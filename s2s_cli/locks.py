@@ -96,14 +96,13 @@ def sign(handle: int) -> None:
     parent = parent_process()  # a replica's: its launcher ends it
     number = os.getpid() if parent is None else parent.pid
     with suppress(OSError):  # read-only, a full disk: the lock is as good
-        os.ftruncate(handle, 0)
-        os.write(handle, f"{number} {node()}\n".encode())
+        os.pwrite(handle, f"{number} {node()}\n".encode(), 0)
 
 
 def signer(handle: int) -> str:
-    """Who wrote into the lock file, in parentheses; empty where that is not known."""
+    """Read who wrote the first line of the lock file; empty where that is not known."""
     with suppress(OSError):
-        found = re.fullmatch(rb"(\d{1,10}) ([\w.-]{1,255})\n", os.pread(handle, 300, 0))
+        found = re.match(rb"(\d{1,10}) ([\w.-]{1,255})\n", os.pread(handle, 300, 0))
         if found:
             return f" (process {found[1].decode()} on {found[2].decode()})"
     return ""
