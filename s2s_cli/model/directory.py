@@ -54,6 +54,21 @@ class Description:
                 vocabulary.write_with(files, vocabulary_path(directory, language))
             files.write_json(directory / DESCRIPTION, self.as_json())
 
+    def is_whole(self, directory: Path) -> bool:
+        """True where all files that `write` makes are there, whatever is in them."""
+        languages = self.facts.languages
+        pieces = [pieces_file(directory, each) for each in languages[: len(self.piece_models)]]
+        paths = [directory / DESCRIPTION, *pieces]
+        paths += [vocabulary_path(directory, each) for each in languages]
+        return all(path.is_file() for path in paths)
+
+    def is_written(self, directory: Path) -> bool:
+        """True where ``directory`` holds this very description."""
+        try:
+            return Description.read(directory).as_json() == self.as_json()
+        except UserError:
+            return False
+
     def as_json(self) -> dict[str, Any]:
         """Content of ``model.json``."""
         number = self.facts.format

@@ -180,6 +180,18 @@ class Checkpoints:
             kept.unlink(missing_ok=True)
             sync_names(self.directory)
 
+    def lost_best(self, progress: Progress) -> str | None:
+        """Say that the best weights are gone, and cannot be made again; None where they are there.
+
+        ``progress`` is that of the last checkpoint.
+        """
+        if not progress.best_update or (self.directory / BEST).is_file():
+            return None
+        return (
+            f"{self.directory / BEST}: is missing, and the best weights, of update "
+            f"{progress.best_update:,}, are in no other file"
+        )
+
     def is_best_current(self) -> bool:
         """True where the best weights are those of the model."""
         return is_saved(self.directory / BEST, model_state_dict(self.model))

@@ -14,7 +14,7 @@ from s2s_cli.distributed.replica import Replica
 from s2s_cli.distributed.signals import Stopped, StopSignals
 from s2s_cli.locks import exclusive_lock
 from s2s_cli.model.config import ModelConfig, Shape
-from s2s_cli.model.directory import LAST, remove_half_written
+from s2s_cli.model.directory import LAST
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.work import share_of_peak
 from s2s_cli.training import report
@@ -54,8 +54,7 @@ def train(
     with exclusive_lock(directory, "`s2s train`") if replica.is_main else nullcontext():
         trainer = Trainer(corpus, directory, shape, training, replica)
         if reason := trainer.finished():
-            trainer.keep_best()
-            remove_half_written(directory)
+            trainer.mend()
             say(f"{directory}: already finished ({reason}); nothing to do")
             return Stopped(finished=True)
         introduce(trainer)

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from s2s_cli.atomic_files import NamedWriter, named_errors, sync
+from s2s_cli.errors import UserError
+from s2s_cli.locks import is_named
 
 METRICS = "metrics.jsonl"
 
@@ -67,7 +69,12 @@ class MetricsFile:
         self._kept = self._stream.seek(0, os.SEEK_END)
 
     def write(self, metrics: Metrics, *, lasting: bool = True) -> None:
-        """Add a line; one that is not ``lasting`` is dropped when the training goes on."""
+        """Add a line; one that is not ``lasting`` is dropped when the training goes on.
+
+        Raises:
+            UserError: the file has been removed; OSError, which names it, where writing fails.
+        """
+        self.refuse_removed()
         values = {
             name: round(value, WRITTEN_DIGITS[name]) if name in WRITTEN_DIGITS else value
             for name, value in asdict(metrics).items()
@@ -78,9 +85,24 @@ class MetricsFile:
             self._kept = self._stream.tell()
 
     def sync(self) -> int:
-        """Have everything on the disk; return the length in bytes of what lasts."""
+        """Have everything on the disk; return the length in bytes of what lasts.
+
+        Raises:
+            UserError: the file has been removed.
+        """
+        self.refuse_removed()
         sync(self._stream)
         return self._kept
+
+    def refuse_removed(self) -> None:
+        """Raise a `UserError` where nothing that is written will be found again."""
+        path = self._stream.path
+        if not is_named(self._stream.fileno(), path):
+            raise UserError(
+                f"{path}: was removed or replaced during the training, and maybe all of "
+                f"{path.parent}; nothing more is saved; the same command goes on from the last "
+                "checkpoint that is there, or begins anew"
+            )
 
     def __enter__(self) -> "MetricsFile":
         return self

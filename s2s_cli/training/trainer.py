@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from s2s_cli.data.corpus import Corpus
 from s2s_cli.distributed.replica import Replica
 from s2s_cli.errors import UserError
 from s2s_cli.model.config import Shape
-from s2s_cli.model.directory import PREVIOUS, Description
+from s2s_cli.model.directory import LAST, PREVIOUS, Description, remove_half_written
 from s2s_cli.model.pipeline import Model, spread
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.training.checkpoint import Checkpoints
@@ -180,10 +181,34 @@ class Trainer:
             return
         damaged = self.restored is not None and self.restored.path.name == PREVIOUS
         self.checkpoints.make_ready(damaged=damaged)
+        self.description.write(self.directory)
+
+    @cached_property
+    def description(self) -> Description:
+        """What the model is, without its weights."""
         corpus = self.corpus
         vocabularies = corpus.source_vocabulary, corpus.target_vocabulary
-        description = Description(self.shape, corpus.facts, *vocabularies, corpus.piece_models)
-        description.write(self.directory)
+        return Description(self.shape, corpus.facts, *vocabularies, corpus.piece_models)
+
+    def write_again(self) -> None:
+        """Write what the model is once more, since it is not there as it was written."""
+        self.description.write(self.directory)
+        warn(f"{self.directory}: its description was not there any more, and is written again")
+
+    def mend(self) -> None:
+        """Leave a training that has ended as it was when it ended.
+
+        Raises:
+            UserError: the best weights are gone.
+        """
+        self.keep_best()
+        if not self.replica.is_main:
+            return
+        remove_half_written(self.directory)
+        if not self.description.is_written(self.directory):
+            self.write_again()
+        if lost := self.checkpoints.lost_best(self.progress):
+            raise UserError(f"{lost}; `s2s decode` takes {LAST}, or train into another directory")
 
     def discard_end_validation(self) -> None:
         """Have the best weights be those of the training so far, whatever came in between."""
@@ -191,6 +216,8 @@ class Trainer:
             self.checkpoints.restore_best()
         self.progress.end_perplexity = math.inf
         self.keep_best()
+        if self.replica.is_main and (lost := self.checkpoints.lost_best(self.progress)):
+            warn(f"{lost}; going on, in search of better ones")
 
     def keep_best(self) -> None:
         """Write the best weights if the checkpoint has them and a kill came before they were."""
@@ -214,6 +241,8 @@ class Trainer:
         if not self.replica.is_main:
             return
         self.progress.metrics_bytes = metrics.sync()
+        if not self.description.is_whole(self.directory):
+            self.write_again()
         if self.progress != self.saved:  # the last two are to be of different updates
             self.saved = replace(self.progress)
             self.checkpoints.save(self.saved)
