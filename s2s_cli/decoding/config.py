@@ -7,7 +7,7 @@ from s2s_cli.errors import UsageError
 from s2s_cli.settings import setting
 
 # Hypotheses of a sentence that are searched together.
-MOST_BEAM = 100_000
+MOST_BEAM = 10_000
 
 
 @dataclass(frozen=True)

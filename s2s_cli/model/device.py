@@ -1,10 +1,11 @@
 """Devices, threads, and memory that is free again."""
 
 import ctypes
+import os
 
 import torch
 
-from s2s_cli.errors import UsageError
+from s2s_cli.errors import UsageError, UserError
 from s2s_cli.settings import MOST_THREADS, Bounds
 
 
@@ -53,6 +54,30 @@ def too_few(wanted: int, found: int) -> str:
         f"--gpus {wanted}: this machine has {there}; {instead}, "
         "or put --device cpu beside it to try it on a CPU"
     )
+
+
+def require_memory(needed: int, what: str, device: torch.device) -> None:
+    """Refuse what takes more bytes than the machine has, where ``device`` is its CPU.
+
+    A system may promise more than it has, and end the process once it is used.
+
+    Raises:
+        UserError: says what ``what`` needs and what there is.
+    """
+    there = physical_memory()
+    if device.type == "cpu" and there and needed > there:
+        raise UserError(
+            f"out of memory: {what} {needed / 2**30:,.1f} GiB, and this machine has "
+            f"{there / 2**30:,.1f} GiB; a smaller model needs less"
+        )
+
+
+def physical_memory() -> int | None:
+    """Bytes of the machine's memory; None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 def set_threads(threads: int) -> None:

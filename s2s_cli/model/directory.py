@@ -295,7 +295,7 @@ def with_weights(
         with torch.device("meta"):
             network = Seq2Seq(shape)
         network.load_state_dict(weights, assign=True)
-    except (RuntimeError, AttributeError, TypeError):
+    except (RuntimeError, AttributeError, TypeError, ValueError, OverflowError):
         raise misfit from None
     for name, each in network.named_parameters():
         if each.dtype != torch.float32 or each.layout != torch.strided or each.is_meta:

@@ -11,7 +11,7 @@ from s2s_cli.data.corpus import Corpus, Side
 from s2s_cli.distributed.config import Layout
 from s2s_cli.errors import UsageError
 from s2s_cli.model.config import ModelConfig, Shape
-from s2s_cli.model.device import choose_devices, keep_memory, set_threads
+from s2s_cli.model.device import choose_devices, keep_memory, require_memory, set_threads
 from s2s_cli.model.pipeline import NOT_SPREAD
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
@@ -183,11 +183,13 @@ def make_plan(
         layout: one model over all devices, or a process with a model for each.
 
     Raises:
-        UserError: a variant of the paper's model, which is not spread over several devices.
+        UserError: a variant of the paper's model, which is not spread over several devices; parts
+            that the machine cannot hold.
     """
     sizes = len(corpus.source_vocabulary), len(corpus.target_vocabulary)
     with torch.device("meta"):
         model = Seq2Seq(Shape.of(config, *sizes))
+    require_memory(memory.measured_bytes(model, training), "measuring takes", devices[0])
     meter = Meter(model.shape, training, devices[0])
     spread = layout == "model" and len(devices) > 1
     if not model.shape.plain:

@@ -14,11 +14,13 @@ from s2s_cli.distributed.replica import Replica
 from s2s_cli.distributed.signals import Stopped, StopSignals
 from s2s_cli.locks import exclusive_lock
 from s2s_cli.model.config import ModelConfig, Shape
+from s2s_cli.model.device import require_memory
 from s2s_cli.model.directory import LAST
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.work import share_of_peak
 from s2s_cli.training import report
 from s2s_cli.training.config import TrainingConfig
+from s2s_cli.training.memory import weights_bytes
 from s2s_cli.training.metrics import (
     Clock,
     MetricsFile,
@@ -63,12 +65,18 @@ def train(
 
 
 def announce(corpus: Corpus, shape: Shape, config: TrainingConfig, replica: Replica) -> None:
-    """Say what the training will take, before anything is allocated."""
+    """Say what the training will take, before anything is allocated.
+
+    Raises:
+        UserError: more memory than the machine has.
+    """
     if corpus.valid is None:
         warn("no validation text: decode will use the last weights, --patience has no effect")
     with torch.device("meta"):
         model = Seq2Seq(shape)
     say(report.parameters(model))
+    what = "weights, their gradients and the optimiser's state take"
+    require_memory(weights_bytes(model, config), what, replica.devices[0])
     for line in report.devices(model, config, replica, corpus.train.longest()):
         say(line)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from torch import Tensor
+from torch.nn import Parameter
 
 from s2s_cli.model.config import Shape
 from s2s_cli.model.placement import Placement
@@ -33,15 +34,37 @@ def memory_estimate(
     """
     shape = model.shape
     source, target = (length * config.batch_size for length in (source_length, target_length + 1))
-    tables = total_numel(model.tables())
-    return RUNTIME_BYTES + BYTES * (
-        trained(total_numel(model.parameters()) - tables, tables, config)
-        + shape.directions * shape.layers * of_a_layer(shape.hidden_size, source)
-        + shape.depth * of_a_layer(shape.width, target)
-        + of_embeddings(shape, source + target)
-        + of_logits(shape.target_vocabulary)
-        + of_attention(shape, source_length, target_length + 1) * config.batch_size
+    return (
+        RUNTIME_BYTES
+        + weights_bytes(model, config)
+        + BYTES
+        * (
+            shape.directions * shape.layers * of_a_layer(shape.hidden_size, source)
+            + shape.depth * of_a_layer(shape.width, target)
+            + of_embeddings(shape, source + target)
+            + of_logits(shape.target_vocabulary)
+            + of_attention(shape, source_length, target_length + 1) * config.batch_size
+        )
     )
+
+
+def weights_bytes(model: Seq2Seq, config: TrainingConfig) -> int:
+    """Bytes of weights, gradients and optimiser state; ``model`` may be on meta."""
+    tables = total_numel(model.tables())
+    return BYTES * trained(total_numel(model.parameters()) - tables, tables, config)
+
+
+def measured_bytes(model: Seq2Seq, config: TrainingConfig) -> int:
+    """Bytes at least of what is measured together: the largest part, or a variant as a whole."""
+    if not model.shape.plain:
+        return weights_bytes(model, config)
+    return 2 * BYTES * max(each.numel() for each in dense_parameters(model))
+
+
+def dense_parameters(model: Seq2Seq) -> list[Parameter]:
+    """All but embeddings."""
+    tables = [id(each) for each in model.tables()]
+    return [each for each in model.parameters() if id(each) not in tables]
 
 
 def place_memory(

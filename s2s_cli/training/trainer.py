@@ -185,7 +185,7 @@ class Trainer:
 
     @cached_property
     def description(self) -> Description:
-        """What the model is, without its weights."""
+        """Description of the model, without its weights."""
         corpus = self.corpus
         vocabularies = corpus.source_vocabulary, corpus.target_vocabulary
         return Description(self.shape, corpus.facts, *vocabularies, corpus.piece_models)

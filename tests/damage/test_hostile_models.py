@@ -161,6 +161,8 @@ def test_one_number_does_not_stand_for_many(cells: int, model: Path) -> None:
     [
         {"decoder_layers": 10**9, "bridge": "concat"},
         {"decoder_hidden_size": 10**12, "bridge": "linear"},
+        {"decoder_hidden_size": 2**63, "bridge": "linear"},
+        {"hidden_size": 10**400},
         {"attention": "additive"},
         {"cell": "gru"},
         {"peeky": True},

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from s2s_cli.errors import UserError
-from s2s_cli.model.device import choose_devices
+from s2s_cli.model import device
+from s2s_cli.model.device import choose_devices, set_threads
 
 
 @pytest.mark.parametrize("name", ["auto", "cuda"])
@@ -39,3 +40,21 @@ def test_too_few_are_told_with_what_to_type(
     assert caught.value.exit_code == 2
     assert str(caught.value).startswith(f"--gpus 4: {told}")
     assert "--device cpu" in str(caught.value)
+
+
+@pytest.mark.parametrize("threads", [-1, 40_000, 2**31])
+def test_threads_that_no_machine_has_are_refused(threads: int) -> None:
+    with pytest.raises(UserError, match=f"--threads {threads}: must be at least 0 and at most"):
+        set_threads(threads)
+
+
+def test_more_memory_than_there_is_is_refused_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(device, "physical_memory", lambda: 3 << 30)
+    device.require_memory(3 << 30, "weights take", cpu)
+    device.require_memory(4 << 30, "weights take", torch.device("cuda"))
+    told = r"out of memory: weights take 4\.0 GiB, and this machine has 3\.0 GiB; a smaller model"
+    with pytest.raises(UserError, match=told):
+        device.require_memory(4 << 30, "weights take", cpu)
+    monkeypatch.setattr(device, "physical_memory", lambda: None)
+    device.require_memory(4 << 30, "weights take", cpu)
