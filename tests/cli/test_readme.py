@@ -238,6 +238,14 @@ def test_the_tour_prints_scores_an_interval_a_perplexity_and_a_bare_number(toure
     assert value in printed.split("\n")
 
 
+def test_the_tour_scores_lines_as_the_example_says(toured: Path) -> None:
+    (example,) = (each for each in blocks(README, "text") if "\t" in each)
+    assert example in (toured / "stdout").read_text("utf-8")
+    numbers = [line.split("\t") for line in lines(toured / "worst-first.tsv")]
+    assert [len(row) for row in numbers] == [6] * 10
+    assert len(lines(toured / "log-probabilities.txt")) == 10
+
+
 def test_the_tour_combines_what_it_kept(toured: Path) -> None:
     assert lines(toured / "tuned.fr") == lines(toured / "weighted.fr")
     assert "lstm already; no model is loaded" in (toured / "stderr").read_text("utf-8")
