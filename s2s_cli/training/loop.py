@@ -154,9 +154,12 @@ class Run:
         return trainer.ending or asked or trainer.finished() is not None
 
     def asked_to_end(self) -> bool:
-        """True where a signal or the clock has asked this process to end the run."""
-        minutes = self.config.max_minutes
-        late = minutes > 0 and self.clock.elapsed() >= 60 * minutes
+        """True where a signal or the clock has asked this process to end the run.
+
+        The clock asks after an update at the earliest: a run that is made again and again gets on.
+        """
+        minutes, clock = self.config.max_minutes, self.clock
+        late = minutes > 0 and clock.updates > 0 and clock.elapsed() >= 60 * minutes
         return late or self.signals.received is not None
 
     def stopped(self) -> Stopped:

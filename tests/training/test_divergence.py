@@ -49,6 +49,12 @@ def test_a_rate_that_fades_is_told_before_the_first_update(
     assert "from update 12 on, the learning rate is too low" in told
 
 
+def test_a_run_that_has_no_time_makes_one_update(tmp_path: Path) -> None:
+    for done in (1, 2):
+        assert not run(tmp_path, max_minutes=1e-12).finished
+        assert final(tmp_path)["progress"]["updates"] == done
+
+
 def test_no_update_is_no_training(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--epochs 0\.05 is no update: .* has 10; give 0\.1 or"):
         run(tmp_path / "model", epochs=0.05)
