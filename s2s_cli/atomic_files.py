@@ -2,43 +2,38 @@
 
 import errno
 import gzip
-import io
+import hashlib
 import json
 import os
 import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import stat
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
-from s2s_cli.errors import UserError
+from s2s_cli.destinations import (
+    AS_IT_IS,
+    NamedWriter,
+    cannot_be_written,
+    link_target,
+    make_directory,
+    named_errors,
+    open_straight,
+    status_of_plain,
+)
 from s2s_cli.locks import LOCKS_DIE, try_lock
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
-# Errors of writing that the system reports without a file name.
-ABOUT_FILES = frozenset(
-    getattr(errno, name)
-    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO", "EROFS", "ESTALE", "ENODEV", "ENXIO")
-    if hasattr(errno, name)
-)
 # Errors of systems on which directories cannot be synced.
 NO_SYNC = frozenset((errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EISDIR))
+# No other program names its files so.
+TEMPORARY = ".s2s.tmp"
 NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
-@contextmanager
-def named_errors(name: str) -> Iterator[None]:
-    """Add the file name to errors of writing for which the system gives none."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in ABOUT_FILES and error.filename is None:
-            error.filename = name
-        raise
+# Bytes of a name; with what a temporary file adds to it, a longer one might be too long.
+LONGEST_STEM = 200
 
 
 class AtomicFiles:
@@ -48,7 +43,11 @@ class AtomicFiles:
     beside the final ones, and existing files do not change. Then obsolete files are removed, and
     the new files get their names in the order in which they were opened: the last one may say that
     all of them are there. If the block fails, the temporary files are removed; if the process is
-    killed, the next one that writes the same file removes them.
+    killed, the next one that writes the same file removes them. A file keeps the mode of the one
+    that it replaces, and its owner where the system allows that.
+
+    Files in a directory of ours (`open`) are not written through links: a link is replaced. One
+    that the user named (`open_named`) is: it stays, and what it leads to is replaced.
 
     Raises:
         UserError: a file cannot be made; OSError, which names the file, where writing fails.
@@ -56,6 +55,7 @@ class AtomicFiles:
 
     def __init__(self) -> None:
         self._files: list[AtomicFile] = []
+        self._straight: list[BinaryIO] = []
         self._obsolete: list[Path] = []
         self._kept: list[tuple[Path, Path]] = []
 
@@ -63,9 +63,21 @@ class AtomicFiles:
         """Open a stream for the bytes of ``path``; ``.gz``: they are compressed."""
         return self.new(path).stream
 
-    def new(self, path: Path) -> "AtomicFile":
+    def open_named(self, path: Path) -> BinaryIO:
+        """Open ``path`` as the user named it: pipes and devices as they are, files through links.
+
+        ``.gz``: what is written is compressed.
+        """
+        if (straight := open_straight(path)) is None:
+            return self.new(link_target(path), packed=is_packed(path)).stream
+        self._straight.append(straight)
+        if is_packed(path):
+            self._straight.append(gzip_stream(straight))
+        return self._straight[-1]
+
+    def new(self, path: Path, *, packed: bool | None = None) -> "AtomicFile":
         """Begin the file that `open` gives a stream of."""
-        file = AtomicFile(path)
+        file = AtomicFile(path, is_packed(path) if packed is None else packed)
         self._files.append(file)
         return file
 
@@ -94,16 +106,23 @@ class AtomicFiles:
             if kind is None:
                 self._put_in_place()
         finally:
+            for stream in reversed(self._straight):
+                with suppress(OSError):
+                    stream.close()
             for file in self._files:
                 file.discard()
 
     def _put_in_place(self) -> None:
+        for stream in reversed(self._straight):
+            stream.close()
         for file in self._files:
             file.finish()
         for path in self._obsolete:
             path.unlink(missing_ok=True)
         for path, name in self._kept:
             keep_as(path, name)
+        if not self._files:
+            return
         *others, last = self._files
         directories = dict.fromkeys(file.path.parent for file in self._files)
         for file in others:
@@ -116,50 +135,18 @@ class AtomicFiles:
             sync_names(directory)
 
 
-class NamedWriter(io.BufferedWriter):
-    """A stream whose errors name the file that it is for.
-
-    Attributes:
-        error: the last error, for callers of libraries that raise another one in its place.
-    """
-
-    def __init__(self, raw: io.FileIO, path: Path) -> None:
-        super().__init__(raw)
-        self.path = path
-        self.error: OSError | None = None
-
-    def write(self, data: "Buffer") -> int:
-        try:
-            return super().write(data)
-        except OSError as error:
-            raise self.named(error) from None
-
-    def flush(self) -> None:
-        try:
-            super().flush()
-        except OSError as error:
-            raise self.named(error) from None
-
-    def named(self, error: OSError) -> OSError:
-        self.error = OSError(error.errno, error.strerror, str(self.path))
-        return self.error
-
-
 class AtomicFile:
     """A temporary file that may take the name of ``path``.
 
     It is locked while it is written: others see by the lock that its writer is alive.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, packed: bool) -> None:
         self.path = path
         self.moved = False
         self.temporary, handle = make_temporary(path)
         self.raw = NamedWriter(open(handle, "wb", buffering=0), path)  # noqa: SIM115, PTH123
-        self.stream: BinaryIO = self.raw
-        if path.suffix == ".gz":
-            # No name and no time in the header: the same text gives the same bytes.
-            self.stream = cast(BinaryIO, gzip.GzipFile("", "wb", 6, self.raw, mtime=0))
+        self.stream = gzip_stream(self.raw) if packed else cast(BinaryIO, self.raw)
 
     def finish(self) -> None:
         """Write all bytes to the disk."""
@@ -185,38 +172,65 @@ class AtomicFile:
                 self.temporary.unlink(missing_ok=True)
 
 
+def is_packed(path: Path) -> bool:
+    return path.suffix == ".gz"
+
+
+def gzip_stream(raw: BinaryIO) -> BinaryIO:
+    """Compress what goes to ``raw``; the same text gives the same bytes (no name, no time)."""
+    return cast(BinaryIO, gzip.GzipFile("", "wb", 6, raw, mtime=0))
+
+
 def make_temporary(path: Path) -> tuple[Path, int]:
     """Make an empty, locked file in the directory of ``path``, which is made if missing.
 
     Raises:
         UserError: nothing can be written there.
     """
-    try:
-        if not path.parent.is_dir():
-            path.parent.mkdir(parents=True, exist_ok=True)
+    with cannot_be_written(path):
+        make_directory(path.parent)
+        before = status_of_plain(path)
+        if before and not os.access(path, os.W_OK):  # a rename would ask nobody
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         remove_abandoned(path)
         while True:
-            temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+            temporary = path.parent / f".{stem(path)}.{secrets.token_hex(4)}{TEMPORARY}"
             with suppress(FileExistsError):
-                handle = os.open(temporary, NEW, 0o666)
+                handle = os.open(temporary, NEW, stat.S_IMODE(before.st_mode) if before else 0o666)
                 # Someone who clears up may have been quicker.
                 if try_lock(handle) is not False and os.fstat(handle).st_nlink:
+                    if before:
+                        keep_owner_and_mode(handle, before)
                     return temporary, handle
                 os.close(handle)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UserError(f"{path}: cannot be written ({reason})") from None
+
+
+def stem(path: Path) -> str:
+    """Begin the name of a temporary file of ``path`` so that it is not too long."""
+    name = os.fsencode(path.name)
+    return path.name if len(name) <= LONGEST_STEM else hashlib.sha256(name).hexdigest()
+
+
+def keep_owner_and_mode(handle: int, before: os.stat_result) -> None:
+    """Give an open file the owner, as far as we may, and the mode of the one that it replaces."""
+    made = os.fstat(handle)
+    if (made.st_uid, made.st_gid) != (before.st_uid, before.st_gid) and hasattr(os, "fchown"):
+        with suppress(OSError):
+            os.fchown(handle, before.st_uid, before.st_gid)
+    if stat.S_IMODE(os.fstat(handle).st_mode) != (mode := stat.S_IMODE(before.st_mode)):
+        with suppress(OSError):  # on file systems that have no modes
+            os.fchmod(handle, mode)
 
 
 def remove_abandoned(path: Path) -> None:
     """Remove the temporary files of ``path`` whose writers were killed."""
-    kind = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}\.tmp")
+    kind = re.compile(rf"\.{re.escape(stem(path))}\.[0-9a-f]{{8}}{re.escape(TEMPORARY)}")
     for each in path.parent.iterdir() if path.parent.is_dir() else ():
         if kind.fullmatch(each.name):
             with suppress(OSError):
-                handle = os.open(each, os.O_RDWR)
+                handle = os.open(each, os.O_RDWR | AS_IT_IS)
                 try:
-                    if try_lock(handle):
+                    if stat.S_ISREG(os.fstat(handle).st_mode) and try_lock(handle):
                         each.unlink()
                 finally:
                     os.close(handle)

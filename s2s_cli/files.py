@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from s2s_cli import __version__
-from s2s_cli.atomic_files import AtomicFiles, named_errors
+from s2s_cli.atomic_files import AtomicFiles
+from s2s_cli.destinations import named_errors
 from s2s_cli.errors import UserError
 
 STDIO = Path("-")
@@ -28,7 +29,7 @@ def existing(path: Path) -> Path:
     """
     if path == STDIO:
         return path
-    for candidate in (path, path.with_name(path.name + ".gz")):
+    for candidate in (path, Path(f"{path}.gz")):  # also of "/", which has no name
         if candidate.is_dir():
             raise UserError(f"{candidate}: is a directory, expected a file")
         if candidate.exists():
@@ -154,20 +155,14 @@ def with_edges(line: str, raw: bytes, number: int) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write ``path`` (``-``: stdout; ``.gz``: compressed) whole or not at all (`AtomicFiles`).
-
-    A symbolic link stays one: what it points to is replaced.
-    """
+    """Write a file that the user named (``-``: stdout), as `AtomicFiles.open_named` does."""
     if path == STDIO:
         with named_errors("stdout"):
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
-    elif path.exists() and not path.is_file():  # /dev/stdout, a named pipe: not to be replaced
-        with named_errors(str(path)), path.open("wb") as stream:
-            yield cast(BinaryIO, stream)
     else:
         with AtomicFiles() as files:
-            yield files.open(path.resolve() if path.is_symlink() else path)
+            yield files.open_named(path)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_ISREG
 
+from s2s_cli.destinations import AS_IT_IS, make_directory
 from s2s_cli.errors import UserError
 
 try:
@@ -18,8 +19,7 @@ except ImportError:  # Windows
 LOCK = ".lock"
 HELD_BY_ANOTHER = errno.EAGAIN, errno.EACCES
 LOCKS_DIE = fcntl is not None
-# Neither follow links nor wait at a named pipe.
-ONLY_FILES = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+SIGNATURE = re.compile(rb"(\d{1,10}) ([\w.-]{1,255})\n")  # of the process that has the lock
 
 
 def try_lock(handle: int) -> bool | None:
@@ -49,7 +49,7 @@ def exclusive_lock(directory: Path, what: str) -> Iterator[None]:
     """
     made, path = not directory.is_dir(), directory / LOCK
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_directory(directory)
         handle = acquired(path, what)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -77,7 +77,7 @@ def acquired(path: Path, what: str) -> int | None:
         # Its owner may have removed the file after it was opened here: that is no lock any more.
         if got is None or (got and is_named(handle, path)):
             if got:
-                sign(handle)
+                sign(handle, path)
             return handle
         who = signer(handle) if got is False else ""
         os.close(handle)
@@ -88,21 +88,28 @@ def acquired(path: Path, what: str) -> int | None:
     return None
 
 
-def sign(handle: int) -> None:
-    """Write into the lock file which process to end, and where it is."""
+def sign(handle: int, path: Path) -> None:
+    """Write into the lock file which process to end, and where it is.
+
+    Raises:
+        UserError: the file holds something else, and is somebody else's.
+    """
     from multiprocessing import parent_process  # not needed by --help
     from platform import node
 
     parent = parent_process()  # a replica's: its launcher ends it
     number = os.getpid() if parent is None else parent.pid
     with suppress(OSError):  # read-only, a full disk: the lock is as good
+        if (before := os.pread(handle, 300, 0)) and not SIGNATURE.match(before):
+            os.close(handle)
+            raise no_lock_file(path)
         os.pwrite(handle, f"{number} {node()}\n".encode(), 0)
 
 
 def signer(handle: int) -> str:
     """Read who wrote the first line of the lock file; empty where that is not known."""
     with suppress(OSError):
-        found = re.match(rb"(\d{1,10}) ([\w.-]{1,255})\n", os.pread(handle, 300, 0))
+        found = SIGNATURE.match(os.pread(handle, 300, 0))
         if found:
             return f" (process {found[1].decode()} on {found[2].decode()})"
     return ""
@@ -124,7 +131,7 @@ def open_lock(path: Path) -> int | None:
     """
     for flags in (os.O_RDWR | os.O_CREAT, os.O_RDONLY):  # reading is enough on a local disk
         try:
-            handle = os.open(path, flags | ONLY_FILES, 0o666)
+            handle = os.open(path, flags | AS_IT_IS, 0o666)
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
                 raise no_lock_file(path) from None
@@ -143,4 +150,4 @@ def open_lock(path: Path) -> int | None:
 
 
 def no_lock_file(path: Path) -> UserError:
-    return UserError(f"{path}: is not a plain file; remove it")
+    return UserError(f"{path}: is not a lock file of ours; move it away")

@@ -27,7 +27,7 @@ LEVELS = {
 }
 GROUND_NAMES = {
     *("__init__", "__version__", "errors", "files", "atomic_files", "locks", "console", "parallel"),
-    *("interrupts", "processes"),
+    *("interrupts", "processes", "destinations"),
     *("settings", "json_fields", "toml"),
 }
 LONGEST_FILE = 400

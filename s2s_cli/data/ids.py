@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from s2s_cli.atomic_files import named_errors
+from s2s_cli.destinations import named_errors
 from s2s_cli.errors import UserError
 from s2s_cli.text.layout import MANIFEST
 from s2s_cli.text.vocabulary import EOS

@@ -13,8 +13,9 @@ from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
-from s2s_cli.atomic_files import AtomicFiles, NamedWriter, named_errors
+from s2s_cli.atomic_files import AtomicFiles
 from s2s_cli.console import progress, say
+from s2s_cli.destinations import NamedWriter, named_errors
 from s2s_cli.preparation.learning import learn_pieces
 from s2s_cli.text.layout import pieces_file, text_file
 from s2s_cli.text.subwords import Splitter, SubwordKind, Subwords, make_splitter, model_file

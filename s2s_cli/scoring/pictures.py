@@ -90,9 +90,9 @@ def write_figure(output: Path, table: Table, draw: "Callable[[], Figure]") -> li
     else:
         picture = rendered(output.suffix.lower(), draw)
     with AtomicFiles() as files:
-        files.open(data).write(table.tsv())
+        files.open_named(data).write(table.tsv())
         if picture is not None:
-            files.open(output).write(picture)
+            files.open_named(output).write(picture)
     return [data] if picture is None else [output, data]
 
 

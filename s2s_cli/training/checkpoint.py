@@ -12,6 +12,7 @@ from torch import Tensor
 
 from s2s_cli.atomic_files import keep_as, move, sync_names
 from s2s_cli.console import warn
+from s2s_cli.destinations import status_of_plain
 from s2s_cli.distributed.state_dicts import (
     load_model_state_dict,
     load_optimiser_state_dicts,
@@ -73,9 +74,12 @@ class Checkpoints:
             damaged: the last checkpoint is, and the one before takes its place.
 
         Raises:
-            UserError: there is no room; states what is needed and what is free.
+            UserError: there is no room (states what is needed and what is free), or something that
+                is no plain file is in the way.
         """
         directory = self.directory
+        for name in (BEST, LAST, PREVIOUS, KEPT):
+            status_of_plain(directory / name)  # better told now than at the first checkpoint
         remove_half_written(directory)
         best = tensor_bytes(list(shards(self.model).values()))
         last = best * (1 + len(self.optimisers.spec.moments))

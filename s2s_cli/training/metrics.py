@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from s2s_cli.atomic_files import NamedWriter, named_errors, sync
+from s2s_cli.atomic_files import sync
+from s2s_cli.destinations import named_errors, open_in_place
 from s2s_cli.errors import UserError
 from s2s_cli.locks import is_named
 
 METRICS = "metrics.jsonl"
+FIRST_BYTES = b'{"update": '  # of every line; the first one may be half-written
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,16 @@ class MetricsFile:
     """One JSON object a line, the fields of `Metrics`, cut back to the checkpoint on resume."""
 
     def __init__(self, directory: Path, keep_bytes: int) -> None:
-        """Open the file and drop what lies beyond ``keep_bytes``: updates that will be redone."""
-        self._stream = NamedWriter(
-            (directory / METRICS).open("ab", buffering=0), directory / METRICS
-        )
-        with named_errors(str(directory / METRICS)):
+        """Open the file and drop what lies beyond ``keep_bytes``: updates that will be redone.
+
+        Raises:
+            UserError: it is a link or no plain file, or no training wrote it.
+        """
+        path = directory / METRICS
+        if not keep_bytes:
+            refuse_foreign(path)
+        self._stream = open_in_place(path)
+        with named_errors(str(path)):
             self._stream.truncate(min(keep_bytes, self._stream.seek(0, os.SEEK_END)))
         self._kept = self._stream.seek(0, os.SEEK_END)
 
@@ -109,6 +116,22 @@ class MetricsFile:
 
     def __exit__(self, *error: object) -> None:
         self._stream.close()
+
+
+def refuse_foreign(path: Path) -> None:
+    """Refuse to begin anew a file that is not one of metrics, or the beginning of one.
+
+    Raises:
+        UserError: it is not.
+    """
+    if path.is_file() and not path.is_symlink():
+        with path.open("rb") as stream:
+            begin = stream.read(len(FIRST_BYTES))
+        if not FIRST_BYTES.startswith(begin):
+            raise UserError(
+                f"{path}: no training wrote this file, and one would begin it anew; remove it, or "
+                "train into another directory with --model"
+            )
 
 
 class NoMetrics:

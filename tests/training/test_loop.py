@@ -340,9 +340,10 @@ def test_a_checkpoint_of_another_kind_is_not_gone_on_from(
 def test_what_a_kill_left_half_written_does_not_stay(tmp_path: Path) -> None:
     model = tmp_path / "model"
     model.mkdir()
-    left = [model / f".{name}.ab_123cd.tmp" for name in ("last.pt", "best.pt", "model.json")]
+    left = [model / f".{name}.0ab123cd.s2s.tmp" for name in ("last.pt", "best.pt", "model.json")]
     others = [
-        model / name for name in (".last.pt.tmp", ".mine.ab_123cd.tmp", ".best.pt.abcd1234.tmp")
+        model / name
+        for name in (".last.pt.tmp", ".mine.0ab123cd.s2s.tmp", ".best.pt.abcd1234.s2s.tmp")
     ]
     for path in [*left, *others]:
         path.touch()
