@@ -8,6 +8,7 @@ name only once its checksum is right.
 import argparse
 import gzip
 import hashlib
+import http.client
 import os
 import sys
 import urllib.request
@@ -60,7 +61,7 @@ def main() -> None:
         try:
             text = fetch(name, folder, given.url)
             store(text, checksum, given.directory / f"{OUR_NAMES[split]}.{language}")
-        except (OSError, EOFError, ValueError, zlib.error) as error:
+        except (OSError, EOFError, ValueError, http.client.HTTPException, zlib.error) as error:
             sys.exit(f"fetch.py: {name} from {folder or given.url}: {error}")
 
 

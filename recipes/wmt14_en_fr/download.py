@@ -24,6 +24,9 @@ TIMEOUT_SECONDS = 60
 BLOCK = 1 << 20
 TOLD_EVERY = 256 * BLOCK
 SUMS = "SHA256SUMS"
+# Bytes of an archive of which nothing is known, and how much larger than remembered one may be.
+LARGEST = 1 << 36
+ROOM = 4
 
 
 class BadArchiveError(Exception):
@@ -34,12 +37,14 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def receive(url: str, part: Path, known: int | None) -> None:
-    """Try once to complete ``part``, of ``known`` bytes: the server is asked for what is missing.
+def receive(archive: dict[str, Any], part: Path) -> None:
+    """Try once to complete ``part``: the server is asked for what is missing.
 
     Raises:
         OSError, HTTPException: the connection failed or ended early; ``part`` has what came.
+        BadArchiveError: more comes than an archive can have.
     """
+    url, known = archive["url"], archive.get("bytes")
     have = part.stat().st_size if part.exists() else 0
     version = part.with_name(f"{part.name}.version")
     request = urllib.request.Request(url)
@@ -60,26 +65,36 @@ def receive(url: str, part: Path, known: int | None) -> None:
         goes_on = getattr(answer, "status", None) == 206
         if goes_on and not (answer.headers["Content-Range"] or "").startswith(f"bytes {have}-"):
             raise OSError("the server sent another range than was asked for")
-        length = answer.headers["Content-Length"]
+        length = announced_length(answer)
         start = have if goes_on else 0
         mark = answer.headers["ETag"] or answer.headers["Last-Modified"]
         version.unlink(missing_ok=True)
         if mark and not mark.startswith("W/"):
             version.write_text(mark)
-        copy(answer, part, start)
+        copy(answer, part, start, known or ROOM * archive.get("remembered-bytes", LARGEST // ROOM))
     size = part.stat().st_size
-    whole = known if length is None else start + int(length)
+    whole = known if length is None else start + length
     if whole is not None and size < whole:
         raise OSError(f"it ended after {size:,} of {whole:,} bytes")
 
 
-def copy(answer: Any, part: Path, start: int) -> None:
-    """Append to ``part``, or begin it anew where ``start`` is 0."""
+def announced_length(answer: Any) -> int | None:
+    """The bytes that the server says it sends, where it says so."""
+    length = answer.headers["Content-Length"]
+    if length is not None and not (length.isascii() and length.isdigit()):
+        raise OSError(f"the server says that it sends {length!r:.40} bytes, which is no number")
+    return None if length is None else int(length)
+
+
+def copy(answer: Any, part: Path, start: int, most: int) -> None:
+    """Append to ``part``, or begin it anew where ``start`` is 0; an answer may have no end."""
     done, told = start, start
     with part.open("ab" if start else "wb") as out:
         while block := answer.read(BLOCK):
             out.write(block)
             done += len(block)
+            if done > most:
+                raise BadArchiveError(f"more than {most:,} bytes come, which is no such archive")
             if done - told >= TOLD_EVERY:
                 say(f"  {done:,} bytes")
                 told = done
@@ -133,8 +148,11 @@ def fetch(archive: dict[str, Any], path: Path, recorded: str | None, pauses: lis
     for pause in (*pauses, None):
         say(f"{path.name}: {'going on' if part.exists() else 'downloading'}")
         try:
-            receive(archive["url"], part, archive.get("bytes"))
+            receive(archive, part)
             break
+        except BadArchiveError:
+            part.unlink()
+            raise
         except (OSError, http.client.HTTPException) as error:
             if pause is None:
                 raise
@@ -171,7 +189,7 @@ def main() -> None:
         name = archive["file"]
         try:
             recorded[name] = fetch(archive, given.directory / name, recorded.get(name), pauses)
-        except (OSError, http.client.HTTPException, BadArchiveError) as error:
+        except (OSError, ValueError, http.client.HTTPException, BadArchiveError) as error:
             sys.exit(f"download.py: {name} from {archive['url']}: {error}")
         text = "".join(f"{found}  {name}\n" for name, found in recorded.items())
         (new := given.directory / f".{SUMS}.tmp").write_text(text, encoding="utf-8")

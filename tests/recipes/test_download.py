@@ -42,6 +42,7 @@ class Site:
         self.breaks: list[int] = []  # after so many bytes of an answer, one each
         self.asked: list[str | None] = []
         self.tells_length = True
+        self.length: str | None = None  # told in place of the right one
         site = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -67,7 +68,7 @@ class Site:
             size = len(self.content)
             request.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
         if self.tells_length:
-            request.send_header("Content-Length", str(len(rest)))
+            request.send_header("Content-Length", self.length or str(len(rest)))
         request.send_header("ETag", version)
         request.end_headers()
         request.wfile.write(rest[: self.breaks.pop(0)] if self.breaks else rest)
@@ -319,3 +320,25 @@ def test_a_truncated_archive_is_named(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "unpack.py: a.tgz: " in done.stderr
+
+
+@pytest.mark.parametrize("length", ["abc", "-5", "1e3", "\u0664"])
+def test_a_length_that_is_no_number_is_told_in_one_sentence(
+    tmp_path: Path, site: Site, length: str
+) -> None:
+    site.length = length.encode().decode("latin-1")
+    done = download(tmp_path, site)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("bytes, which is no number")
+    assert "Traceback" not in done.stderr
+    assert "a.tar" not in kept(tmp_path)
+
+
+def test_an_answer_without_end_is_given_up(tmp_path: Path, site: Site) -> None:
+    site.tells_length = False
+    cases: list[dict[str, Any]] = [{"bytes": SIZE // 2}, {"remembered-bytes": SIZE // 8}]
+    for known in cases:
+        done = download(tmp_path, site, **known)
+        assert done.returncode == 1
+        assert done.stderr.endswith("bytes come, which is no such archive\n")
+        assert kept(tmp_path).keys() <= {"a.tar.part.version"}
