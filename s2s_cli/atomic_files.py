@@ -83,7 +83,7 @@ class AtomicFiles:
 
     def write_json(self, path: Path, value: Any) -> None:
         """Write ``value`` to ``path`` as indented JSON."""
-        self.open(path).write(json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n")
+        self.open(path).write(json_bytes(value))
 
     def remove(self, path: Path) -> None:
         """Remove ``path``, if it exists, before the files get their names."""
@@ -170,6 +170,11 @@ class AtomicFile:
         if not self.moved:
             with suppress(OSError):
                 self.temporary.unlink(missing_ok=True)
+
+
+def json_bytes(value: Any) -> bytes:
+    """Write ``value`` as indented JSON."""
+    return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def is_packed(path: Path) -> bool:

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
 # The bars on the terminal now; a message has to be put above them.
 bars: list["Progress"] = []
+# File names, and text of files, may hold what would end a line or drive a terminal.
+CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {10: "\\n"}
+# A line to be printed above the first one.
+heading: list[str] = []
 # True if another process prints the messages.
 silent = False
 # From here on, a number with all of its digits tells less than one with a power of ten.
@@ -27,9 +31,11 @@ def say(message: str) -> None:
     """Print a line on stderr; stdout carries data only."""
     if silent:
         return
+    say_head()
     if bars:
         # Data, not markup: [1] and :smile: are printed as they are, and lines are not folded.
-        bars[-1].console.print(message, markup=False, highlight=False, emoji=False, soft_wrap=True)
+        line = message.translate(CONTROLS)
+        bars[-1].console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
     else:
         write_line(message)
 
@@ -37,7 +43,7 @@ def say(message: str) -> None:
 def write_line(message: str) -> None:
     """Write a line to stderr, even where another process prints the messages."""
     # One write: lines of processes that share stderr do not run into each other.
-    Stderr().write(message + "\n")
+    Stderr().write(message.translate(CONTROLS) + "\n")
 
 
 class Stderr:
@@ -59,6 +65,17 @@ class Stderr:
 def readable(value: float, decimals: int) -> str:
     """``value`` with so many decimals; a large one with as many digits and a power of ten."""
     return f"{value:.{decimals}f}" if abs(value) < LARGE else f"{value:.{decimals}e}"
+
+
+def head(line: str) -> None:
+    """Have ``line`` printed above all others, by the first `say` or at the latest by `say_head`."""
+    heading[:] = [line]
+
+
+def say_head() -> None:
+    """Print the line that would stand above others, where there are none."""
+    if heading:
+        say(heading.pop())
 
 
 def warn(message: str) -> None:

@@ -116,6 +116,11 @@ def open_straight(path: Path) -> NamedWriter | None:
         return NamedWriter(path.open("wb", buffering=0), path)
 
 
+def would_be_replaced(path: Path) -> bool:
+    """Check for a file or directory under this name, or that it leads to; no pipe or device."""
+    return (path.is_file() or path.is_dir()) and own_stream(path) is None
+
+
 def own_stream(path: Path) -> int | None:
     """The number of the stream that ``/dev/stdout``, or a link to it, stands for; else None."""
     where = os.path.abspath(path)  # noqa: PTH100 - it follows no link, and neither must we

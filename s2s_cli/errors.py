@@ -36,6 +36,8 @@ def as_user_error(error: Exception) -> UserError | None:
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return UserError(f"{where}{error.strerror.lower()}")
+    if isinstance(error, UnicodeEncodeError):  # a file name, where text is written
+        return UserError(f"{error.object[error.start : error.end + 40]!a}: is not UTF-8")
     if isinstance(error, MemoryError | RuntimeError) and is_out_of_memory(error):
         return UserError("out of memory; a smaller model, batch or beam needs less")
     return None

@@ -2,6 +2,7 @@ r"""Reading and writing files: lines are split on ``\n`` alone, writers replace 
 
 import gzip
 import json
+import os
 import sys
 import zlib
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any, BinaryIO, cast
 
 from s2s_cli import __version__
 from s2s_cli.atomic_files import AtomicFiles
+from s2s_cli.console import CONTROLS
 from s2s_cli.destinations import named_errors
 from s2s_cli.errors import UserError
 
@@ -19,6 +21,7 @@ STDIO = Path("-")
 BOM = b"\xef\xbb\xbf"
 # Bytes of a line that is read into memory; a small compressed file may hold a line of any length.
 MAX_LINE_BYTES = 1 << 24
+MOST_BYTES = 1 << 24  # of a file that a person writes
 
 
 def existing(path: Path) -> Path:
@@ -39,8 +42,22 @@ def existing(path: Path) -> Path:
 
 
 def name_of(path: Path) -> str:
-    """Name a file that is read in messages."""
-    return "stdin" if path == STDIO else str(path)
+    """Name a file that is read, in text: bytes of its name that are no UTF-8 are written out."""
+    return "stdin" if path == STDIO else as_text(path)
+
+
+def is_utf8(text: str) -> bool:
+    """Check that ``text`` is no file name, or option, with bytes that are not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def as_text(path: Path) -> str:
+    """Write a path as one line of text that is UTF-8, whatever bytes its name has."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace").translate(CONTROLS)
 
 
 def regular(path: Path) -> None:
@@ -52,6 +69,32 @@ def regular(path: Path) -> None:
     if not path.is_file():
         what = "is not a plain file" if path.exists() else "no such file"
         raise UserError(f"{path}: {what}")
+
+
+def refuse_pipe(path: Path) -> None:
+    """Refuse a pipe or device where a file is read more than once: the second time it is empty.
+
+    Raises:
+        UserError: it is one; ``path`` is missing, or a directory.
+    """
+    found = existing(path)
+    if not found.is_file():
+        raise UserError(
+            f"{found}: is a pipe or a device, and is read more than once; write it to a file first"
+        )
+
+
+def read_bounded(path: Path) -> bytes:
+    """Read a file that people write: no more than `MOST_BYTES`, whatever comes.
+
+    Raises:
+        UserError: there is more.
+    """
+    with path.open("rb") as stream:
+        content = stream.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise UserError(f"{path}: has more than {MOST_BYTES:,} bytes, which is no such file")
+    return content
 
 
 @contextmanager

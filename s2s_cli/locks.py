@@ -102,7 +102,7 @@ def sign(handle: int, path: Path) -> None:
     with suppress(OSError):  # read-only, a full disk: the lock is as good
         if (before := os.pread(handle, 300, 0)) and not SIGNATURE.match(before):
             os.close(handle)
-            raise no_lock_file(path)
+            raise UserError(f"{path}: is not a lock file of ours; move it away")
         os.pwrite(handle, f"{number} {node()}\n".encode(), 0)
 
 
@@ -150,4 +150,4 @@ def open_lock(path: Path) -> int | None:
 
 
 def no_lock_file(path: Path) -> UserError:
-    return UserError(f"{path}: is not a lock file of ours; move it away")
+    return UserError(f"{path}: is not a plain file; remove it")

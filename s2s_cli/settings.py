@@ -24,6 +24,20 @@ MOST_GPUS = 64
 LONGEST_SHOWN = 40
 
 
+@dataclasses.dataclass(frozen=True)
+class Writes:
+    """Mark of an option that names a file or directory to write.
+
+    Attributes:
+        when: another option, without which this one names something to read; none: always.
+    """
+
+    when: str = ""
+
+
+WRITES = Writes()
+
+
 def setting(
     default: T,
     help: str,
@@ -31,13 +45,14 @@ def setting(
     min: float | None = None,
     max: float | None = None,
     panel: str | None = None,
+    writes: Writes | None = None,
 ) -> T:
     """Make a dataclass field with its help and bounds for the command line.
 
     ``min`` and ``max`` are inclusive bounds, which every number has; ``panel`` is the heading in
-    ``--help``.
+    ``--help``; ``writes`` marks a path that is written.
     """
-    metadata = {"help": help, "min": min, "max": max, "panel": panel}
+    metadata = {"help": help, "min": min, "max": max, "panel": panel, "writes": writes}
     return dataclasses.field(default=default, metadata=metadata)
 
 

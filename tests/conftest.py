@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import pytest
@@ -58,19 +58,35 @@ def warm_server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def s2s(warm_server: str) -> Run:
-    """Run ``s2s ARGUMENTS`` as a real process: ``s2s("vocab", cwd=..., input=b"...")``."""
+    """Run ``s2s ARGUMENTS`` as a real process: ``s2s("vocab", cwd=..., input=b"...")``.
+
+    ``stderr`` is a file for it, from where nothing is read.
+    """
 
     def run(
-        *arguments: str | Path, cwd: Path | None = None, input: bytes = b"", timeout: float = 240
+        *arguments: str | Path,
+        cwd: Path | None = None,
+        input: bytes = b"",
+        timeout: float = 240,
+        stderr: str = "",
     ) -> "subprocess.CompletedProcess[bytes]":
         words = [str(each) for each in arguments]
         if not warm_server:
             command = [sys.executable, "-m", "s2s_cli", *words]
-            return subprocess.run(
-                command, cwd=cwd, input=input, timeout=timeout, capture_output=True, check=False
-            )
+            with open(stderr, "wb") if stderr else nullcontext(subprocess.PIPE) as errors:  # noqa: PTH123
+                return subprocess.run(
+                    command,
+                    cwd=cwd,
+                    input=input,
+                    timeout=timeout,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    check=False,
+                )
         with ExitStack() as stack:
             streams = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
+            if stderr:
+                streams[2] = stack.enter_context(open(stderr, "w+b"))  # noqa: PTH123
             streams[0].write(input)
             streams[0].seek(0)
             numbers = [each.fileno() for each in streams]

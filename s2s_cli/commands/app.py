@@ -10,8 +10,8 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 
 from s2s_cli import __version__
-from s2s_cli.commands.command import options_of, report_user_errors
-from s2s_cli.commands.settings_file import Kind, read_settings
+from s2s_cli.commands.command import options_of, path_parser, report_user_errors
+from s2s_cli.commands.settings_file import Kind, SettingsFile, read_settings
 
 SETTINGS_FILE = Path("s2s.toml")
 HELP_OPTIONS = ["-h", "--help"]
@@ -146,7 +146,11 @@ def settings_callback(
     context: typer.Context,
     config: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="Settings file [default: s2s.toml, where there is one]"),
+        typer.Option(
+            metavar="PATH",
+            parser=path_parser("--config"),
+            help="Settings file [default: s2s.toml, where there is one]",
+        ),
     ] = None,
     version: Annotated[
         bool,
@@ -162,6 +166,7 @@ def settings_callback(
     try:
         with report_user_errors():
             context.default_map = read_settings(path, known_options())
+            context.obj = SettingsFile(path, named=config is not None)
     except SystemExit:
         # Help has to be had above all where a setting is wrong.
         if not set(HELP_OPTIONS) & set(sys.argv):

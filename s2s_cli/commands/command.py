@@ -4,16 +4,24 @@ import dataclasses
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial, wraps
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_type_hints
 
 import typer
 
-from s2s_cli.commands.settings_file import Kind, as_key, dump_settings
-from s2s_cli.console import write_line
-from s2s_cli.errors import as_user_error
+from s2s_cli.commands.settings_file import (
+    Kind,
+    SettingsFile,
+    as_key,
+    dump_settings,
+    path_problem,
+)
+from s2s_cli.console import head, heading, say_head, write_line
+from s2s_cli.errors import UsageError, as_user_error
+from s2s_cli.files import is_utf8
 from s2s_cli.interrupts import Interrupted
 
 CONTEXT = "context"
@@ -37,7 +45,10 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             if values.pop(DUMP_CONFIG):
                 sys.stdout.write(dump_settings(section_of(context), values))
             else:
+                check_texts(values)
+                tell_settings(context, options_of(run), values)
                 function(**group_settings(groups, values))
+                say_head()
             sys.stdout.flush()
 
     parameters = [keyword(CONTEXT, typer.Context)]
@@ -71,6 +82,31 @@ def options_of(function: Callable[..., None]) -> dict[str, Kind]:
     }
 
 
+def check_texts(values: dict[str, Any]) -> None:
+    """Refuse text that is no UTF-8, which means nothing to any option but a path."""
+    for name, value in values.items():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and not is_utf8(text):
+                raise UsageError(f"--{as_key(name)} {text!a}: is not UTF-8")
+
+
+def tell_settings(
+    context: typer.Context, kinds: Mapping[str, Kind], values: dict[str, Any]
+) -> None:
+    """Say which file settings come from, and refuse what it may not have this command write."""
+    file: SettingsFile | None = context.find_root().obj
+    if file is None or not context.default_map:  # nothing in it is about this command
+        return
+    head(f"settings from {file.path}")
+    for name, value in values.items():
+        mark, source = kinds[as_key(name)].writes, context.get_parameter_source(name)
+        if mark is None or source is None or source.name != "DEFAULT_MAP":
+            continue
+        if not mark.when or values[mark.when]:
+            paths = value if isinstance(value, list) else [value]
+            file.check_written(section_of(context), as_key(name), paths)
+
+
 def group_settings(groups: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     """Put the values of each group back into one dataclass."""
     arguments = dict(values)
@@ -86,8 +122,10 @@ def option(group: Any, field: "dataclasses.Field[Any]") -> inspect.Parameter:
     info = typer.Option(
         help=meta["help"], min=meta["min"], max=meta["max"], rich_help_panel=meta["panel"]
     )
-    annotation = get_type_hints(group)[field.name]
-    return keyword(field.name, Annotated[annotation, info], field.default)
+    annotation: Any = Annotated[get_type_hints(group)[field.name], info]
+    if meta["writes"]:
+        annotation = Annotated[annotation, meta["writes"]]
+    return keyword(field.name, annotation, field.default)
 
 
 def keyword(
@@ -100,7 +138,7 @@ def keyword(
 def set_placeholder(parameter: inspect.Parameter) -> None:
     """Set short placeholders for ``--help``, and hide the default of a flag that is off."""
     kind = Kind.of(parameter.annotation)
-    (info,) = parameter.annotation.__metadata__
+    info, *_ = parameter.annotation.__metadata__
     if kind.type is bool:
         info.show_default = parameter.default is not False
     else:
@@ -109,11 +147,28 @@ def set_placeholder(parameter: inspect.Parameter) -> None:
 
 
 def set_parser(parameter: inspect.Parameter) -> None:
-    """Read numbers as ``s2s.toml`` has them, with the same words for what is none."""
+    """Read numbers as ``s2s.toml`` has them, with the same words for what is none; and paths."""
     kind = Kind.of(parameter.annotation)
     if kind.type in (int, float):
-        (info,) = parameter.annotation.__metadata__
+        info, *_ = parameter.annotation.__metadata__
         info.parser = partial(kind.number, parameter.name)
+    elif kind.type is Path:
+        info, *_ = parameter.annotation.__metadata__
+        is_argument = isinstance(info, typer.models.ArgumentInfo)
+        name = parameter.name.upper() if is_argument else f"--{as_key(parameter.name)}"
+        info.parser = path_parser(name)
+
+
+def path_parser(name: str) -> Callable[[str | Path], Path]:
+    """Make the parser of the option or argument ``name``; typer takes "" for "."."""
+
+    def parse_path(value: str | Path) -> Path:
+        if problem := path_problem(str(value)):
+            hint = "" if value else "; is a shell variable unset?"
+            raise UsageError(f"{name} {problem}{hint}")
+        return Path(value)
+
+    return parse_path
 
 
 @contextmanager
@@ -134,6 +189,7 @@ def report_user_errors() -> Iterator[None]:
 
 
 def fail(message: str, code: int) -> NoReturn:
+    heading.clear()  # an error is one line
     write_line(f"s2s: {message}")
     try:
         sys.stdout.flush()

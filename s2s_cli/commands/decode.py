@@ -20,6 +20,7 @@ from s2s_cli.decoding.config import AlignmentConfig, BeamConfig
 from s2s_cli.errors import UsageError
 from s2s_cli.files import STDIO
 from s2s_cli.inference.config import MbrConfig
+from s2s_cli.settings import WRITES
 
 if TYPE_CHECKING:
     from s2s_cli.decoding.translate import Counts
@@ -30,7 +31,7 @@ def decode_command(
     config: BeamConfig,
     model: ModelPaths = [Path("model")],  # noqa: B006 - typer copies it
     input: Annotated[Path, typer.Option(help="Text to translate; -: stdin.")] = STDIO,
-    output: Annotated[Path, typer.Option(help="Translations; -: stdout.")] = STDIO,
+    output: Annotated[Path, typer.Option(help="Translations; -: stdout."), WRITES] = STDIO,
     tokenised: Tokenised = False,
     batch_size: Annotated[
         int,

@@ -9,13 +9,14 @@ from s2s_cli.commands.command import command
 from s2s_cli.commands.options import ModelPath
 from s2s_cli.console import say
 from s2s_cli.errors import UsageError
+from s2s_cli.settings import WRITES
 
 
 @command
 def export_command(
     model: ModelPath = Path("model"),
     onnx: Annotated[
-        Path | None, typer.Option(help="Directory for the model as ONNX, the only format.")
+        Path | None, typer.Option(help="Directory for the model as ONNX, the only format."), WRITES
     ] = None,
 ) -> None:
     """Write a model for programs that have no PyTorch, as ONNX.

@@ -8,8 +8,10 @@ import typer
 from s2s_cli.commands.command import command
 from s2s_cli.commands.presets import Preset, preset_text
 from s2s_cli.console import say
+from s2s_cli.destinations import would_be_replaced
 from s2s_cli.errors import UserError
 from s2s_cli.files import STDIO, replacing
+from s2s_cli.settings import WRITES
 from s2s_cli.text.layout import SPLITS
 
 
@@ -22,7 +24,9 @@ def init_command(
             "a million, paper for millions and a GPU."
         ),
     ] = "small",
-    output: Annotated[Path, typer.Option(help="The settings file; -: stdout.")] = Path("s2s.toml"),
+    output: Annotated[Path, typer.Option(help="The settings file; -: stdout."), WRITES] = Path(
+        "s2s.toml"
+    ),
     source_language: Annotated[str, typer.Option(help="Code of the source language.")] = "en",
     target_language: Annotated[str, typer.Option(help="Code of the target language.")] = "fr",
 ) -> None:
@@ -30,7 +34,7 @@ def init_command(
 
     The other commands read s2s.toml from the current directory. Change in it what you like.
     """
-    if output != STDIO and output.exists():
+    if output != STDIO and would_be_replaced(output):
         raise UserError(f"{output}: is there already and stays; name another file with --output")
     languages = source_language, target_language
     with replacing(output) as stream:

@@ -3,8 +3,9 @@
 from s2s_cli.commands.command import command
 from s2s_cli.console import say
 from s2s_cli.preparation.config import PrepConfig
+from s2s_cli.preparation.earlier import DROPPED
 from s2s_cli.preparation.filter import filter_stdin
-from s2s_cli.preparation.prepare import DROPPED, prepare
+from s2s_cli.preparation.prepare import prepare
 
 
 @command

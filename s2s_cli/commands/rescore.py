@@ -22,7 +22,7 @@ from s2s_cli.errors import UsageError, UserError
 from s2s_cli.files import STDIO, name_of, replacing
 from s2s_cli.inference.config import MbrConfig
 from s2s_cli.rescoring.config import TunerConfig
-from s2s_cli.settings import MANY
+from s2s_cli.settings import MANY, WRITES, Writes
 from s2s_cli.text.features import TOTAL, UNLABELLED, has_feature
 from s2s_cli.text.nbest import MOSES_ENDING, Entry, label_ending
 
@@ -41,7 +41,7 @@ def rescore_command(
         Path, typer.Option(help="The text that was translated, one segment a line.")
     ] = Path("corpus/test.en"),
     model: ModelPaths = [Path("model")],  # noqa: B006 - typer copies it
-    output: Annotated[Path, typer.Option(help="Winners, or the list; -: stdout.")] = STDIO,
+    output: Annotated[Path, typer.Option(help="Winners, or the list; -: stdout."), WRITES] = STDIO,
     add_feature: Annotated[
         bool, typer.Option(help="Write the list with the model's score as one more feature.")
     ] = False,
@@ -52,7 +52,9 @@ def rescore_command(
         float, typer.Option(min=0, max=1, help="Share of the model in the average with the total.")
     ] = 0.5,
     weights: Annotated[
-        Path | None, typer.Option(help="Rank by weights of all features, in this file instead.")
+        Path | None,
+        typer.Option(help="Rank by weights of all features, in this file instead."),
+        Writes(when="tune"),
     ] = None,
     tune: Annotated[
         list[Path] | None,

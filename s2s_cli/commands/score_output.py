@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s2s_cli.console import readable
-from s2s_cli.files import name_of
+from s2s_cli.files import as_text, name_of
 from s2s_cli.scoring.metrics import Metric, Score, TextMetric
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def cell(name: str, value: float) -> str:
 def print_systems(systems: dict[Path, dict[TextMetric, Score]], json: bool) -> None:
     """Print a row for each output, and each metric's signature once; or one JSON object."""
     if json:
-        entries = {str(path): score_entries(each) for path, each in systems.items()}
+        entries = {as_text(path): score_entries(each) for path, each in systems.items()}
         print(dumps({"systems": entries}, allow_nan=False))
         return
     (first, *_) = systems.values()

@@ -1,6 +1,7 @@
 """The settings file ``s2s.toml``: a section for each command, a key for each option."""
 
 import math
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from s2s_cli.errors import UsageError
-from s2s_cli.settings import Bounds, shortened
+from s2s_cli.files import STDIO, read_bounded
+from s2s_cli.settings import Bounds, Writes, shortened
 from s2s_cli.toml import parse_toml, toml_section, toml_value
 
 # Characters; a longer one would leave no room beside it.
@@ -17,23 +19,27 @@ LONGEST_PLACEHOLDER = 40
 
 @dataclass(frozen=True)
 class Kind:
-    """The values of an option: a plain type, bounds, one value or several."""
+    """The values of an option: a plain type, bounds, one value or several, whether it writes."""
 
     type: Any
     several: bool = False
     min: float | None = None
     max: float | None = None
+    writes: Writes | None = None
 
     @classmethod
     def of(cls, annotation: Any) -> "Kind":
         """Find the kind of ``Annotated[int | None, typer.Option(min=1)]`` and its like."""
         bare, *infos = get_args(annotation) if hasattr(annotation, "__metadata__") else [annotation]
+        marks = [each for each in infos if isinstance(each, Writes)]
+        infos = [each for each in infos if not isinstance(each, Writes)]
         choices = [each for each in get_args(bare) if each is not type(None)]
         if type(None) in get_args(bare):
             bare = choices[0]
         several = get_origin(bare) is list
         bounds = [(info.min, info.max) for info in infos] or [(None, None)]
-        return cls(get_args(bare)[0] if several else bare, several, *bounds[0])
+        plain = get_args(bare)[0] if several else bare
+        return cls(plain, several, *bounds[0], *marks)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -70,6 +76,8 @@ class Kind:
             return f"must be {self.what}"
         if self.words and value not in self.words:
             return f"must be one of {', '.join(self.words)}"
+        if self.type is Path and (problem := path_problem(str(value))):
+            return problem
         if self.bounds and isinstance(value, int | float):
             return self.bounds.complaint(value)
         return None
@@ -90,6 +98,43 @@ class Kind:
         return made
 
 
+def path_problem(text: str) -> str | None:
+    """Describe what is wrong with the text of a path; None where nothing is."""
+    if not text:
+        return "is empty and names no file"
+    return "has a NUL character, which no file name has" if "\0" in text else None
+
+
+@dataclass(frozen=True)
+class SettingsFile:
+    """The settings file that was read.
+
+    Attributes:
+        named: by the user; otherwise it happens to lie in the current directory.
+    """
+
+    path: Path
+    named: bool
+
+    def check_written(self, section: str, key: str, values: list[Path]) -> None:
+        """Refuse to write outside the directory of a file that nobody has named.
+
+        It may be a stranger's, come with an archive or a repository.
+
+        Raises:
+            UsageError: one of ``values`` leads out of it: by itself, by ``..`` or by a link.
+        """
+        home = os.path.realpath(self.path.parent)
+        for value in values:
+            inside = Path(os.path.realpath(value)).is_relative_to(home)
+            if not (self.named or inside or value == STDIO):
+                refuse(
+                    self.path,
+                    f"{key} = {toml_value(value)} in [{section}] would write outside the directory "
+                    f"of this file; if that is meant, name the file: s2s --config {self.path}",
+                )
+
+
 Known = Mapping[str, Mapping[str, Kind]]
 
 
@@ -104,7 +149,7 @@ def read_settings(path: Path, known: Known) -> dict[str, dict[str, Any]]:
         UsageError: missing file, invalid TOML, unknown section or key, a value no flag could have.
     """
     try:
-        document = parse_toml(path.read_bytes(), path, UsageError)
+        document = parse_toml(read_bounded(path), path, UsageError)
     except FileNotFoundError:
         refuse(path, "no such settings file")
     defaults: dict[str, dict[str, Any]] = {}

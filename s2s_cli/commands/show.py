@@ -18,7 +18,7 @@ from s2s_cli.scoring.pictures import check_output, write_figure
 from s2s_cli.scoring.plots import plot_breakdown
 from s2s_cli.scoring.systems import Systems, TextForm, read_systems, system_names
 from s2s_cli.scoring.tables import longest_sentences
-from s2s_cli.settings import MANY, setting
+from s2s_cli.settings import MANY, WRITES, setting
 
 if TYPE_CHECKING:
     from s2s_cli.text.facts import Facts
@@ -32,7 +32,9 @@ Translations = Annotated[
     list[Path], typer.Argument(help="Translations, a file for each system (-: stdin).")
 ]
 Output = Annotated[
-    Path, typer.Option(help="NAME.svg or .png, and NAME.tsv beside it; or NAME.tsv alone.")
+    Path,
+    typer.Option(help="NAME.svg or .png, and NAME.tsv beside it; or NAME.tsv alone."),
+    WRITES,
 ]
 Names = Annotated[
     list[str] | None, typer.Option(help="What a system is called, in their order (repeat).")
@@ -123,7 +125,7 @@ def longest_command(
     *,
     source: Source = Path("corpus/test.en"),
     output: Annotated[
-        Path, typer.Option(help=f"Markdown to write (NAME{MARKDOWN}); -: stdout.")
+        Path, typer.Option(help=f"Markdown to write (NAME{MARKDOWN}); -: stdout."), WRITES
     ] = STDIO,
     name: Names = None,
     number: Annotated[

@@ -9,6 +9,7 @@ import typer
 from s2s_cli.commands.command import command
 from s2s_cli.errors import UsageError
 from s2s_cli.model.config import ModelConfig, Shape
+from s2s_cli.settings import WRITES
 from s2s_cli.training.config import TrainingConfig
 
 
@@ -16,7 +17,7 @@ from s2s_cli.training.config import TrainingConfig
 def train_command(
     *,
     data: Annotated[Path, typer.Option(help="Directory of `s2s vocab`.")] = Path("data"),
-    model: Annotated[Path, typer.Option(help="Model directory to write.")] = Path("model"),
+    model: Annotated[Path, typer.Option(help="Model directory to write."), WRITES] = Path("model"),
     shape: ModelConfig,
     config: TrainingConfig,
     plan: Annotated[

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from s2s_cli.commands.scored import with_progress
 from s2s_cli.console import progress, say
 from s2s_cli.errors import UserError
-from s2s_cli.files import name_of, read_lines, replacing
+from s2s_cli.files import as_text, name_of, read_lines, replacing
 from s2s_cli.rescoring.config import TunerConfig
 from s2s_cli.scoring.metrics import Score, corpus_score
 from s2s_cli.scoring.statistics import References
@@ -118,8 +118,8 @@ def tuning_facts(
 ) -> dict[str, dict[str, Any]]:
     """Gather what weights were tuned on, how, and their BLEU there, as sections of their file."""
     tuned = {
-        "list": str(development.reader.path),
-        "references": [str(each) for each in references],
+        "list": as_text(development.reader.path),
+        "references": [as_text(each) for each in references],
         "segments": len(development.rows),
         "hypotheses": development.entries,
         **asdict(config),

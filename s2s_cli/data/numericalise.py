@@ -14,8 +14,9 @@ from s2s_cli.atomic_files import AtomicFiles
 from s2s_cli.console import progress, say
 from s2s_cli.data.counting import count_words, most_frequent, read_word_lines
 from s2s_cli.errors import UserError
+from s2s_cli.files import read_json, refuse_pipe
 from s2s_cli.locks import exclusive_lock
-from s2s_cli.settings import MANY, setting
+from s2s_cli.settings import MANY, WRITES, setting
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.layout import (
     AT_WORK,
@@ -35,7 +36,7 @@ BUFFERED_WORDS = 1 << 18
 class VocabConfig:
     """Sizes of the vocabularies."""
 
-    data: Path = setting(Path("data"), "Directory that `s2s prep` wrote.")
+    data: Path = setting(Path("data"), "Directory that `s2s prep` wrote.", writes=WRITES)
     source_size: int = setting(
         160_000, "Rows of the source embeddings: words, end of sentence, unknown.", min=3, max=MANY
     )
@@ -118,7 +119,8 @@ def write_corpus(config: VocabConfig, facts: Facts) -> VocabReport:
         # From there to the last file there is no manifest: a kill leaves no corpus.
         outputs.remove(config.data / MANIFEST)
         if "valid" not in splits:
-            remove_split(config.data, "valid", languages, outputs)
+            for path in earlier_ids(config.data, "valid", languages):
+                outputs.remove(path)
         outputs.write_json(config.data / MANIFEST, make_manifest(facts, report))
     return report
 
@@ -131,6 +133,7 @@ def choose_vocabularies(config: VocabConfig, facts: Facts) -> list[LanguageRepor
     languages = []
     for language, size in sizes:
         say(f"counting the words of {text_file(config.data, 'train', language)}")
+        refuse_pipe(text_file(config.data, "train", language))
         counts = count_words(text_file(config.data, "train", language))
         vocabulary = most_frequent(counts, size, config.min_count)
         if not vocabulary.words:
@@ -162,6 +165,7 @@ def write_split(
         reverse = facts.reverse_source and each.language == facts.source_language
         writer = IdsWriter(directory, split, each.language, outputs)
         text = text_file(directory, split, each.language)
+        refuse_pipe(text)
         with progress(f"{split}.{each.language}", each.words.get(split), "words") as advance:
             for ids in encode_lines(text, each.vocabulary, reverse):
                 writer.add(ids)
@@ -243,12 +247,18 @@ class HashedOutput:
         return {"bytes": self.bytes, "sha256": self.hash.hexdigest()}
 
 
-def remove_split(
-    directory: Path, split: str, languages: list[LanguageReport], outputs: AtomicFiles
-) -> None:
-    for each in languages:
-        outputs.remove(ids_file(directory, split, each.language))
-        outputs.remove(offsets_file(directory, split, each.language))
+def earlier_ids(directory: Path, split: str, languages: list[LanguageReport]) -> list[Path]:
+    """The files of ``split`` that an earlier ``vocab`` wrote, by its manifest."""
+    try:
+        written = read_json(directory / MANIFEST)["files"]
+    except (UserError, KeyError):
+        return []
+    paths = [
+        make(directory, split, each.language)
+        for each in languages
+        for make in (ids_file, offsets_file)
+    ]
+    return [path for path in paths if isinstance(written, dict) and path.name in written]
 
 
 def make_manifest(facts: Facts, report: VocabReport) -> dict[str, Any]:

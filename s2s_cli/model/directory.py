@@ -16,7 +16,7 @@ from torch import Tensor
 
 from s2s_cli.atomic_files import AtomicFiles, keep_as, move, remove_abandoned
 from s2s_cli.errors import DamagedFileError, UserError, is_out_of_memory
-from s2s_cli.files import check_format, read_json
+from s2s_cli.files import check_format, is_utf8, read_json
 from s2s_cli.model.archive import DamagedError, check_archive, check_content
 from s2s_cli.model.config import Shape
 from s2s_cli.model.seq2seq import Seq2Seq
@@ -221,7 +221,10 @@ def load_tensors(path: Path, *, mapped: bool = True) -> dict[str, Any]:
     )
     try:
         check_archive(path)
-        content = torch.load(path, map_location="cpu", mmap=mapped, weights_only=True)
+        with path.open("rb") as stream:
+            # PyTorch opens no name that is not UTF-8.
+            name = path if is_utf8(str(path)) else Path(f"/dev/fd/{stream.fileno()}")
+            content = torch.load(name, map_location="cpu", mmap=mapped, weights_only=True)
         check_content(content, path.stat().st_size)
     except OSError as error:
         if error.strerror:

@@ -48,11 +48,12 @@ def export(model: Path, directory: Path) -> list[Path]:
     network, description = load_model(model, torch.device("cpu"))
     graphs = encoder_graph(network), decoder_graph(network)
     written = [directory / CONTENTS]
+    again = (directory / CONTENTS).is_file()  # otherwise no file there is of an export
     with AtomicFiles() as files:
         for graph in graphs:
-            written += write_graph(files, directory, graph)
+            written += write_graph(files, directory, graph, again)
         facts = description.facts
-        if not description.piece_models:
+        if again and not description.piece_models:
             for language in facts.languages:
                 files.remove(pieces_file(directory, language))
         for language, pieces in zip(facts.languages, description.piece_models, strict=False):
@@ -66,12 +67,13 @@ def export(model: Path, directory: Path) -> list[Path]:
     return written
 
 
-def write_graph(files: AtomicFiles, directory: Path, graph: Graph) -> list[Path]:
+def write_graph(files: AtomicFiles, directory: Path, graph: Graph, again: bool) -> list[Path]:
     """One graph, its weights beside it where one file cannot hold both; the files."""
     path = directory / f"{graph.name}.onnx"
     weights = path.with_name(path.name + ".data")
     if graph.size <= LARGEST:
-        files.remove(weights)
+        if again:
+            files.remove(weights)
         files.open(path).write(graph.as_onnx())
         return [path]
     graph.write_weights(files.open(weights))

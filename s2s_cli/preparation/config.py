@@ -1,11 +1,13 @@
 """Settings of ``s2s prep``, checked, and the files that they name."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from s2s_cli.console import say, warn
 from s2s_cli.errors import UsageError, UserError
-from s2s_cli.settings import MANY, MOST_THREADS, setting
+from s2s_cli.files import refuse_pipe
+from s2s_cli.settings import MANY, MOST_THREADS, WRITES, setting
 from s2s_cli.text.facts import is_language
 from s2s_cli.text.languages import find_language, unknown_language
 from s2s_cli.text.layout import SPLITS, text_file
@@ -21,7 +23,7 @@ class PrepConfig:
     train: Path | None = setting(None, "Training text: PREFIX of PREFIX.LANGUAGE[.gz].")
     valid: Path | None = setting(None, "Validation text, likewise.")
     test: Path | None = setting(None, "Test text, likewise.")
-    output: Path = setting(Path("data"), "Directory to write.")
+    output: Path = setting(Path("data"), "Directory to write.", writes=WRITES)
     source_language: str = setting("en", "Language translated from.")
     target_language: str = setting("fr", "Language translated into.")
     tokenised: bool = setting(False, "The text is tokenised: words stand between spaces.")
@@ -118,6 +120,8 @@ def find_splits(config: PrepConfig) -> dict[str, tuple[Path, Path]]:
         paths = input_files(config, split)
         if any(map(exists, paths)) or getattr(config, split) is not None:
             refuse_same_files(config, paths)
+            for path in filter(exists, paths):
+                refuse_pipe(path)
             found[split] = paths
         elif split == "train":
             raise UserError(
@@ -141,10 +145,10 @@ def input_files(config: PrepConfig, split: str) -> tuple[Path, Path]:
 def refuse_same_files(config: PrepConfig, paths: tuple[Path, Path]) -> None:
     """Refuse to replace raw text by what is made of it."""
     written = {
-        text_file(config.output, each, lang).resolve()
+        os.path.realpath(text_file(config.output, each, lang))
         for each in SPLITS
         for lang in config.languages
     }
     for path in paths:
-        if path.resolve() in written:
+        if os.path.realpath(path) in written:
             raise UsageError(f"{path}: would be overwritten; give another --output")

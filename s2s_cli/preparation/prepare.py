@@ -1,12 +1,13 @@
 """From parallel raw text to tokenised pairs worth training on; ``s2s prep``."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from s2s_cli.atomic_files import AtomicFiles
+from s2s_cli.atomic_files import AtomicFiles, json_bytes
 from s2s_cli.console import progress
 from s2s_cli.errors import UserError
 from s2s_cli.files import existing
@@ -20,20 +21,25 @@ from s2s_cli.preparation.config import (
     find_splits,
     warn_about_language,
 )
+from s2s_cli.preparation.earlier import (
+    DROPPED,
+    REPORT,
+    earlier_files,
+    output_files,
+    refuse_foreign_files,
+)
 from s2s_cli.preparation.pairs import PreparedChunk, make_tokenisers, prepare_chunk
 from s2s_cli.preparation.report import PrepReport, SplitReport
 from s2s_cli.preparation.segmentation import SubwordSettings, TemporaryText, segment_text
 from s2s_cli.processes import most_processes
 from s2s_cli.text.facts import FACTS_FILE, Facts
-from s2s_cli.text.layout import AT_WORK, MANIFEST, SPLITS, pieces_file, text_file
+from s2s_cli.text.layout import AT_WORK, MANIFEST, text_file
 from s2s_cli.text.subwords import Subwords, subword_origin
 from s2s_cli.text.tokenise import Tokeniser, make_tokeniser
 
 # Less text is done before a second process has started.
 BYTES_PER_WORKER = 4 << 20
 TEXT_IN_GZIP = 4  # bytes of text that a byte of a .gz file may stand for
-REPORT = "prep.json"
-DROPPED = "dropped.tsv"
 
 
 def prepare(config: PrepConfig) -> PrepReport:
@@ -44,7 +50,7 @@ def prepare(config: PrepConfig) -> PrepReport:
 
     Raises:
         UserError: languages, files or their lines that cannot be used; no pair left; another
-            process is at work there.
+            process is at work there; files there that no ``prep`` has made.
     """
     check_languages(config)
     check_subwords(config)
@@ -61,13 +67,17 @@ def prepare(config: PrepConfig) -> PrepReport:
         AtomicFiles() as outputs,
         worker_processes(count, partial(make_tokenisers, config), "--workers") as workers,
     ):
+        earlier = earlier_files(config.output)
+        refuse_foreign_files(config.output, config.languages, earlier)
+        # The first to get its name: after a kill it still tells which files are ours.
+        told = outputs.open(config.output / REPORT)
         splits = [scan_split(split, paths) for split, paths in texts.items()]
         write_pairs(config, splits, report, outputs, waiting, workers)
         if report.splits["train"].kept == 0:
             raise UserError(f"{splits[0].paths[0]}: no pair fit for training in this text")
         subwords = split_into_pieces(config, report, waiting, outputs)
-        remove_stale_files(config, splits, outputs)
-        outputs.write_json(config.output / REPORT, report.as_json())
+        remove_stale_files(config, splits, earlier, outputs)
+        told.write(json_bytes(report.as_json()))
         outputs.write_json(config.output / FACTS_FILE, make_facts(config, subwords).as_json())
     return report
 
@@ -96,6 +106,7 @@ def split_into_pieces(
 @contextmanager
 def removing_on_failure(directory: Path) -> Iterator[None]:
     """Remove ``directory`` if the block fails, unless it was there before."""
+    directory = Path(os.path.realpath(directory))
     missing = [each for each in (directory, *directory.parents) if not each.exists()]
     try:
         yield
@@ -162,7 +173,9 @@ def add_counts(report: PrepReport, prepared: PreparedChunk) -> None:
         report.odd[side].update(prepared.odd[side])
 
 
-def remove_stale_files(config: PrepConfig, splits: list[SplitFiles], outputs: AtomicFiles) -> None:
+def remove_stale_files(
+    config: PrepConfig, splits: list[SplitFiles], earlier: set[Path], outputs: AtomicFiles
+) -> None:
     """Remove what does not belong to the new text before that moves into place.
 
     Without facts the directory is not prepared and without manifest it is no corpus, so a kill
@@ -170,8 +183,11 @@ def remove_stale_files(config: PrepConfig, splits: list[SplitFiles], outputs: At
     """
     outputs.remove(config.output / FACTS_FILE)
     outputs.remove(config.output / MANIFEST)
-    for language in config.languages:
-        for split in set(SPLITS) - {each.split for each in splits}:
-            outputs.remove(text_file(config.output, split, language))
-        if subword_origin(config.subwords) != "learned":
-            outputs.remove(pieces_file(config.output, language))
+    written = output_files(
+        config.output,
+        [each.split for each in splits],
+        config.languages,
+        pieces=subword_origin(config.subwords) == "learned",
+    )
+    for path in sorted(earlier - written - {config.output / MANIFEST}):
+        outputs.remove(path)

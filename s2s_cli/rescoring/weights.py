@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from s2s_cli.errors import UserError
-from s2s_cli.files import existing
+from s2s_cli.files import existing, read_bounded
 from s2s_cli.text.features import FeatureLayout, describe_layout
 from s2s_cli.toml import parse_toml, toml_section
 
@@ -48,7 +48,7 @@ class Weights:
         Raises:
             UserError: missing file, no TOML, no weights, or weights that are no finite numbers.
         """
-        content = parse_toml(existing(path).read_bytes(), path)
+        content = parse_toml(read_bounded(existing(path)), path)
         dense = weights_section(content, DENSE, path)
         sparse = weights_section(content, SPARSE, path)
         if not dense and not sparse:

@@ -90,8 +90,10 @@ def write_figure(output: Path, table: Table, draw: "Callable[[], Figure]") -> li
     else:
         picture = rendered(output.suffix.lower(), draw)
     with AtomicFiles() as files:
-        files.open_named(data).write(table.tsv())
-        if picture is not None:
+        if picture is None:
+            files.open_named(output).write(table.tsv())
+        else:  # the user named the picture: only that may be a link
+            files.open(data).write(table.tsv())
             files.open_named(output).write(picture)
     return [data] if picture is None else [output, data]
 

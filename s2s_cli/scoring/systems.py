@@ -1,5 +1,6 @@
 """Translations of one text by several systems, line by line beside source and reference."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,10 @@ def system_names(paths: Sequence[Path], given: Sequence[str]) -> list[str]:
             f"--name is given {len(given)} times for {len(paths)} things; name each of them, or "
             "none"
         )
-    names = list(given) or [path.resolve().name if path != STDIO else "stdin" for path in paths]
+    names = list(given) or [
+        name_of(path if path == STDIO else Path(os.path.basename(os.path.realpath(path))))  # noqa: PTH119
+        for path in paths
+    ]
     if not given and len(set(names)) < len(names):
         names = [name_of(path) for path in paths]
     if len(set(names)) < len(names):

@@ -172,3 +172,74 @@ def test_a_path_that_toml_cannot_hold_is_refused(s2s: Run, tmp_path: Path) -> No
     run = s2s("vocab", "--data", b"a\xff".decode("utf-8", "surrogateescape"), "--dump-config")
     assert (run.returncode, run.stdout) == (1, b"")
     assert b"UTF-8" in run.stderr
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Callable[[str], Path]:
+    """A directory with a corpus and this s2s.toml, in one that is not to change."""
+
+    def make(toml: str) -> Path:
+        home = tmp_path / "downloaded"
+        (home / "corpus").mkdir(parents=True)
+        for language in ("en", "fr"):
+            (home / "corpus" / f"train.{language}").write_text("one\n", "utf-8")
+        (home / "s2s.toml").write_text(toml, "utf-8")
+        return home
+
+    return make
+
+
+@pytest.mark.parametrize("output", ["ABSOLUTE", "../out", "link/out", "corpus/../../out"])
+def test_a_file_that_lies_there_has_nothing_written_outside_its_directory(
+    s2s: Run, prepared: Callable[[str], Path], tmp_path: Path, output: str
+) -> None:
+    output = output.replace("ABSOLUTE", str(tmp_path / "out"))
+    home = prepared(f'[prep]\noutput = "{output}"\n')
+    (home / "link").symlink_to(tmp_path)
+    run = s2s("prep", cwd=home)
+    assert (run.returncode, run.stdout) == (2, b"")
+    (told,) = run.stderr.decode().splitlines()
+    assert told.startswith(f's2s: s2s.toml: output = "{output}" in [prep] would write outside')
+    assert "--config s2s.toml" in told
+    assert not (tmp_path / "out").exists()
+    assert s2s("--config", "s2s.toml", "prep", cwd=home).returncode == 0, "it was named"
+    assert (tmp_path / "out" / "train.en").is_file()
+    assert s2s("prep", "--output", "../flag", cwd=home).returncode == 0, "a flag wins"
+
+
+def test_which_file_settings_come_from_is_said_where_there_are_some(
+    s2s: Run, prepared: Callable[[str], Path]
+) -> None:
+    home = prepared('[prep]\noutput = "./in/side"\n[train]\nmodel = "/nowhere"\n')
+    run = s2s("prep", cwd=home)
+    assert run.returncode == 0, run.stderr
+    assert run.stderr.startswith(b"settings from s2s.toml\n")
+    assert (home / "in/side/train.en").is_file()
+    assert b"settings" not in s2s("prep", "--dump-config", cwd=home).stderr
+    assert b"settings" not in s2s("vocab", "--data", "in/side", cwd=home).stderr
+    other = s2s("--config", "s2s.toml", "prep", cwd=home)
+    assert other.stderr.startswith(b"settings from s2s.toml\n")
+
+
+def test_weights_that_are_only_read_may_lie_anywhere(s2s: Run, tmp_path: Path) -> None:
+    home, weights = tmp_path / "home", tmp_path / "weights.toml"
+    home.mkdir()
+    (home / "s2s.toml").write_text(f'[rescore]\nweights = "{weights}"\n', "utf-8")
+    weights.write_text("[weights]\ntotal = 1\n", "utf-8")
+    (home / "list").write_text("0 ||| un ||| s2s= -1 ||| -1\n", "utf-8")
+    (home / "text").write_text("one\n", "utf-8")
+    rescoring = ["rescore", "list", "--source", "text", "--tokenised"]
+    run = s2s(*rescoring, cwd=home)
+    assert (run.returncode, run.stdout) == (0, b"un\n"), run.stderr
+    tuned = s2s(*rescoring, "--tune", "text", cwd=home)
+    assert tuned.returncode == 2
+    assert b"would write outside" in tuned.stderr
+    assert weights.read_text("utf-8") == "[weights]\ntotal = 1\n"
+
+
+@pytest.mark.parametrize("value", ['""', r'"a\u0000b"'])
+def test_a_path_that_is_none_is_refused(s2s: Run, tmp_path: Path, value: str) -> None:
+    (tmp_path / "s2s.toml").write_text(f"[decode]\noutput = {value}\n", "utf-8")
+    run = s2s("vocab", cwd=tmp_path)
+    assert run.returncode == 2
+    assert run.stderr.startswith(b"s2s: s2s.toml: output = ") and run.stderr.count(b"\n") == 1

@@ -93,7 +93,8 @@ def test_a_person_is_answered_line_by_line(
         assert process.wait(PATIENCE) == 0
     # Nothing is drawn over what is being typed: it comes back as an echo, and then a summary.
     shown = os.read(person, 4096).decode()
-    assert shown.startswith("one two\r\nthree\r\n2 lines")
+    heading = "settings from s2s.toml\r\n"
+    assert shown.startswith(f"one two\r\nthree\r\n{heading}2 lines")
     assert "\x1b" not in shown
 
 
@@ -227,3 +228,18 @@ def test_streams_that_the_caller_closed(tiny_experiment: Path) -> None:
         assert run.returncode == 0
         assert run.stdout == b""
         assert b"Traceback" not in run.stderr
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="has no /dev/full")
+def test_stderr_on_a_full_disk_ends_nothing(
+    s2s: Run, tiny_experiment: Path, tmp_path: Path
+) -> None:
+    whole = s2s("decode", cwd=tiny_experiment, input=b"one two\nthree\n")
+    full = s2s("decode", cwd=tiny_experiment, input=b"one two\nthree\n", stderr=str(FULL))
+    assert (full.returncode, full.stdout) == (0, whole.stdout)
+    for name in ("corpus", "data", "s2s.toml"):
+        (tmp_path / name).symlink_to(tiny_experiment / name)
+    assert s2s("train", "--epochs", "1", cwd=tmp_path, stderr=str(FULL)).returncode == 0
+    assert (tmp_path / "model" / "last.pt").is_file()
+    assert s2s("decode", "--model", "no", cwd=tmp_path, stderr=str(FULL)).returncode == 1
+    assert s2s("score", "", cwd=tmp_path, stderr=str(FULL)).returncode == 2

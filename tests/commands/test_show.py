@@ -177,7 +177,8 @@ def test_a_section_of_the_settings_file_is_named_by_both_words(s2s: Run, folder:
     settings = folder / "s2s.toml"
     settings.write_text('[show.lengths]\nbins = 2\noutput = "from-file.tsv"\n', "utf-8")
     command = ["show", "lengths", "corpus/test.fr", "good.fr"]
-    assert s2s(*command, cwd=folder).stderr == b"written: from-file.tsv\n"
+    said = b"settings from s2s.toml\nwritten: from-file.tsv\n"
+    assert s2s(*command, cwd=folder).stderr == said
     assert len(rows(folder / "from-file.tsv")) == 2
     dumped = s2s(*command, "--bins", "5", "--dump-config", cwd=folder).stdout.decode()
     resolved = tomllib.loads(dumped)["show"]["lengths"]

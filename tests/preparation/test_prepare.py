@@ -3,6 +3,7 @@
 import gzip
 import html
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterable
@@ -365,3 +366,53 @@ def test_pieces_of_a_language_without_spaces_give_back_its_text(
     made = [line.split(" ") for line in lines_of(config.output / f"train.{language}")]
     assert [tokeniser.detokenise(pieces.join(each)) for each in made] == lines
     assert min(map(len, made)) > 3
+
+
+FOREIGN = ["train.fr", "test.en", "valid.fr", "subwords.en.model", "corpus.json", "prep.json"]
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_files_that_no_prep_made_are_neither_replaced_nor_removed(
+    config: PrepConfig, name: str
+) -> None:
+    path = config.output / name
+    write(path, ["{}" if name == "prep.json" else "mine"])
+    for split in ("valid", "test"):  # of which there is no new text that would be written
+        for language in ("en", "fr"):
+            (config.corpus / f"{split}.{language}").unlink()
+    before = contents(config.output)
+    with pytest.raises(UserError, match=re.escape(name)):
+        prepare(config)
+    assert contents(config.output) == before
+    path.unlink()
+    prepare(config)
+    assert "train.en" in contents(config.output)
+
+
+def test_a_report_names_no_files_elsewhere(config: PrepConfig) -> None:
+    prepare(config)
+    report = config.output / "prep.json"
+    told = json.loads(report.read_bytes())
+    told["odd_characters"] = {"en": {}, "x/../../../corpus/train.en": {}}
+    report.write_text(json.dumps(told))
+    with pytest.raises(UserError, match=r"prep\.json: is no report of `s2s prep`"):
+        prepare(config)
+
+
+def test_other_languages_take_the_place_of_those_before(config: PrepConfig) -> None:
+    prepare(config)
+    for split in ("train", "valid", "test"):
+        (config.corpus / f"{split}.fr").rename(config.corpus / f"{split}.de")
+    prepare(replace(config, target_language="de"))
+    assert not list(config.output.glob("*.fr"))
+    (config.output / "train.fr").write_text("mine")
+    prepare(replace(config, target_language="de"))  # which has no use for it
+    assert (config.output / "train.fr").read_text() == "mine"
+
+
+def test_a_pipe_is_refused_since_text_is_read_twice(config: PrepConfig) -> None:
+    (config.corpus / "valid.fr").unlink()
+    os.mkfifo(config.corpus / "valid.fr")
+    with pytest.raises(UserError, match=r"valid\.fr: is a pipe or a device, and is read more than"):
+        prepare(config)
+    assert not config.output.exists()
