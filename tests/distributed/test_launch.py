@@ -4,15 +4,18 @@ import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from s2s_cli.distributed.config import DeviceSettings, Layout
-from s2s_cli.distributed.launch import start
+from s2s_cli.distributed.launch import result, start
 from s2s_cli.distributed.replica import Replica
 from s2s_cli.distributed.signals import Stopped
-from s2s_cli.errors import UserError
+from s2s_cli.errors import DamagedFileError, UsageError, UserError
+from s2s_cli.processes import outcome
 
 
 @dataclass(frozen=True)
@@ -70,3 +73,21 @@ def test_the_first_failure_is_the_one_that_is_reported(
     with pytest.raises(UserError, match=r"replica 1 of 2 \(process \d+\): not today; the others"):
         start(Notes(tmp_path, failing=1), settings("data", 2))
     assert re.search(r"raise ValueError\(\"not today\"\)", capfd.readouterr().err)
+
+
+def fail(kind: type[Exception], message: str) -> None:
+    raise kind(message)
+
+
+@pytest.mark.parametrize(("kind", "code"), [(UserError, 1), (DamagedFileError, 1), (UsageError, 2)])
+def test_an_error_of_the_user_stays_what_it_is(
+    kind: type[UserError], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = bytes(ForkingPickler.dumps((fail, (kind, "last.pt"))))
+    returned, error = ForkingPickler.loads(outcome(asked))
+    assert not returned
+    replica = SimpleNamespace(number=0, answer=lambda: fail(type(error), *error.args))
+    with pytest.raises(kind) as told:
+        result(replica, 2)  # type: ignore[arg-type]
+    assert (str(told.value), told.value.exit_code) == ("last.pt", code)
+    assert capsys.readouterr().err == ""
