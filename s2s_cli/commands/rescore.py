@@ -27,16 +27,23 @@ from s2s_cli.text.features import TOTAL, UNLABELLED, has_feature
 from s2s_cli.text.nbest import MOSES_ENDING, Entry, label_ending
 
 if TYPE_CHECKING:
+    from s2s_cli.inference.replicas import Replicas
+    from s2s_cli.rescoring.rescorer import ListCounts
     from s2s_cli.rescoring.winners import Choice
+
+EVEN = 0.5  # §3.2
 
 
 @command
 def rescore_command(
     tuning: TunerConfig,
     risk: MbrConfig,
-    nbest: Annotated[Path, typer.Argument(help="Moses n-best list, .gz or not; -: stdin.")] = Path(
-        "nbest.txt"
-    ),
+    nbest: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Moses n-best list, .gz or not; -: stdin. Several of one source: their union."
+        ),
+    ] = [Path("nbest.txt")],  # noqa: B006 - typer copies it
     source: Annotated[
         Path, typer.Option(help="The text that was translated, one segment a line.")
     ] = Path("corpus/test.en"),
@@ -50,7 +57,7 @@ def rescore_command(
     ] = "s2s",
     weight: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the model in the average with the total.")
-    ] = 0.5,
+    ] = EVEN,
     weights: Annotated[
         Path | None,
         typer.Option(help="Rank by weights of all features, in this file instead."),
@@ -74,6 +81,13 @@ def rescore_command(
     first_id: Annotated[
         int, typer.Option(min=0, max=MANY, help="Id in the list of the first line of the source.")
     ] = 0,
+    list_name: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Label of the features of each of several lists (repeat); else its file name up "
+            "to the first dot."
+        ),
+    ] = None,
     precision: PrecisionName = "fp32",
     device: Device = "auto",
     gpus: Gpus = 1,
@@ -85,23 +99,26 @@ def rescore_command(
     The list's total and the model's log probability are averaged evenly, as in the paper (§3.2).
     Hypotheses are words as the model's own tokeniser makes them; the source, and the reference of
     --tune, are raw text unless --tokenised. One line for each line of the source, blank where the
-    list has nothing.
+    list has nothing. Of several lists, each hypothesis is one entry with the features of all.
     """
-    check_names(nbest, [source, *(tune or [])], feature_name)
+    check_names([*nbest, source, *(tune or [])], feature_name)
     check_weights(add_feature, weights, bool(tune))
+    check_lists(nbest, list_name or [], weight)
     check_risk(risk, "--add-feature" if add_feature else "--tune" if tune else "")
     from s2s_cli.inference.replicas import Replicas
     from s2s_cli.model.device import choose_devices, set_threads
+    from s2s_cli.rescoring.union import label_lists, path_of_lists
     from s2s_cli.rescoring.weights import Weights
     from s2s_cli.rescoring.winners import Average, RowReader, Weighted
 
+    lists, name = label_lists(nbest, list_name or [], feature_name), path_of_lists(nbest)
     devices = choose_devices(device, gpus)
     replicas = Replicas(tuple(model), devices, precision, tokenised, threads)
-    reader = RowReader(nbest, feature_name)
-    choice: Choice = Average(weight, nbest)
+    reader = RowReader(name, feature_name)
+    choice: Choice = Average(weight, name, union=len(nbest) > 1)
     if weights and not tune:
         choice = Weighted(Weights.read(weights), weights, reader)
-    with scored_list(nbest, source, feature_name, first_id, replicas, language) as scored:
+    with scored_list(lists, source, feature_name, first_id, replicas, language) as scored:
         begin = time.monotonic()
         with replacing(output) as stream:
             if add_feature:
@@ -116,20 +133,25 @@ def rescore_command(
                 write_lines(scored, choose_winners(scored, choice, risk), detokenise, stream)
         seconds = time.monotonic() - begin
     if measure and not scored.kept:
-        say(
-            f"{scored.counts.hypotheses} hypotheses in {seconds:.1f} s, "
-            f"{scored.counts.hypotheses / max(seconds, 1e-9):,.0f} hypotheses/s, "
-            + replicas.share_of_peak(scored.counts.flops, seconds)
-        )
+        report_speed(scored.counts, seconds, replicas)
 
 
-def check_names(nbest: Path, others: list[Path], feature_name: str) -> None:
+def report_speed(counts: "ListCounts", seconds: float, replicas: "Replicas") -> None:
+    """Print how fast the models scored, and which share of the arithmetic they used."""
+    say(
+        f"{counts.hypotheses} hypotheses in {seconds:.1f} s, "
+        f"{counts.hypotheses / max(seconds, 1e-9):,.0f} hypotheses/s, "
+        + replicas.share_of_peak(counts.flops, seconds)
+    )
+
+
+def check_names(texts: list[Path], feature_name: str) -> None:
     """Refuse names that cannot be meant.
 
     Raises:
         UsageError: stdin named twice; a name that no feature may have.
     """
-    if [nbest, *others].count(STDIO) > 1:
+    if texts.count(STDIO) > 1:
         raise UsageError("of the list, source and references only one can be stdin")
     check_feature_name(feature_name)
 
@@ -159,6 +181,21 @@ def check_weights(add_feature: bool, weights: Path | None, tune: bool) -> None:
         raise UsageError("--tune writes weights; say where: --weights FILE")
     if add_feature and weights:
         raise UsageError("--add-feature writes the list and --weights its winners; give one")
+
+
+def check_lists(nbest: list[Path], names: list[str], weight: float) -> None:
+    """Refuse options that are for one list, or for several.
+
+    Raises:
+        UsageError: names the option to leave out.
+    """
+    if names and len(nbest) == 1:
+        raise UsageError("--list-name is for several lists; leave it out")
+    if len(nbest) > 1 and weight != EVEN:
+        raise UsageError(
+            "--weight is a share beside the total of one list; totals of several lists do not "
+            "compare, so rank them with --weights"
+        )
 
 
 def check_risk(risk: MbrConfig, use: str) -> None:

@@ -1,6 +1,6 @@
 """The list of ``s2s rescore``: scored by models, or with the scores that it has already."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -63,14 +63,28 @@ def with_progress(
 
 @contextmanager
 def scored_list(
-    nbest: Path, source: Path, name: str, first_id: int, replicas: "Replicas", language: str
+    lists: Mapping[str, Path],
+    source: Path,
+    name: str,
+    first_id: int,
+    replicas: "Replicas",
+    language: str,
 ) -> Iterator[ScoredList]:
-    """Open the list, with its own scores if it has the feature ``name``, or with the models'."""
+    """Open the list, with its own scores if it has the feature ``name``, or with the models'.
+
+    Several ``lists`` are one, the union of them all with features by their labels.
+    """
     from s2s_cli.rescoring.rescorer import ListCounts, Rescorer, SourcedList, stored_scores
+    from s2s_cli.rescoring.union import UnionList
     from s2s_cli.text.features import has_feature
 
     sources = list(read_lines(source))
-    segments = SourcedList(nbest, sources, first_id).segments()
+    opened: SourcedList | UnionList
+    if len(lists) == 1:
+        opened = SourcedList(next(iter(lists.values())), sources, first_id)
+    else:
+        opened = UnionList(lists, sources, first_id, name)
+    nbest, segments = opened.path, opened.segments()
     first = list(islice(segments, 1))
     segments = chain(first, segments)
     facts = (nbest, name, first_id, sources)

@@ -53,7 +53,9 @@ class Average:
         has_totals: None while no entry was looked at.
     """
 
-    def __init__(self, weight: float, path: Path) -> None:
+    def __init__(self, weight: float, path: Path, *, union: bool = False) -> None:
+        """Take ``union`` for several lists, whose totals do not compare."""
+        self.union = union
         self.weight, self.path, self.unit = weight, path, 1.0
         self.has_totals: bool | None = None
 
@@ -78,10 +80,10 @@ class Average:
     def warn(self) -> None:
         """See `Choice`."""
         if self.has_totals is False:
-            warn(
-                f"{name_of(self.path)}: the list has no totals; winners are chosen by the model "
-                "alone"
+            why = (
+                "totals of several lists do not compare" if self.union else "the list has no totals"
             )
+            warn(f"{name_of(self.path)}: {why}; winners are chosen by the model alone")
 
 
 class RowReader:

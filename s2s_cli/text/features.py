@@ -127,8 +127,9 @@ class FeatureReader:
             self._check_size(name, len(values), entry)
         if self.score is not None and score is not None:
             found[self.score] = [score]
-        for name in self.layout.keys() - found.keys():
-            self.lacking.setdefault(name, entry.number)
+        for name in self.layout:
+            if name not in found:
+                self.lacking.setdefault(name, entry.number)
         zeros = {name: [0.0] * size for name, size in self.layout.items()}
         return [value for name in self.layout for value in found.get(name, zeros[name])]
 
