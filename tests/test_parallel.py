@@ -111,7 +111,7 @@ def test_tasks_are_taken_only_a_few_ahead() -> None:
     ("how", "told"),
     [
         (signal.SIGKILL, r"died, perhaps for lack of memory \(worker \d of 2, process"),
-        (signal.SIGSEGV, r"died \(worker \d of 2, process \d+: signal 11, SIGSEGV\)"),
+        (signal.SIGALRM, r"died \(worker \d of 2, process \d+: signal 14, SIGALRM\)"),
         (3, r"died \(worker \d of 2, process \d+: exit code 3\); try fewer --workers"),
         ("leave", "exit code 4"),
     ],

@@ -204,6 +204,7 @@ def run_launched(work: Work, settings: DeviceSettings, meeting: str, number: int
     """Do ``work`` as one of the processes of `launch`."""
     loopback = "lo0" if sys.platform == "darwin" else "lo"
     os.environ |= {"GLOO_SOCKET_IFNAME": loopback, "NCCL_SOCKET_IFNAME": f"={loopback}"}
+    os.environ.setdefault("TORCH_NCCL_ASYNC_ERROR_HANDLING", "1")  # as under torchrun
     count = settings.gpus
     rank = Rank(number, count, number, count)
     device = choose_devices(settings.device, count)[number]

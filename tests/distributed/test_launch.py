@@ -1,8 +1,6 @@
 """The launcher knows nothing of the work: any work is done once in each process."""
 
-import logging
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
@@ -38,14 +36,6 @@ class Notes:
         largest = replica.reduce_max(replica.rank)
         (self.folder / f"rank {replica.rank}").write_text(f"{replica.world_size} {largest}")
         return Stopped(finished=True)
-
-
-@pytest.fixture(autouse=True)
-def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The launcher changes what belongs to the whole process."""
-    monkeypatch.setenv("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
-    yield
-    logging.disable(logging.NOTSET)
 
 
 def notes(folder: Path) -> dict[str, str]:

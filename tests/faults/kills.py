@@ -248,8 +248,10 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     print("$", " ".join(["python tests/faults/kills.py", *arguments, "> tests/faults/kills.txt"]))
     print(f"PyTorch {torch.__version__}, Python {platform.python_version()}")
-    print(f"Signals at 0, {options.every:g}, … {SECONDS:g} s after the start. Left: processes,")
-    print("temporary files, a lock; or a wrong exit code, more than one line, a traceback.\n")
+    print(f"A signal at 0, {options.every:g}, … {SECONDS:g} s after the start. The command ended")
+    print("cleanly, at once (by the system), in Python's own start (which has a traceback of its")
+    print("own for Ctrl-C), finished, or before the signal. Left: a process, a temporary file, a")
+    print("lock, a traceback, more than one line, a wrong exit code.\n")
     outcomes: dict[tuple[str, str], Counter[str]] = {}
     problems = []
     with tempfile.TemporaryDirectory(prefix="s2s-kills-") as folder:
@@ -271,13 +273,13 @@ def main(arguments: list[str]) -> int:
 def print_table(outcomes: dict[tuple[str, str], Counter[str]]) -> None:
     columns = ["cleanly", "at once", "in Python's own start", "finished", "ended before", "left"]
     heads = ["cleanly", "at once", "Python's", "finished", "before", "left"]
-    print(f"{'command':38}{'signal':14}{'kills':>6}" + "".join(f"{each:>9}" for each in heads))
+    print(f"{'command':44}{'signal':14}{'kills':>6}" + "".join(f"{each:>9}" for each in heads))
     for (name, how), counts in sorted(outcomes.items()):
         kills = sum(counts.values()) - counts["left"]
         numbers = "".join(f"{counts[each]:9}" for each in columns)
-        print(f"{name:38}{how:14}{kills:6}{numbers}")
+        print(f"{name:44}{how:14}{kills:6}{numbers}")
     total = sum(each.total() - each["left"] for each in outcomes.values())
-    print(f"\n{total} kills")
+    print(f"\n{total} kills; left something: {sum(each['left'] for each in outcomes.values())}")
 
 
 if __name__ == "__main__":
