@@ -2,7 +2,8 @@
 
     python tests/faults/kills.py > tests/faults/kills.txt
 
-Each trial starts a command in a session of its own, and sends a signal so many seconds later.
+Each trial starts a command in a session of its own, and sends a signal so many seconds later, or so
+many after the start of its workers.
 SIGKILL and SIGTERM go to its first process; SIGINT and SIGHUP go to all of its group, as a terminal
 sends them; "SIGTERM twice" comes again soon. Then within `GRACE` seconds after its end
 
@@ -28,6 +29,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,12 +61,14 @@ class Trial:
     Attributes:
         name: of the command.
         how: of `SIGNALS`.
-        after: seconds from its start.
+        after: seconds from its start, or from when there are workers.
+        of_workers: the latter.
     """
 
     name: str
     how: str
     after: float
+    of_workers: bool = False
 
 
 def marked(folder: Path) -> list[int]:
@@ -78,6 +82,16 @@ def marked(folder: Path) -> list[int]:
             continue
         if f"TMPDIR={folder}".encode() in environment and state != "Z":
             found.append(int(each.name))
+    return found
+
+
+def workers(folder: Path) -> list[int]:
+    """Those of them that work; a helper of Python's is none."""
+    found = []
+    for each in marked(folder):
+        with suppress(OSError):
+            command = Path(f"/proc/{each}/cmdline").read_bytes()
+            found += [each] if b"spawn_main" in command else []
     return found
 
 
@@ -175,6 +189,8 @@ def tried(trial: Trial, base: Path) -> tuple[str, list[str]]:
             assert process.stdin and process.stderr and process.stdout
             process.stdin.write(b"one two\n" * 100)  # more may come
             process.stdin.flush()
+            if trial.of_workers:
+                comes_true(lambda: len(workers(folder)) == 2, PATIENCE)
             time.sleep(trial.after)
             early = process.poll()
             send(process.pid, trial.how)
@@ -237,7 +253,7 @@ def trials(every: float) -> Iterator[Trial]:
     for step in range(round(SECONDS / every) + 1):
         for place, name in enumerate(COMMANDS):
             if TWO in name:
-                yield Trial(name, "SIGKILL", step * every)
+                yield Trial(name, "SIGKILL", step * every, of_workers=True)
             yield Trial(name, SIGNALS[(step + place) % len(SIGNALS)], step * every)
 
 
@@ -248,7 +264,10 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     print("$", " ".join(["python tests/faults/kills.py", *arguments, "> tests/faults/kills.txt"]))
     print(f"PyTorch {torch.__version__}, Python {platform.python_version()}")
-    print(f"A signal at 0, {options.every:g}, … {SECONDS:g} s after the start. The command ended")
+    print(
+        f"A signal at 0, {options.every:g}, … {SECONDS:g} s after the start, or (workers) after the"
+    )
+    print("start of both worker processes. The command ended")
     print("cleanly, at once (by the system), in Python's own start (which has a traceback of its")
     print("own for Ctrl-C), finished, or before the signal. Left: a process, a temporary file, a")
     print("lock, a traceback, more than one line, a wrong exit code.\n")
@@ -260,7 +279,8 @@ def main(arguments: list[str]) -> int:
             all_trials = list(trials(options.every))
             done = pool.map(lambda each: tried(each, base), all_trials)
             for trial, (outcome, wrong) in zip(all_trials, done, strict=True):
-                counts = outcomes.setdefault((trial.name, trial.how), Counter())
+                how = f"{trial.how}, workers" if trial.of_workers else trial.how
+                counts = outcomes.setdefault((trial.name, how), Counter())
                 counts[outcome] += 1
                 counts["left"] += bool(wrong)
                 problems += [f"{trial}: {each}" for each in wrong]
@@ -273,11 +293,11 @@ def main(arguments: list[str]) -> int:
 def print_table(outcomes: dict[tuple[str, str], Counter[str]]) -> None:
     columns = ["cleanly", "at once", "in Python's own start", "finished", "ended before", "left"]
     heads = ["cleanly", "at once", "Python's", "finished", "before", "left"]
-    print(f"{'command':44}{'signal':14}{'kills':>6}" + "".join(f"{each:>9}" for each in heads))
+    print(f"{'command':44}{'signal':18}{'kills':>6}" + "".join(f"{each:>9}" for each in heads))
     for (name, how), counts in sorted(outcomes.items()):
         kills = sum(counts.values()) - counts["left"]
         numbers = "".join(f"{counts[each]:9}" for each in columns)
-        print(f"{name:44}{how:14}{kills:6}{numbers}")
+        print(f"{name:44}{how:18}{kills:6}{numbers}")
     total = sum(each.total() - each["left"] for each in outcomes.values())
     print(f"\n{total} kills; left something: {sum(each['left'] for each in outcomes.values())}")
 

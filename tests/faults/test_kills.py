@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import warm
 from conftest import linux_only
-from kills import PATIENCE, comes_true, leftovers, marked
+from kills import PATIENCE, comes_true, leftovers, marked, workers
 
 pytestmark = linux_only
 TWO = ["--gpus", "2", "--device", "cpu"]
@@ -79,18 +79,6 @@ def start(warm_server: str, place: Path) -> Iterator[Start]:
         yield begin
 
 
-def workers(started: Started) -> list[int]:
-    """The processes that it started to work; a helper of Python's is none."""
-    found = []
-    for each in marked(started.folder):
-        try:
-            command = Path(f"/proc/{each}/cmdline").read_bytes()
-        except OSError:
-            continue
-        found += [each] if b"spawn_main" in command else []
-    return found
-
-
 def assert_gone(started: Started, *, tidy: bool) -> None:
     directory = started.place / "new"
     assert not list(leftovers(started.folder, directory, tidy=tidy, seconds=PATIENCE))
@@ -103,7 +91,7 @@ def test_workers_end_with_their_parent_while_they_start(
 ) -> None:
     """Seconds are from when there are two; they import for longer than that."""
     started = start(arguments)
-    assert comes_true(lambda: len(workers(started)) == 2, PATIENCE)
+    assert comes_true(lambda: len(workers(started.folder)) == 2, PATIENCE)
     time.sleep(seconds)
     os.kill(started.process, signal.SIGKILL)
     assert started.end() == (-signal.SIGKILL, "")
@@ -121,7 +109,7 @@ def test_a_signal_while_workers_start_ends_all(
     arguments: list[str], number: signal.Signals, said: str, start: Start
 ) -> None:
     started = start(arguments)
-    assert comes_true(lambda: bool(workers(started)), PATIENCE)
+    assert comes_true(lambda: bool(workers(started.folder)), PATIENCE)
     os.kill(started.process, number)
     code, told = started.end()
     assert code == 128 + number
