@@ -8,17 +8,13 @@ from typing import overload
 
 from torch import Tensor
 
-from s2s_cli.decoding.alignment import (
-    Aligner,
-    attention_weights,
-    make_aligner,
-    require_attention,
-)
+from s2s_cli.decoding.alignment import attention_weights, make_aligner, require_attention
 from s2s_cli.decoding.beam import AlignedHypothesis, search
 from s2s_cli.decoding.config import AlignmentConfig, BeamConfig
 from s2s_cli.decoding.stream import default_batch_size
 from s2s_cli.decoding.translate import ChunkTranslator
 from s2s_cli.errors import UsageError, UserError
+from s2s_cli.inference.config import DEFAULT_SCALE, MbrConfig
 from s2s_cli.inference.replicas import LoadedModel
 from s2s_cli.inference.states import phrase_vectors
 from s2s_cli.model.config import Precision
@@ -115,6 +111,8 @@ class Translator:
         forbid_unk: bool = ...,
         replace_unk: bool = ...,
         alignments: bool = ...,
+        mbr: bool = ...,
+        mbr_scale: float = ...,
     ) -> list[str]: ...
 
     @overload
@@ -129,6 +127,8 @@ class Translator:
         forbid_unk: bool = ...,
         replace_unk: bool = ...,
         alignments: bool = ...,
+        mbr: bool = ...,
+        mbr_scale: float = ...,
     ) -> list[list[Translation]]: ...
 
     def translate(
@@ -142,6 +142,8 @@ class Translator:
         forbid_unk: bool = False,
         replace_unk: bool = False,
         alignments: bool = False,
+        mbr: bool = False,
+        mbr_scale: float = DEFAULT_SCALE,
     ) -> list[str] | list[list[Translation]]:
         """Translate each of ``lines`` with beam search.
 
@@ -154,6 +156,8 @@ class Translator:
             forbid_unk: never write UNK.
             replace_unk: write for each UNK the source word that attention looked at most.
             alignments: with ``nbest``, find the source words of each target word by attention.
+            mbr: choose and sort hypotheses by minimum Bayes risk.
+            mbr_scale: weight of the scores in the probabilities that ``mbr`` takes.
 
         Returns:
             For each line its translation, blank for a blank line; with ``nbest`` its hypotheses,
@@ -167,11 +171,15 @@ class Translator:
             raise UsageError("nbest=0: must be 1 or more; without it lines are translated")
         config = BeamConfig(beam, nbest or 0, normalise, max_length, forbid_unk)
         alignment = AlignmentConfig(replace_unk, None, alignments)
-        check_bounds(config)
+        risk = MbrConfig(mbr, mbr_scale)
+        for each in (config, risk):
+            check_bounds(each)
         config.check()
+        risk.check()
         alignment.check(config)
         aligner = make_aligner(alignment, self._paths) if alignment.needed else None
-        found = self._search(list(lines), config, aligner)
+        translator = ChunkTranslator(config, default_batch_size(config), aligner, risk=risk)
+        found = self._search(list(lines), translator)
         if nbest is None:
             return [each[0].text if each else "" for each in found]
         return found
@@ -223,16 +231,13 @@ class Translator:
                 tokens = codec.target_ids(codec.target_words(target))
             return AttentionMap(source, *attention_weights(self._model, source, tokens))
 
-    def _search(
-        self, lines: Sequence[str], config: BeamConfig, aligner: Aligner | None
-    ) -> list[list[Translation]]:
+    def _search(self, lines: list[str], translator: ChunkTranslator) -> list[list[Translation]]:
         model = self._model
-        translator = ChunkTranslator(config, default_batch_size(config), aligner)
         with self._lock:
             words = [model.codec.source_words(line) for line in lines]
             found = translator.search(model, [model.codec.ids(each) for each in words])
-            aligned = translator.aligned(model, words, found)
-        return [[self._translation(each) for each in hypotheses] for hypotheses in aligned]
+            ranked = translator.ranked(model.codec, translator.aligned(model, words, found))
+        return [[self._translation(each) for each in hypotheses] for hypotheses in ranked]
 
     def _translation(self, found: AlignedHypothesis) -> Translation:
         codec, hypothesis = self._model.codec, found.hypothesis

@@ -16,6 +16,7 @@ from odd_models import s2s_here, write_model
 import s2s_cli
 from s2s_cli import Translator, UserError
 from s2s_cli.decoding.config import AlignmentConfig, BeamConfig
+from s2s_cli.inference.config import MbrConfig
 from s2s_cli.text.features import feature_value
 from s2s_cli.text.nbest import Entry, read_nbest
 
@@ -92,6 +93,16 @@ def test_alignments_and_replaced_words_are_those_of_the_list() -> None:
     assert aligned
 
 
+def test_minimum_bayes_risk_chooses_as_the_command_does() -> None:
+    translator = Translator("forward", "reversed", device="cpu")
+    found = translator.translate(LINES, beam=4, nbest=3, mbr=True, mbr_scale=0.2)
+    for index, entries in list_of(MODELS[1], "--mbr", "--mbr-scale", 0.2).items():
+        if LINES[index]:
+            assert [list(each.words) for each in found[index]] == [each.words for each in entries]
+    chosen = translator.translate(LINES, beam=4, mbr=True, mbr_scale=0.2)
+    assert chosen == [each[0].text if each else "" for each in found]
+
+
 @pytest.mark.parametrize("models", MODELS)
 def test_pairs_have_the_log_probabilities_of_rescore(models: tuple[str, ...]) -> None:
     translator = Translator(*models, device="cpu")
@@ -144,6 +155,7 @@ MISTAKES: list[tuple[str, Callable[[], object]]] = [
     ("nbest=0", lambda: Translator("forward").translate(["one"], nbest=0)),
     ("--normalise nan", lambda: Translator("forward").translate(["one"], normalise=float("nan"))),
     ("--beam", lambda: Translator("looking").attention("one", beam=-1)),
+    ("--mbr-scale", lambda: Translator("forward").translate(["one"], mbr_scale=2.0)),
     ("no such device", lambda: Translator("forward", device="cuda:99")),
     ("absent", lambda: Translator("absent")),
 ]
@@ -173,10 +185,10 @@ def test_threads_that_share_a_translator_get_their_own_answers() -> None:
 
 def test_defaults_are_those_of_the_command() -> None:
     parameters = signature(Translator.translate).parameters
-    settings = [*fields(BeamConfig), *fields(AlignmentConfig)]
+    settings = [*fields(BeamConfig), *fields(AlignmentConfig), *fields(MbrConfig)]
     shared = {each.name: each.default for each in settings if each.name in parameters}
     assert {name: parameters[name].default for name in shared} == {**shared, "nbest": None}
-    assert {each.name for each in fields(BeamConfig)} <= parameters.keys()
+    assert {each.name for each in settings} - parameters.keys() == {"dictionary"}
 
 
 def test_the_package_is_imported_without_torch() -> None:
