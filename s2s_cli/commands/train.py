@@ -38,6 +38,8 @@ def train_command(
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     # Likewise: its own account of lost connections, before ours.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    # Likewise: it would leave a folder for compiled kernels in /tmp, of which there are none.
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.curdir)
     if mistake := Shape.of(shape, 1, 1).mistake():
         raise UsageError(mistake)
     if plan:
