@@ -88,6 +88,12 @@ def introduce(trainer: Trainer) -> None:
         f"{len(trainer.corpus.train):,} sentence pairs, {schedule.updates_per_epoch:,} updates an "
         f"epoch, {schedule.total_updates():,} in all, {trainer.config.precision}"
     )
+    pairs, size = len(trainer.corpus.train), trainer.config.batch_size
+    if pairs < size:
+        warn(
+            f"a batch holds all {pairs:,} pairs, and its gradient is divided by --batch-size "
+            f"{size:,} all the same; --batch-size {pairs:,} or less takes larger steps"
+        )
     if faded := schedule.faded():
         warn(
             f"from update {faded:,} on, the learning rate is too low to change a weight; see "

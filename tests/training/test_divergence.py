@@ -49,6 +49,15 @@ def test_a_rate_that_fades_is_told_before_the_first_update(
     assert "from update 12 on, the learning rate is too low" in told
 
 
+def test_a_batch_larger_than_the_corpus_is_told_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = "a batch holds all 300 pairs, and its gradient is divided by --batch-size 301 all the"
+    for size in (300, 301):
+        run(tmp_path / f"{size}", batch_size=size, max_updates=1)
+        assert (told in capsys.readouterr().err) == (size == 301)
+
+
 def test_a_run_that_has_no_time_makes_one_update(tmp_path: Path) -> None:
     for done in (1, 2):
         assert not run(tmp_path, max_minutes=1e-12).finished
