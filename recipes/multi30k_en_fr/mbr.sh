@@ -38,11 +38,30 @@ score_row() {
     --hypothesis "$work/choose/$1.fr" "${@:3}"
 }
 
+# The time of one core for the first hundred sentences, which have 1,000 hypotheses each but for a few.
+seconds() {
+  local few=$work/seconds/few name options TIMEFORMAT='%U %S'
+  mkdir -p "$work/seconds"
+  into "$few.nbest" awk -F ' ' '$1 < 100' <(gzip -cd "$set.nbest.gz")
+  into "$few.en" head -n 100 "$set.tok.en"
+  printf '\tCPU seconds for 100 sentences\n' >"$work/seconds/few.part"
+  for name in 'highest total' mbr; do
+    options=()
+    [[ $name != mbr ]] || options=(--mbr)
+    { time OMP_NUM_THREADS=1 s2s rescore "$few.nbest" --source "$few.en" --feature-name LM0 \
+      --weight 0 "${options[@]}" --output "$work/seconds/few.fr" 2>"$work/seconds/few.log"; } \
+      2>"$work/seconds/few.time"
+    awk -v name="$name" '{ printf "%s\t%.1f\n", name, $1 + $2 }' "$work/seconds/few.time" \
+      >>"$work/seconds/few.part"
+  done
+  mv "$work/seconds/few.part" mbr.tsv
+}
+
 results() {
   python3 ../results.py --tables mbr.toml --output MBR.md --work "$work" \
-    --command "OMP_NUM_THREADS=1 recipes/multi30k_en_fr/mbr.sh" choose score
+    --command "OMP_NUM_THREADS=1 recipes/multi30k_en_fr/mbr.sh" choose score seconds
 }
 
 [[ -e $set.nbest.gz ]] || refuse "no $set.nbest.gz: set S2S_DATA to the folder that has smt/"
-run_stages choose score results -- "$@"
+run_stages choose score seconds results -- "$@"
 show_tables MBR.md

@@ -40,15 +40,13 @@ def rescore_command(
     risk: MbrConfig,
     nbest: Annotated[
         list[Path],
-        typer.Argument(
-            help="Moses n-best list, .gz or not; -: stdin. Several of one source: their union."
-        ),
+        typer.Argument(help="Moses n-best lists, .gz or not; -: stdin. Several: their union."),
     ] = [Path("nbest.txt")],  # noqa: B006 - typer copies it
     source: Annotated[
         Path, typer.Option(help="The text that was translated, one segment a line.")
     ] = Path("corpus/test.en"),
     model: ModelPaths = [Path("model")],  # noqa: B006 - typer copies it
-    output: Annotated[Path, typer.Option(help="Winners, or the list; -: stdout."), WRITES] = STDIO,
+    output: Annotated[Path, typer.Option(help="Winners, or the list."), WRITES] = STDIO,
     add_feature: Annotated[
         bool, typer.Option(help="Write the list with the model's score as one more feature.")
     ] = False,
@@ -60,7 +58,7 @@ def rescore_command(
     ] = EVEN,
     weights: Annotated[
         Path | None,
-        typer.Option(help="Rank by weights of all features, in this file instead."),
+        typer.Option(help="Rank by weights of all features, in this file."),
         Writes(when="tune"),
     ] = None,
     tune: Annotated[
@@ -68,25 +66,13 @@ def rescore_command(
         typer.Option(help="Write --weights with the highest BLEU against this reference (repeat)."),
     ] = None,
     tokenised: Tokenised = False,
-    detokenise: Annotated[
-        bool, typer.Option(help="Write winners as running text, not as words of the list.")
-    ] = False,
-    language: Annotated[
-        str,
-        typer.Option(
-            help="Language of a list with scores; by default the model's, that of data/, or what "
-            "its words look like."
-        ),
-    ] = "",
+    detokenise: Annotated[bool, typer.Option(help="Write winners as running text.")] = False,
+    language: Annotated[str, typer.Option(help="Language of a list that has scores.")] = "",
     first_id: Annotated[
         int, typer.Option(min=0, max=MANY, help="Id in the list of the first line of the source.")
     ] = 0,
     list_name: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Label of the features of each of several lists (repeat); else its file name up "
-            "to the first dot."
-        ),
+        list[str] | None, typer.Option(help="Label of each of several lists (repeat).")
     ] = None,
     precision: PrecisionName = "fp32",
     device: Device = "auto",
@@ -99,7 +85,7 @@ def rescore_command(
     The list's total and the model's log probability are averaged evenly, as in the paper (§3.2).
     Hypotheses are words as the model's own tokeniser makes them; the source, and the reference of
     --tune, are raw text unless --tokenised. One line for each line of the source, blank where the
-    list has nothing. Of several lists, each hypothesis is one entry with the features of all.
+    list has nothing.
     """
     check_names([*nbest, source, *(tune or [])], feature_name)
     check_weights(add_feature, weights, bool(tune))

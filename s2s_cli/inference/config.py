@@ -12,12 +12,10 @@ DEFAULT_SCALE = 1.0
 class MbrConfig:
     """The choice of the hypothesis with the highest expected BLEU."""
 
-    mbr: bool = setting(
-        False, "Choose by minimum Bayes risk: highest expected sentence BLEU among hypotheses."
-    )
+    mbr: bool = setting(False, "Minimum Bayes risk: highest expected BLEU.")
     mbr_scale: float = setting(
         DEFAULT_SCALE,
-        "With --mbr: probabilities are as exp(scale * score); 0: all hypotheses count alike.",
+        "With --mbr: factor of scores.",
         min=0,
         max=1e6,
     )

@@ -13,7 +13,7 @@ Tuner = Literal["mert", "mira"]
 class TunerConfig:
     """The tuner of --tune, and its settings."""
 
-    tuner: Tuner = setting("mert", "Tuner; mira suits many features.")
+    tuner: Tuner = setting("mert", "mira suits many features.")
     restarts: int = setting(
         10, "Random starts of mert, besides total and even average.", min=0, max=10_000
     )
