@@ -42,6 +42,7 @@ score_row() {
 seconds() {
   local few=$work/seconds/few name options TIMEFORMAT='%U %S'
   mkdir -p "$work/seconds"
+  # shellcheck disable=SC2016 # awk has variables of its own
   into "$few.nbest" awk -F ' ' '$1 < 100' <(gzip -cd "$set.nbest.gz")
   into "$few.en" head -n 100 "$set.tok.en"
   printf '\tCPU seconds for 100 sentences\n' >"$work/seconds/few.part"
