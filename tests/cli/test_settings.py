@@ -93,7 +93,7 @@ def test_dumped_settings_read_back_the_same(
 ) -> None:
     first = resolved(ALL_SETTINGS, command)
     for key, value in tomllib.loads(ALL_SETTINGS)[command].items():
-        assert first[key] == (["alone"] if value == "alone" else value)
+        assert first[key] in (value, [value])  # one of what may be several
     (tmp_path / "s2s.toml").unlink()
     dump = s2s("--config", "all.toml", command, "--dump-config", cwd=tmp_path)
     assert dump.returncode == 2, "a settings file that is asked for must be there"
