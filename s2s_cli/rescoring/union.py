@@ -38,9 +38,13 @@ Members = dict[str, Entry]
 def label_lists(paths: Sequence[Path], labels: Sequence[str], name: str) -> dict[str, Path]:
     """Give each list its label: of ``labels``, or without any its file name up to the first dot.
 
+    A single list needs none, whatever it is called.
+
     Raises:
         UsageError: labels that are the same, that no feature may have, or are ``name``.
     """
+    if len(paths) == 1:
+        return {"": paths[0]}
     if labels and len(labels) != len(paths):
         raise UsageError(f"{len(labels)} of --list-name for {len(paths)} lists; give one for each")
     labels = labels or [name_of(path).rpartition("/")[2].partition(".")[0] for path in paths]
@@ -48,13 +52,13 @@ def label_lists(paths: Sequence[Path], labels: Sequence[str], name: str) -> dict
         bad = not label.isprintable() or not label or set(label) & set(" |=:.")
         if bad or label in (name, TOTAL, UNLABELLED):
             raise UsageError(
-                f"{path}: its features cannot be labelled {label!r}; name the lists in their order "
-                "with --list-name"
+                f"{name_of(path)}: its features cannot be labelled {label!r}; name the lists "
+                "in their order with --list-name"
             )
         if labels.count(label) > 1:
             raise UsageError(
-                f"{path}: another list is labelled {label}, too; name the lists in their order "
-                "with --list-name"
+                f"{name_of(path)}: another list is labelled {label}, too; name the lists "
+                "in their order with --list-name"
             )
     return dict(zip(labels, paths, strict=True))
 

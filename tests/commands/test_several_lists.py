@@ -156,6 +156,12 @@ def test_what_several_lists_cannot_be(
     assert not (folder / "out").exists() and done.told.count("\n") <= 2
 
 
+@pytest.mark.parametrize("name", ["my list.txt", ".nbest", "lstm.txt", "total", "a=b"])
+def test_one_list_may_have_any_name(folder: Path, name: str) -> None:
+    (folder / name).write_text(A)
+    assert rescored("rescore", name, *KEPT[3:])[0] == "le chat dort ici\noui\n\n\n"
+
+
 def test_random_lists_have_the_union_of_their_hypotheses(folder: Path) -> None:
     rng = random.Random(5)
     for _ in range(3):
