@@ -145,7 +145,7 @@ def test_settings_file_names_references_and_an_empty_list_is_refused(
     settings = folder / "s2s.toml"
     settings.write_text('[score]\nreferences = ["ref.fr"]\nhypothesis = "out.fr"\nbare = "chrf"\n')
     run = s2s("score", cwd=folder)
-    assert (run.returncode, run.stderr) == (0, b"")
+    assert (run.returncode, run.stderr) == (0, b"settings from s2s.toml\n")
     assert 0 < float(run.stdout) < 100
     settings.write_text("[score]\nreferences = []\n")
     run = s2s("score", cwd=folder)
