@@ -182,7 +182,7 @@ def run_with_two_variants(recipe: Path, name: str, of_run: str) -> Any:
     return run(recipe)
 
 
-@pytest.mark.parametrize("name", ["search.sh", "options.sh"])
+@pytest.mark.parametrize("name", ["search.sh", "options.sh", "tuners.sh"])
 def test_multi30k_s_other_scripts_need_the_models_of_run(name: str, tmp_path: Path) -> None:
     recipe = tiny_copy("multi30k_en_fr", tmp_path / "recipes")
     refused = subprocess.run([recipe / name], capture_output=True, text=True, check=False)
