@@ -127,11 +127,14 @@ class FeatureReader:
             self._check_size(name, len(values), entry)
         if self.score is not None and score is not None:
             found[self.score] = [score]
-        for name in self.layout:
-            if name not in found:
+        row: list[float] = []
+        for name, size in self.layout.items():
+            if name in found:
+                row += found[name]
+            else:
                 self.lacking.setdefault(name, entry.number)
-        zeros = {name: [0.0] * size for name, size in self.layout.items()}
-        return [value for name in self.layout for value in found.get(name, zeros[name])]
+                row += [0.0] * size
+        return row
 
     def _check_size(self, name: str, size: int, entry: Entry) -> None:
         """Add a feature to `layout`, or compare it with that.
