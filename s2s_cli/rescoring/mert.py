@@ -59,11 +59,27 @@ def mert(
     """Go up from each of ``starts`` [F] and from random weights.
 
     Returns:
-        BLEU and weights [F] that each ascent arrived at. The same arguments give the same.
+        BLEU and weights [F] that each ascent arrived at, the highest first. The same arguments
+        give the same.
     """
     generator = torch.Generator().manual_seed(config.seed)
     begin = [*starts, *(random_direction(candidates, generator) for _ in range(config.restarts))]
-    return [coordinate_ascent(candidates, start, generator) for start in begin]
+    found = [coordinate_ascent(candidates, start, generator) for start in begin]
+    found.sort(key=lambda each: each[0], reverse=True)
+    return [(found[0][0], without_idle(candidates, *found[0])), *found]
+
+
+def without_idle(candidates: Candidates, best: float, weights: Tensor) -> Tensor:
+    """Set the smallest weights [F] to 0 while BLEU stays as high.
+
+    Those of random starts that no search has moved would otherwise stay, and rank other lists.
+    """
+    for feature in weights.abs().argsort().tolist():
+        fewer = weights.clone()
+        fewer[feature] = 0
+        if candidates.bleu(candidates.along(fewer)) >= best:
+            weights = fewer
+    return weights
 
 
 def random_direction(candidates: Candidates, generator: torch.Generator) -> Tensor:

@@ -1,5 +1,7 @@
 """Line search and tuning against brute force on small lists."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -109,7 +111,8 @@ def test_tuning_is_as_good_as_a_grid_over_two_weights() -> None:
     made = candidates(11, segments=5, features=2)
     start = torch.tensor([1.0, 0.0], dtype=torch.float64)
     found = mert(made, [start], TunerConfig(restarts=4, seed=3))
-    assert len(found) == 5
+    assert len(found) == 6  # the best one twice, once without idle weights
+    assert found[0][0] == found[1][0] == max(value for value, _ in found)
     for value, weights in found:
         assert made.bleu(made.along(weights)) == pytest.approx(value, abs=1e-9)
     value = max(value for value, _ in found)
@@ -124,3 +127,16 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     start = torch.ones(3, dtype=torch.float64)
     first, second = (mert(made, [start], TunerConfig(restarts=2, seed=7)) for _ in range(2))
     assert [weights.tolist() for _, weights in first] == [each.tolist() for _, each in second]
+
+
+def test_a_feature_that_differs_only_where_bleu_does_not_has_no_weight() -> None:
+    made = candidates(2, segments=4, features=2)
+    same = made.counts.clone()
+    same[2:] = same[2:, :1]  # in these segments all hypotheses are as good
+    values = made.values.clone()
+    values[1, :2] = 0
+    idle = replace(made, values=values, counts=same)
+    for start in ([0.0, 1.0], [1.0, -1.0]):
+        value, weights = mert(idle, [torch.tensor(start).double()], TunerConfig(restarts=2))[0]
+        assert value > 0
+        assert float(weights[1]) == 0 and float(weights[0]) != 0
