@@ -6,8 +6,8 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from threading import Thread
+from dataclasses import dataclass, field
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 from s2s_cli.errors import UsageError, UserError
@@ -46,6 +46,7 @@ class Child:
     number: int
     process: "BaseProcess"
     pipe: "Connection[Any, Any]"
+    _joining: Lock = field(default_factory=Lock)
 
     def ask(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Have ``function(*arguments)`` computed there.
@@ -65,11 +66,16 @@ class Child:
         try:
             returned, value = self.pipe.recv()
         except (EOFError, OSError):
-            self.process.join()
+            self.join()
             raise Died(self.process.exitcode) from None
         if not returned:
             raise value
         return value
+
+    def join(self) -> None:
+        """Wait for the end of the process; of several threads, each knows of it afterwards."""
+        with self._joining:  # the system tells one of them alone
+            self.process.join()
 
 
 def how_it_ended(code: int | None) -> str:
@@ -106,7 +112,7 @@ def child_processes(count: int, option: str) -> Iterator[list[Child]]:
             for child in children:
                 child.process.kill()
             for child in children:
-                child.process.join()
+                child.join()
 
 
 def start_child(children: list[Child], number: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 BEGIN = """
-import sys, time
+import signal, sys, time
 from s2s_cli.commands.command import report_user_errors
 from s2s_cli.interrupts import end_on_signals, held, unhandled
 
@@ -20,6 +20,7 @@ class Last:
     def __del__(self):
         wait()
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the tests run under nohup
 end_on_signals()
 with report_user_errors():
 """
