@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import overload
+from typing import TypedDict, Unpack, overload
 
 from torch import Tensor
 
@@ -58,6 +58,19 @@ class AttentionMap:
     weights: Tensor
 
 
+class Search(TypedDict, total=False):
+    """Keyword arguments of `Translator.translate`, which describes them."""
+
+    beam: int
+    normalise: float
+    max_length: int
+    forbid_unk: bool
+    replace_unk: bool
+    alignments: bool
+    mbr: bool
+    mbr_scale: float
+
+
 class Translator:
     """A trained model, or the ensemble of several, that translates lines of text.
 
@@ -101,34 +114,12 @@ class Translator:
 
     @overload
     def translate(
-        self,
-        lines: Iterable[str],
-        *,
-        beam: int = ...,
-        nbest: None = None,
-        normalise: float = ...,
-        max_length: int = ...,
-        forbid_unk: bool = ...,
-        replace_unk: bool = ...,
-        alignments: bool = ...,
-        mbr: bool = ...,
-        mbr_scale: float = ...,
+        self, lines: Iterable[str], *, nbest: None = None, **search: Unpack[Search]
     ) -> list[str]: ...
 
     @overload
     def translate(
-        self,
-        lines: Iterable[str],
-        *,
-        beam: int = ...,
-        nbest: int,
-        normalise: float = ...,
-        max_length: int = ...,
-        forbid_unk: bool = ...,
-        replace_unk: bool = ...,
-        alignments: bool = ...,
-        mbr: bool = ...,
-        mbr_scale: float = ...,
+        self, lines: Iterable[str], *, nbest: int, **search: Unpack[Search]
     ) -> list[list[Translation]]: ...
 
     def translate(
@@ -166,7 +157,9 @@ class Translator:
         Raises:
             UserError: settings out of range or that exclude each other; a model without attention
                 where it is needed.
+            TypeError: one line in place of several.
         """
+        refuse_text(lines)
         if nbest == 0:
             raise UsageError("nbest=0: must be 1 or more; without it lines are translated")
         config = BeamConfig(beam, nbest or 0, normalise, max_length, forbid_unk)
@@ -201,7 +194,9 @@ class Translator:
 
         Raises:
             UserError: an ensemble, whose members have states of their own; a blank line.
+            TypeError: one line in place of several.
         """
+        refuse_text(lines)
         with self._lock:
             return phrase_vectors(self._model, lines)[0]
 
@@ -248,3 +243,9 @@ class Translator:
             tuple(hypothesis.member_log_probs),
             tuple(found.pairs),
         )
+
+
+def refuse_text(lines: Iterable[str]) -> None:
+    """Raise a `TypeError` for one line, whose characters would be taken for lines."""
+    if isinstance(lines, str):
+        raise TypeError(f"lines must be a list of lines, not one text; write [{lines[:20]!r}]")

@@ -10,7 +10,7 @@ from s2s_cli.commands.presets import Preset, preset_text
 from s2s_cli.console import say
 from s2s_cli.destinations import would_be_replaced
 from s2s_cli.errors import UserError
-from s2s_cli.files import STDIO, replacing
+from s2s_cli.files import STDIO, existing, replacing
 from s2s_cli.settings import WRITES
 from s2s_cli.text.layout import SPLITS
 
@@ -50,5 +50,9 @@ def init_command(
 
 
 def has_text(path: Path) -> bool:
-    """Check for a file, compressed or not."""
-    return path.exists() or path.with_name(path.name + ".gz").exists()
+    """Check for a text, compressed or not."""
+    try:
+        existing(path)
+    except UserError:
+        return False
+    return True

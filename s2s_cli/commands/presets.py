@@ -38,8 +38,8 @@ def section_text(name: str, lines: list[Line]) -> str:
 
 def preparation(source: str, target: str) -> list[Line]:
     return [
-        Line("source-language", source, "text in corpus/train." + source + " and so on"),
-        Line("target-language", target, "line by line its translation"),
+        Line("source-language", source, f"text in corpus/train.{source} and so on"),
+        Line("target-language", target, "its translation, line by line"),
         Line("reverse-source", True, "the source is read last word first (§3.3)"),
     ]
 
@@ -68,13 +68,10 @@ def sections_of(preset: Preset) -> Sections:
 def toy() -> Sections:
     return {
         "train": [
-            Line("layers", 1, "of the encoder and of the decoder"),
-            Line("hidden-size", 128, "cells of a layer"),
-            Line("embedding-size", 64, "numbers for a word"),
+            *shape(layers=1, cells=128, embedding=64),
             *adam(0.003),
-            Line("batch-size", 32, "pairs an update: many updates, though the text is short"),
-            Line("epochs", 15, "passes over the text"),
-            *halving(after=10, every=1),
+            Line("batch-size", 32, "sentence pairs an update"),
+            *epochs(15, halve_after=10, halve_every=1),
             Line("log-every", 20, "updates between lines of the log"),
         ],
         "decode": [Line("beam", 4, "hypotheses kept at each step")],
@@ -83,21 +80,16 @@ def toy() -> Sections:
 
 def small() -> Sections:
     return {
-        "vocab": [
-            Line("min-count", 2, "a word seen once teaches more as an unknown word"),
-        ],
+        "vocab": [Line("min-count", 2, "leave out words that occur once in the training text")],
         "train": [
-            Line("layers", 1, "of the encoder and of the decoder; 2 from 100,000 pairs on"),
-            Line("hidden-size", 256, "cells of a layer; 512 is better and takes twice as long"),
-            Line("embedding-size", 256, "numbers for a word"),
-            Line("dropout", 0.2, "against learning by heart; 0.4 with 512 cells"),
+            *shape(layers=1, cells=256, embedding=256),
+            Line("dropout", 0.2, "against overfitting"),
             *adam(0.002),
-            Line("batch-size", 64, "pairs an update"),
-            Line("epochs", 10, "passes over the text"),
-            *halving(after=7, every=1),
-            Line("attention", "general", "better on long sentences; beyond the paper", off=True),
+            Line("batch-size", 64, "sentence pairs an update"),
+            *epochs(10, halve_after=7, halve_every=1),
+            Line("attention", "general", "beyond the paper", off=True),
         ],
-        "decode": [Line("beam", 12, "hypotheses kept at each step, as in the paper")],
+        "decode": [Line("beam", 12, "hypotheses kept at each step")],
     }
 
 
@@ -108,30 +100,36 @@ def paper() -> Sections:
             Line("target-size", 80_000, "words of the target (§3.1)"),
         ],
         "train": [
-            Line("layers", 4, "of the encoder and of the decoder (§3.4)"),
-            Line("hidden-size", 1000, "cells of a layer (§3.4)"),
-            Line("embedding-size", 1000, "numbers for a word (§3.4)"),
+            *shape(layers=4, cells=1000, embedding=1000),
             Line("optimiser", "sgd", "without momentum (§3.4)"),
-            Line("learning-rate", 0.7, "at the start (§3.4)"),
-            Line("batch-size", 128, "pairs an update (§3.4)"),
-            Line("clip-norm", 5.0, "largest norm of the gradient (§3.4)"),
-            Line("epochs", 7.5, "passes over the text (§3.4)"),
-            *halving(after=5.0, every=0.5),
+            Line("learning-rate", 0.7, "at the start"),
+            Line("batch-size", 128, "sentence pairs an update"),
+            Line("clip-norm", 5.0, "largest norm of the gradient"),
+            *epochs(7.5, halve_after=5.0, halve_every=0.5),
             Line("gpus", 8, "with --layout model, a layer on each (§3.5)", off=True),
         ],
         "decode": [Line("beam", 12, "hypotheses kept at each step (Table 1)")],
     }
 
 
+def shape(layers: int, cells: int, embedding: int) -> list[Line]:
+    return [
+        Line("layers", layers, "LSTM layers of the encoder, and of the decoder"),
+        Line("hidden-size", cells, "cells of each layer"),
+        Line("embedding-size", embedding, "size of a word embedding"),
+    ]
+
+
 def adam(rate: float) -> list[Line]:
     return [
-        Line("optimiser", "adam", "learns a small text sooner than the paper's SGD"),
+        Line("optimiser", "adam", "the paper's is sgd"),
         Line("learning-rate", rate, "at the start"),
     ]
 
 
-def halving(after: float, every: float) -> list[Line]:
+def epochs(count: float, halve_after: float, halve_every: float) -> list[Line]:
     return [
-        Line("halve-after", after, "epochs until the learning rate is first halved"),
-        Line("halve-every", every, "epochs between halvings"),
+        Line("epochs", count, "passes over the corpus"),
+        Line("halve-after", halve_after, "epochs before the learning rate is first halved"),
+        Line("halve-every", halve_every, "epochs between halvings"),
     ]

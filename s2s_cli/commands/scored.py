@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from s2s_cli.commands.list_text import ListText, has_pieces
 from s2s_cli.console import say
 from s2s_cli.files import name_of, read_lines
+from s2s_cli.rescoring.config import RescoringConfig
 
 if TYPE_CHECKING:
     from s2s_cli.inference.replicas import Replicas
@@ -63,14 +64,9 @@ def with_progress(
 
 @contextmanager
 def scored_list(
-    lists: Mapping[str, Path],
-    source: Path,
-    name: str,
-    first_id: int,
-    replicas: "Replicas",
-    language: str,
+    lists: Mapping[str, Path], config: RescoringConfig, replicas: "Replicas"
 ) -> Iterator[ScoredList]:
-    """Open the list, with its own scores if it has the feature ``name``, or with the models'.
+    """Open the list, with its own scores if it has the feature for them, or with the models'.
 
     Several ``lists`` are one, the union of them all with features by their labels.
     """
@@ -78,7 +74,7 @@ def scored_list(
     from s2s_cli.rescoring.union import UnionList
     from s2s_cli.text.features import has_feature
 
-    sources = list(read_lines(source))
+    name, first_id, sources = config.feature_name, config.first_id, list(read_lines(config.source))
     opened: SourcedList | UnionList
     if len(lists) == 1:
         opened = SourcedList(next(iter(lists.values())), sources, first_id)
@@ -88,7 +84,7 @@ def scored_list(
     first = list(islice(segments, 1))
     segments = chain(first, segments)
     facts = (nbest, name, first_id, sources)
-    text = ListText(nbest, replicas.models, language, replicas.tokenised)
+    text = ListText(nbest, replicas.models, config.language, replicas.tokenised)
     entries = first[0][1] if first else []
     if not entries or has_feature(entries[0], name):
         text.kept, text.pieces = True, has_pieces([each.hypothesis for each in entries])

@@ -167,6 +167,13 @@ def test_mistakes_are_told_in_a_sentence(told: str, mistake: Callable[[], object
         mistake()
 
 
+def test_one_line_is_not_taken_for_lines_of_a_character_each() -> None:
+    translator = Translator("forward", device="cpu")
+    for call in (translator.translate, translator.encode):
+        with pytest.raises(TypeError, match=r"write \['one'\]"):
+            call("one")
+
+
 def test_threads_that_share_a_translator_get_their_own_answers() -> None:
     translator = Translator("forward", "looking", device="cpu")
     expected = [translator.translate([line], beam=3) for line in LINES]
