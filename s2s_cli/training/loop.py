@@ -86,7 +86,7 @@ def introduce(trainer: Trainer) -> None:
     schedule = trainer.schedule
     say(
         f"{len(trainer.corpus.train):,} sentence pairs, {schedule.updates_per_epoch:,} updates an "
-        f"epoch, {schedule.total_updates():,} in all, {trainer.config.precision}"
+        f"epoch, {schedule.total_updates:,} in all, {trainer.config.precision}"
     )
     pairs, size = len(trainer.corpus.train), trainer.config.batch_size
     if pairs < size:
@@ -123,7 +123,7 @@ class Run:
         self.clock = Clock()
         with (
             self.metrics_file() as self.metrics,
-            progress_bar("training", self.schedule.total_updates(), "updates") as advance,
+            progress_bar("training", self.schedule.total_updates, "updates") as advance,
         ):
             advance(self.progress.updates)
             while not self.ended():
@@ -185,7 +185,7 @@ class Run:
         return Stopped(finished=False, signal=received)
 
     def time_left(self) -> str:
-        updates = self.schedule.total_updates() - self.progress.updates
+        updates = self.schedule.total_updates - self.progress.updates
         return report.duration(self.clock.seconds_per_update() * updates)
 
     def log(self) -> None:

@@ -3,7 +3,9 @@
 import math
 from bisect import bisect_left
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, Context, Decimal
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 
 from s2s_cli.errors import UsageError
@@ -35,15 +37,17 @@ class Schedule:
         """Epochs done, with fraction."""
         return updates / self.updates_per_epoch
 
+    @cached_property  # asked for in every update
     def total_updates(self) -> int:
         """Updates from the first to the last of the training.
 
         Those of ``epochs``, of which a half or more counts as one, as far as ``max_updates`` lets.
         """
         # As it was written: 0.29 epochs of 100 updates are 29, though their product is below it.
-        total = math.floor(self.exact_updates() + Fraction(1, 2))
+        total = math.floor(self.exact_updates + Fraction(1, 2))
         return min(total, self.config.max_updates) if self.config.max_updates else total
 
+    @property
     def exact_updates(self) -> Fraction:
         """Updates of ``epochs``, with fraction."""
         return Fraction(repr(self.config.epochs)) * self.updates_per_epoch
@@ -54,20 +58,22 @@ class Schedule:
         Raises:
             UsageError: says how many epochs an update is.
         """
-        if self.exact_updates() < 1:
+        if self.exact_updates < 1:
             config, count = self.config, self.updates_per_epoch
+            # Rounded up: what it says is enough.
+            enough = Context(prec=6, rounding=ROUND_CEILING).divide(Decimal(1), Decimal(count))
             raise UsageError(
                 f"--epochs {config.epochs:g} is no update: at --batch-size {config.batch_size}, an "
-                f"epoch of this corpus has {count:,}; give {self.epochs(1):g} or more"
+                f"epoch of this corpus has {count:,}; give {enough} or more"
             )
 
     def faded(self) -> int | None:
         """The first update whose rate is too low to change a weight; None if there is none."""
         lowest = FADED * self.config.learning_rate
         place = bisect_left(
-            range(self.total_updates()), True, key=lambda each: self.learning_rate(each) <= lowest
+            range(self.total_updates), True, key=lambda each: self.learning_rate(each) <= lowest
         )
-        return place + 1 if place < self.total_updates() else None
+        return place + 1 if place < self.total_updates else None
 
     def learning_rate(self, updates: int) -> float:
         """The rate of the update that follows ``updates``."""
@@ -81,7 +87,7 @@ class Schedule:
 
     def is_validation_due(self, updates: int) -> bool:
         """True every so many updates, or each half epoch; and at the end."""
-        at_end = updates == self.total_updates()
+        at_end = updates == self.total_updates
         return self.has_validation and (at_end or self.is_lasting_validation(updates))
 
     def is_lasting_validation(self, updates: int) -> bool:

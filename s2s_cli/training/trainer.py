@@ -145,7 +145,7 @@ class Trainer:
     def finished(self) -> str | None:
         """The reason why there is nothing left to train, or None."""
         progress, patience = self.progress, self.config.patience
-        if progress.updates >= self.schedule.total_updates():
+        if progress.updates >= self.schedule.total_updates:
             epochs = self.schedule.epochs(progress.updates)
             return f"{progress.updates:,} updates, {epochs:.2f} epochs"
         if patience and progress.stale_validations >= patience:

@@ -87,7 +87,7 @@ def test_a_half_or_more_of_an_update_counts_as_one(
 ) -> None:
     schedule = Schedule(TrainingConfig(epochs=epochs), updates_per_epoch)
     schedule.check()
-    assert schedule.total_updates() == updates
+    assert schedule.total_updates == updates
 
 
 @pytest.mark.parametrize(("epochs", "told"), [(0.5, "0.5 is no update"), (0, "0 is no update")])
@@ -96,6 +96,16 @@ def test_less_than_an_update_is_refused(epochs: float, told: str) -> None:
         Schedule(TrainingConfig(epochs=epochs), 1).check()
     with pytest.raises(UsageError, match=r"has 400; give 0\.0025 or more"):
         Schedule(TrainingConfig(epochs=0.0024), 400).check()
+
+
+@pytest.mark.parametrize("updates_per_epoch", [1, 3, 7, 10, 700, 93_751, 123_456_789])
+def test_as_many_epochs_as_a_refusal_asks_for_are_enough(updates_per_epoch: int) -> None:
+    with pytest.raises(UsageError) as refused:
+        Schedule(TrainingConfig(epochs=0.0), updates_per_epoch).check()
+    enough = float(str(refused.value).split()[-3])
+    schedule = Schedule(TrainingConfig(epochs=enough), updates_per_epoch)
+    schedule.check()
+    assert schedule.total_updates == 1
 
 
 @pytest.mark.parametrize(
@@ -113,8 +123,8 @@ def test_the_rate_fades(settings: dict[str, Any], faded: int | None) -> None:
 
 
 def test_a_run_is_as_long_as_its_epochs_or_as_it_is_told() -> None:
-    assert Schedule(TrainingConfig(epochs=2.5), 7).total_updates() == 18  # 17.5
-    assert Schedule(TrainingConfig(epochs=2.5, max_updates=9), 7).total_updates() == 9
+    assert Schedule(TrainingConfig(epochs=2.5), 7).total_updates == 18  # 17.5
+    assert Schedule(TrainingConfig(epochs=2.5, max_updates=9), 7).total_updates == 9
 
 
 def test_a_validation_of_the_end_alone_does_not_last() -> None:
