@@ -147,8 +147,7 @@ def most_processes() -> int:
 
 def limits() -> Iterator[tuple[int, str]]:
     """Numbers of processes that this machine has enough of something for, and of what."""
-    with suppress(ImportError, AttributeError, OSError, ValueError):  # Windows
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if memory := physical_memory():
         yield max(1, memory // BYTES_EACH), "memory"
     with suppress(ImportError):
         import resource
@@ -157,6 +156,14 @@ def limits() -> Iterator[tuple[int, str]]:
         if files != resource.RLIM_INFINITY:
             yield max(1, (files - OTHER_FILES) // FILES_EACH), "open files (ulimit -n)"
     yield 1 << 14, "numbers"
+
+
+def physical_memory() -> int | None:
+    """Bytes of the machine's memory; None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 def serve(pipe: "Connection[Any, Any]") -> None:

@@ -1,11 +1,11 @@
 """Devices, threads, and memory that is free again."""
 
 import ctypes
-import os
 
 import torch
 
 from s2s_cli.errors import UsageError, UserError
+from s2s_cli.processes import physical_memory
 from s2s_cli.settings import MOST_THREADS, Bounds
 
 
@@ -70,14 +70,6 @@ def require_memory(needed: int, what: str, device: torch.device) -> None:
             f"out of memory: {what} {needed / 2**30:,.1f} GiB, and this machine has "
             f"{there / 2**30:,.1f} GiB; a smaller model needs less"
         )
-
-
-def physical_memory() -> int | None:
-    """Bytes of the machine's memory; None where the system does not tell."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
 
 
 def set_threads(threads: int) -> None:
