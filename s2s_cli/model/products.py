@@ -39,6 +39,10 @@ class PrepackedLinear:
     """The weights [n, k] of ``rows · weightᵀ + bias``, ready for many products.
 
     Results are of the type of the weights; sums within a product are fp32 or better.
+
+    Attributes:
+        multiply: the product of ``rows`` [rows, k]: [rows, n].
+        multiply_add: the same, of ``rows`` and ``other`` [rows, n], which is added to it.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
@@ -62,10 +66,6 @@ class PrepackedLinear:
     def __call__(self, rows: Tensor) -> Tensor:
         """``rows`` [rows, k] · weightᵀ + bias: [rows, n]."""
         return self.multiply(rows)
-
-    def added_to(self, other: Tensor, rows: Tensor) -> Tensor:
-        """``other`` [rows, n] + ``rows`` [rows, k] · weightᵀ + bias."""
-        return self.multiply_add(rows, other)
 
     def exponentials(self, rows: Tensor, offset: float) -> Tensor:
         """exp(``rows`` · weightᵀ + bias - ``offset``), [rows, n], where these are small.

@@ -32,7 +32,7 @@ def test_products_are_those_of_plain_matrices(
         for found, wanted in (
             (product(inputs), expected),
             (with_bias(inputs), expected + bias.double()),
-            (product.added_to(other, inputs), expected + other.double()),
+            (product.multiply_add(inputs, other), expected + other.double()),
         ):
             assert found.dtype == dtype
             scale = float(wanted.abs().max()) or 1.0
