@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from s2s_cli.atomic_files import sync
-from s2s_cli.destinations import named_errors, open_in_place
+from s2s_cli.destinations import named_errors, open_in_place, own_file
 from s2s_cli.errors import UserError
 from s2s_cli.locks import is_named
 
@@ -122,9 +122,10 @@ def refuse_foreign(path: Path) -> None:
     """Refuse to begin anew a file that is not one of metrics, or the beginning of one.
 
     Raises:
-        UserError: it is not.
+        UserError: it is not; it is a link or no plain file.
     """
-    if path.is_file() and not path.is_symlink():
+    own_file(path)
+    if path.is_file():
         with path.open("rb") as stream:
             begin = stream.read(len(FIRST_BYTES))
         if not FIRST_BYTES.startswith(begin):

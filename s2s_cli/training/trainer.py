@@ -20,7 +20,7 @@ from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.training.checkpoint import Checkpoints
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.losses import WORST_PERPLEXITY, perplexity
-from s2s_cli.training.metrics import MetricsFile, NoMetrics
+from s2s_cli.training.metrics import METRICS, MetricsFile, NoMetrics, refuse_foreign
 from s2s_cli.training.optimisers import Optimisers
 from s2s_cli.training.progress import Identity, Progress
 from s2s_cli.training.schedule import Schedule
@@ -181,6 +181,8 @@ class Trainer:
             return
         damaged = self.restored is not None and self.restored.path.name == PREVIOUS
         self.checkpoints.make_ready(damaged=damaged)
+        if not self.progress.metrics_bytes:
+            refuse_foreign(self.directory / METRICS)  # before anything is written beside it
         self.description.write(self.directory)
 
     @cached_property

@@ -116,3 +116,20 @@ def test_a_description_that_is_removed_during_a_training_is_there_at_its_end(
     assert run(tmp_path / "model", epochs=0.3).finished
     assert "is written again" in capsys.readouterr().err
     load_model(tmp_path / "model", CPU)
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_metrics_of_someone_else_are_refused_before_anything_is_written(
+    kind: str, tmp_path: Path
+) -> None:
+    path, mine = tmp_path / "model" / "metrics.jsonl", tmp_path / "mine.txt"
+    path.parent.mkdir()
+    mine.write_bytes(b"of someone else\n")
+    if kind == "file":
+        mine.rename(path)
+    else:
+        path.symlink_to(mine)
+    with pytest.raises(UserError, match=r"metrics\.jsonl: (no training wrote|is a link)"):
+        run(path.parent, epochs=0.3)
+    assert list(path.parent.iterdir()) == [path]
+    assert path.read_bytes() == b"of someone else\n"
