@@ -23,6 +23,7 @@ from s2s_cli.destinations import (
     open_straight,
     status_of_plain,
 )
+from s2s_cli.interrupts import held
 from s2s_cli.locks import LOCKS_DIE, try_lock
 
 # Errors of systems on which directories cannot be synced.
@@ -30,8 +31,6 @@ NO_SYNC = frozenset((errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, err
 # No other program names its files so.
 TEMPORARY = ".s2s.tmp"
 NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-
-
 # Bytes of a name; with what a temporary file adds to it, a longer one might be too long.
 LONGEST_STEM = 200
 
@@ -42,9 +41,9 @@ class AtomicFiles:
     Used as ``with AtomicFiles() as files``. Until the block ends, bytes go to temporary files
     beside the final ones, and existing files do not change. Then obsolete files are removed, and
     the new files get their names in the order in which they were opened: the last one may say that
-    all of them are there. If the block fails, the temporary files are removed; if the process is
-    killed, the next one that writes the same file removes them. A file keeps the mode of the one
-    that it replaces, and its owner where the system allows that.
+    all of them are there. A signal waits for the last one. If the block fails, the temporary files
+    are removed; if the process is killed, the next one that writes the same file removes them. A
+    file keeps the mode of the one that it replaces, and its owner where the system allows that.
 
     Files in a directory of ours (`open`) are not written through links: a link is replaced. One
     that the user named (`open_named`) is: it stays, and what it leads to is replaced.
@@ -117,6 +116,10 @@ class AtomicFiles:
             stream.close()
         for file in self._files:
             file.finish()
+        with held():
+            self._rename()
+
+    def _rename(self) -> None:
         for path in self._obsolete:
             path.unlink(missing_ok=True)
         for path, name in self._kept:

@@ -75,6 +75,21 @@ def test_a_held_signal_comes_at_the_end_of_the_block(tmp_path: Path) -> None:
     assert (code, out, err) == (129, "done\n", "s2s: terminal closed\n")
 
 
+def test_a_set_of_files_gets_all_of_its_names(tmp_path: Path) -> None:
+    script = """from pathlib import Path
+    from s2s_cli import atomic_files
+    move = atomic_files.move
+    atomic_files.move = lambda *names: (print(flush=True), time.sleep(0.3), move(*names))
+    with atomic_files.AtomicFiles() as files:
+        for name in "abc":
+            files.open(Path(name)).write(name.encode())
+    print("not this")"""
+    assert ended(script, tmp_path, signal.SIGTERM) == (143, "\n\n", "s2s: terminated\n")
+    assert {each.name: each.read_text() for each in tmp_path.iterdir()} == {
+        each: each for each in "abc"
+    }
+
+
 def test_code_that_runs_no_handler_is_ended_by_the_system(tmp_path: Path) -> None:
     code, _, err = ended("with unhandled(): wait()", tmp_path, signal.SIGINT)
     assert (code, err) == (-signal.SIGINT, "")

@@ -47,7 +47,7 @@ SOURCE = Path("corpus/test.en")
 SUSPICIOUS = 100
 
 ReferenceTexts = Annotated[
-    list[Path], typer.Argument(help="ReferenceTexts, one translation a line (- is stdin).")
+    list[Path], typer.Argument(help="References, one translation a line (- is stdin).")
 ]
 Bare = Annotated[
     Metric | None,

@@ -7,12 +7,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from s2s_cli.commands.list_text import ListText, has_pieces
 from s2s_cli.console import say
 from s2s_cli.files import name_of, read_lines
 from s2s_cli.rescoring.config import RescoringConfig
 
 if TYPE_CHECKING:
+    from s2s_cli.commands.list_text import ListText
     from s2s_cli.inference.replicas import Replicas
     from s2s_cli.rescoring.rescorer import ListCounts, ScoredSegment
 
@@ -37,7 +37,7 @@ class ScoredList:
     first_id: int
     sources: list[str]
     segments: "Iterator[ScoredSegment]"
-    text: ListText
+    text: "ListText"
     counts: "ListCounts"
     kept: bool
 
@@ -70,6 +70,7 @@ def scored_list(
 
     Several ``lists`` are one, the union of them all with features by their labels.
     """
+    from s2s_cli.commands.list_text import ListText, has_pieces
     from s2s_cli.rescoring.rescorer import ListCounts, Rescorer, SourcedList, stored_scores
     from s2s_cli.rescoring.union import UnionList
     from s2s_cli.text.features import has_feature

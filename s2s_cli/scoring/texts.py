@@ -143,11 +143,6 @@ def read_once(paths: Sequence[Path]) -> dict[Path, list[str]]:
     return {path: list(read_lines(path)) for path in order}
 
 
-def read_texts(config: ScoringConfig, references: list[Path]) -> Texts:
-    """Read the hypotheses and all references; see `texts_of`."""
-    return texts_of(config, references, read_once([*references, config.hypothesis]))
-
-
 def texts_of(
     config: ScoringConfig, references: list[Path], lines: Mapping[Path, list[str]]
 ) -> Texts:

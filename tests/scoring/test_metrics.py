@@ -24,7 +24,7 @@ from s2s_cli.scoring.metrics import (
     corpus_score,
     score_texts,
 )
-from s2s_cli.scoring.texts import AS_GIVEN, Form, ScoringConfig, Texts, read_texts
+from s2s_cli.scoring.texts import AS_GIVEN, Form, ScoringConfig, Texts, read_once, texts_of
 
 Words = list[str]
 Counts = Counter[tuple[str, ...]]
@@ -101,6 +101,10 @@ PERL = [
     ("wmt_news/newstest2013.en", "wmt_news/newstest2013.fr",
      "BLEU = 0.73, 6.1/1.1/0.4/0.2 (BP=0.907, ratio=0.911, hyp_len=56088, ref_len=61551)"),
 ]  # fmt: skip
+
+
+def read_texts(config: ScoringConfig, references: list[Path]) -> Texts:
+    return texts_of(config, references, read_once([*references, config.hypothesis]))
 
 
 @pytest.mark.parametrize(("hypothesis", "reference", "perl"), PERL)
