@@ -84,7 +84,7 @@ class ListText:
 
     def _facts_nearby(self) -> tuple[Facts | None, str]:
         """Find the facts of the model or, without one, those of the data; and name the place."""
-        from s2s_cli.model.directory import DESCRIPTION, model_directory
+        from s2s_cli.model.description import DESCRIPTION, model_directory
 
         model = self.models[0]
         if model.exists() and (model_directory(model) / DESCRIPTION).is_file():

@@ -328,7 +328,7 @@ def warn_of_tokenised_text(texts: Texts) -> None:
 
 def model_facts(model: Path) -> Facts:
     """Read what a model knows of its text."""
-    from s2s_cli.model.directory import Description, model_directory
+    from s2s_cli.model.description import Description, model_directory
 
     return Description.read(model_directory(model)).facts
 

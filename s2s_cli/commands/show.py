@@ -165,7 +165,7 @@ def warn_of_blanks(systems: Systems) -> None:
 def source_side(model: Path, data: Path | None) -> "tuple[Facts, Vocabulary, Splitter]":
     """Read facts, source vocabulary and splitter of words, of a data directory or of a model."""
     if data is None:
-        from s2s_cli.model.directory import Description
+        from s2s_cli.model.description import Description
 
         description = Description.read(model)
         facts, models = description.facts, description.piece_models

@@ -18,7 +18,7 @@ from s2s_cli.inference.codec import TextCodec
 from s2s_cli.inference.ensemble import Ensemble
 from s2s_cli.inference.replicas import LoadedModel
 from s2s_cli.inference.scorer import ModelScorer, Scorer
-from s2s_cli.model.directory import Description, model_directory
+from s2s_cli.model.description import Description, model_directory
 from s2s_cli.model.sequences import TimeSteps
 from s2s_cli.text.dictionary import Dictionary, read_dictionary
 from s2s_cli.text.vocabulary import EOS, UNK

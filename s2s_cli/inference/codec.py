@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from s2s_cli.model.directory import Description
+from s2s_cli.model.description import Description
 from s2s_cli.text.subwords import places_of_words
 from s2s_cli.text.tokenise import make_tokeniser
 

@@ -11,8 +11,9 @@ from s2s_cli.errors import UserError
 from s2s_cli.inference.distribution import Softmax
 from s2s_cli.inference.scorer import ModelScorer, Scorer
 from s2s_cli.model.config import Precision
+from s2s_cli.model.description import Description
 from s2s_cli.model.device import keep_memory
-from s2s_cli.model.directory import Description, load_model
+from s2s_cli.model.directory import load_model
 from s2s_cli.model.products import blocks
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.subwords import Subwords

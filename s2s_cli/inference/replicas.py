@@ -12,8 +12,8 @@ from s2s_cli.inference.codec import TextCodec
 from s2s_cli.inference.ensemble import load_scorer
 from s2s_cli.inference.scorer import Scorer
 from s2s_cli.model.config import Precision
+from s2s_cli.model.description import Description, model_directory
 from s2s_cli.model.device import set_threads
-from s2s_cli.model.directory import Description, model_directory
 from s2s_cli.model.work import share_of_peak
 from s2s_cli.parallel import Workers, available_cores, worker_processes
 from s2s_cli.settings import MOST_THREADS

@@ -14,7 +14,8 @@ from s2s_cli.atomic_files import AtomicFiles
 from s2s_cli.errors import UserError
 from s2s_cli.model.attention import Attention
 from s2s_cli.model.config import Shape
-from s2s_cli.model.directory import DESCRIPTION, Description, load_model, vocabulary_path
+from s2s_cli.model.description import DESCRIPTION, Description, vocabulary_path
+from s2s_cli.model.directory import load_model
 from s2s_cli.model.onnx_graph import LARGEST, Graph, GraphValue, number_of, require_onnx
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.facts import FACTS_FILE as FACTS

@@ -9,7 +9,7 @@ from s2s_cli.errors import UserError
 from s2s_cli.files import name_of
 from s2s_cli.inference.codec import TextCodec
 from s2s_cli.inference.scorer import Scorer
-from s2s_cli.model.directory import Description
+from s2s_cli.model.description import Description
 from s2s_cli.rescoring.prefix_tree import HypothesisList, score_lists
 from s2s_cli.rescoring.rescorer import ListCounts
 from s2s_cli.text.vocabulary import UNK

@@ -14,7 +14,8 @@ from s2s_cli.data.corpus import Corpus
 from s2s_cli.distributed.replica import Replica
 from s2s_cli.errors import UserError
 from s2s_cli.model.config import Shape
-from s2s_cli.model.directory import LAST, PREVIOUS, Description, remove_half_written
+from s2s_cli.model.description import Description
+from s2s_cli.model.directory import LAST, PREVIOUS, remove_half_written
 from s2s_cli.model.pipeline import Model, spread
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.training.checkpoint import Checkpoints

@@ -24,7 +24,8 @@ from s2s_cli.data.corpus import Corpus, Split
 from s2s_cli.distributed import state_dicts
 from s2s_cli.errors import as_user_error
 from s2s_cli.files import read_lines
-from s2s_cli.model.directory import LAST, PREVIOUS, Description, load_model, load_tensors
+from s2s_cli.model.description import Description
+from s2s_cli.model.directory import LAST, PREVIOUS, load_model, load_tensors
 from s2s_cli.model.pipeline import spread
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.rescoring.rescorer import SourcedList

@@ -19,7 +19,7 @@ from s2s_cli.inference.replicas import LoadedModel
 from s2s_cli.inference.scorer import ModelScorer
 from s2s_cli.model.attention import SourceWords
 from s2s_cli.model.config import Shape
-from s2s_cli.model.directory import Description
+from s2s_cli.model.description import Description
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.preparation.learning import learn_pieces
 from s2s_cli.text.dictionary import read_dictionary

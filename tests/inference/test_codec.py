@@ -4,7 +4,7 @@ import pytest
 
 from s2s_cli.inference.codec import TextCodec
 from s2s_cli.model.config import Shape
-from s2s_cli.model.directory import Description
+from s2s_cli.model.description import Description
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.vocabulary import Vocabulary
 

@@ -12,7 +12,7 @@ from s2s_cli.inference.ensemble import Ensemble
 from s2s_cli.inference.replicas import LoadedModel
 from s2s_cli.inference.scorer import ModelScorer
 from s2s_cli.model.config import Shape
-from s2s_cli.model.directory import Description
+from s2s_cli.model.description import Description
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.rescoring.perplexity import GivenPairs, PairScorer, Perplexity
 from s2s_cli.rescoring.prefix_tree import score_lists
