@@ -1,20 +1,18 @@
 """The numericalised corpus: offsets in memory, ids on the disk until they are used."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from s2s_cli.data.ids import IdsFile, check_digest
+from s2s_cli.data.manifest import Manifest
 from s2s_cli.errors import UserError
-from s2s_cli.files import check_format, read_json
-from s2s_cli.json_fields import fits
-from s2s_cli.text.facts import FACTS_FORMAT, Facts
-from s2s_cli.text.layout import CORPUS_SPLITS, MANIFEST, ids_file, offsets_file, vocabulary_file
+from s2s_cli.files import read_json
+from s2s_cli.text.facts import Facts
+from s2s_cli.text.layout import MANIFEST, ids_file, offsets_file, vocabulary_file
 from s2s_cli.text.vocabulary import EOS, Vocabulary
 
 
@@ -113,61 +111,6 @@ class Corpus:
         valid = open_split(directory, "valid", languages, sizes, manifest)
         models = facts.subwords.read_models(directory, languages)
         return cls(facts, source, target, train, valid, manifest.digest, models)
-
-
-class Manifest:
-    """The entries of corpus.json, each checked for its type where it is taken."""
-
-    def __init__(self, path: Path, content: dict[str, Any]) -> None:
-        self.path = path
-        self.content = content
-        remedy = "run `s2s vocab` again"
-        self.format = check_format(content.get("format"), FACTS_FORMAT, path, remedy)
-
-    @property
-    def digest(self) -> str:
-        text = json.dumps(self.content, sort_keys=True, ensure_ascii=True)
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    def value(self, *keys: str, kind: type) -> Any:
-        """Look up the entry at ``keys``, one level each.
-
-        Raises:
-            UserError: missing, or not of type ``kind``.
-        """
-        entry: Any = self.content
-        for key in keys:
-            entry = entry.get(key) if isinstance(entry, dict) else None
-        if not fits(entry, kind):
-            raise self.damaged(f"{' → '.join(keys)} is missing or malformed")
-        return entry
-
-    def count(self, *keys: str) -> int:
-        """Look up the entry at ``keys``, a number of things."""
-        number: int = self.value(*keys, kind=int)
-        if number < 0:
-            raise self.damaged(f"{' → '.join(keys)} is negative")
-        return number
-
-    def has(self, *keys: str) -> bool:
-        *outer, last = keys
-        return last in self.value(*outer, kind=dict)
-
-    def check_splits(self) -> None:
-        """Refuse a split that a damaged name or count hides: it is not one that is missing.
-
-        Raises:
-            UserError: an unknown name, or words where there are no pairs.
-        """
-        for split in self.value("splits", kind=dict):
-            if split not in CORPUS_SPLITS:
-                raise self.damaged(f"splits → {split!r:.40} is no split")
-            words = self.value("splits", split, "words", kind=dict).values()
-            if not self.count("splits", split, "pairs") and any(words):
-                raise self.damaged(f"splits → {split} has words and no pairs")
-
-    def damaged(self, what: str) -> UserError:
-        return UserError(f"{self.path}: {what}; run `s2s vocab` again")
 
 
 def open_vocabulary(directory: Path, language: str, manifest: Manifest) -> Vocabulary:
