@@ -7,11 +7,12 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint
 SHELL_SCRIPTS := .ci/run $(wildcard recipes/*.sh recipes/*/*.sh tests/*/*.sh)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test format clean
+.PHONY: help demo test docs format clean
 
 help:
 	@echo 'make demo    train, decode and rescore the embedded example, and print its tables'
 	@echo 'make test    the whole gate: format, lint, types, shell scripts, tests'
+	@echo 'make docs    build the documentation into site/'
 	@echo 'make format  format the Python code'
 	@echo 'make clean   remove .venv, caches and what the recipes made'
 
@@ -26,12 +27,15 @@ test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile \
 		--no-loadscope-reorder
 
+docs: $(INSTALLED)
+	$(BIN)/mkdocs build --strict
+
 format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache recipes/*/work
+	rm -rf .venv build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache recipes/*/work
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The mark comes last, so an installation that broke off is made anew.

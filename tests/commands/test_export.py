@@ -19,7 +19,7 @@ from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.vocabulary import Vocabulary
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs/onnx.md"
 KINDS = ["plain", "peeky-gru-concat", "feeding-all"]
 
 
@@ -49,8 +49,7 @@ def test_greedy_search_without_pytorch_is_a_beam_of_one(name: str, tmp_path: Pat
     write_model(name, model)
     done = s2s_here("export", "--model", model, "--onnx", "exported")
     assert (done.code, done.out) == (0, ""), done.told
-    text = README.read_text("utf-8").partition("\n## Without PyTorch\n")[2].partition("\n## ")[0]
-    (program,) = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
+    (program,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S)
     text = "en0 en1 en2\n\nen8 other en3 en3 en4 en5 en6\nen7\nen4 en1\nen5  en6 en2 en2\n"
     text = text.replace("en", "en\t")  # no blank to these words
     Path("in").write_text(text)

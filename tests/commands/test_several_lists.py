@@ -187,9 +187,9 @@ def test_random_lists_have_the_union_of_their_hypotheses(folder: Path) -> None:
         assert [segment for segment, _ in found] == sorted(segment for segment, _ in found)
 
 
-def test_the_example_in_the_readme(folder: Path) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    shown, *runs = readme.partition("$ cat a.txt b.txt\n")[2].partition("```")[0].split("$ ")
+def test_the_example_in_the_docs(folder: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/nbest.md").read_text("utf-8")
+    shown, *runs = page.partition("$ cat a.txt b.txt\n")[2].partition("```")[0].split("$ ")
     lines = shown.splitlines(keepends=True)
     (folder / "a.txt").write_text("".join(lines[:2]), "utf-8")
     (folder / "b.txt").write_text("".join(lines[2:]), "utf-8")
