@@ -27,16 +27,20 @@ class CellKind(NamedTuple):
         gates: in the order of their rows in the weights of ``torch.nn``, a letter each: input,
             forget, candidate g, output; reset, update, new n. tanh squashes g and n, σ the others.
         states: of a layer.
+        peepholes: weights from the state of a cell to its own gates.
     """
 
     gates: str
     states: tuple[str, ...]
+    peepholes: int = 0
 
 
 def cell_kind(cell: Cell) -> CellKind:
     match cell:
-        case "lstm" | "lstm-peephole":
+        case "lstm":
             return CellKind("ifgo", ("hidden", "cell"))
+        case "lstm-peephole":
+            return CellKind("ifgo", ("hidden", "cell"), peepholes=3)
         case "gru":
             return CellKind("rzn", ("hidden",))
         case "rnn":

@@ -5,32 +5,20 @@ from dataclasses import replace
 
 from s2s_cli.console import readable
 from s2s_cli.distributed.replica import Replica
+from s2s_cli.model.parameters import parameter_counts
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.losses import has_diverged
-from s2s_cli.training.memory import memory_estimate, place_memory, total_numel
+from s2s_cli.training.memory import memory_estimate, place_memory
 from s2s_cli.training.metrics import ValidationMetrics, WindowMetrics
 
 
 def parameters(model: Seq2Seq) -> str:
     """The parameters by part, as the paper counts them (§3.4)."""
-    parts = {
-        "source embeddings": model.source_embedding,
-        "target embeddings": model.target_embedding,
-        "softmax": model.softmax,
-        "encoder": model.encoder,
-        "decoder": model.decoder,
-        "encoder backward": model.encoder_backward,
-        "bridge": model.bridge,
-        "attention": model.attention,
-    }
-    sizes = ", ".join(
-        f"{name} {total_numel(part.parameters()):,}"
-        for name, part in parts.items()
-        if part is not None
-    )
-    return f"{total_numel(model.parameters()):,} parameters: {sizes}"
+    counts = parameter_counts(model.shape)
+    sizes = ", ".join(f"{part} {count:,}" for part, count in counts.items())
+    return f"{sum(counts.values()):,} parameters: {sizes}"
 
 
 def devices(
