@@ -1,56 +1,128 @@
-"""All commands, options, defaults and help texts, in a file: a change of one is a visible diff."""
+"""All commands, options, defaults and help texts, in docs/reference.md: a change is a visible diff.
+
+The page is written by ``python tests/cli/test_options_golden.py``.
+"""
 
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from s2s_cli.commands.app import root_command
 
-GOLDEN = Path(__file__).with_name("options.golden.txt")
+PAGE = Path(__file__).parents[2] / "docs" / "reference.md"
+HEAD = """\
+# Commands
+
+Every command with its options and their defaults, as `s2s COMMAND --help` shows them. An option
+can also be set [in a settings file](settings.md), under its name without the dashes.
+"""
+MARKDOWN = str.maketrans({"<": "&lt;", "*": r"\*", "|": r"\|", "_": r"\_"})
 
 
 def describe() -> str:
-    """What ``--help`` is made of, before it is folded to the width of a terminal."""
-    return "\n".join(entry("s2s", root_command())) + "\n"
+    """The page: what ``--help`` is made of, before it is folded to the width of a terminal."""
+    return HEAD + "\n".join(entry("s2s", root_command())) + "\n"
 
 
 def entry(name: str, command: Any) -> Iterator[str]:
     """The lines of a command; of a group also those of its commands."""
-    yield from (name, *paragraphs(command.help), *options(command))
-    for inner, each in getattr(command, "commands", {}).items():
+    words = [name, "[OPTIONS]", *(placeholder(each) for each in arguments(command))]
+    yield from ("", f"## {name}", "", "```text", " ".join(words), "```", "")
+    yield from paragraphs(command.help)
+    for panel, rows in panels(command).items():
+        yield from ("", f"| {panel} | default | |", "| --- | --- | --- |", *rows)
+    if command.epilog:
         yield ""
+        yield from paragraphs(command.epilog)
+    for inner, each in getattr(command, "commands", {}).items():
         yield from entry(f"{name} {inner}", each)
 
 
+def arguments(command: Any) -> list[Any]:
+    return [each for each in command.params if each.param_type_name == "argument"]
+
+
+def options(command: Any) -> list[Any]:
+    return [each for each in command.params if each.param_type_name != "argument"]
+
+
+def placeholder(argument: Any) -> str:
+    """An argument as a line of usage has it: ``[FILE]...``."""
+    name = argument.metavar or argument.name.upper()
+    name = name if argument.required or name.startswith("[") else f"[{name}]"
+    return name + ("..." if argument.nargs == -1 and not name.endswith("...") else "")
+
+
 def paragraphs(text: str) -> Iterator[str]:
-    for paragraph in text.split("\n\n"):
-        yield "  " + " ".join(paragraph.split())
+    folded = (escaped(" ".join(each.split())) for each in text.split("\n\n"))
+    yield from "\n\n".join(folded).split("\n")
 
 
-def options(command: Any) -> Iterator[str]:
-    for each in command.params:
-        names = " ".join([*each.opts, *(f"/ {name}" for name in each.secondary_opts)])
-        bounds = "".join(
-            f" {sign} {bound:g}"
-            for sign, bound in ((">=", each.min), ("<=", each.max))
-            if bound is not None
-        )
-        many = "..." if each.multiple or each.nargs == -1 else ""
-        default = shown(each.default)
-        yield f"    {names} {each.metavar or 'flag'}{many}{bounds} = {default}: {each.help}"
+def escaped(text: str) -> str:
+    """A text of help as Markdown, in which only what stands between backquotes is code."""
+    parts = text.split("`")
+    return "`".join(
+        part if code else part.translate(MARKDOWN) for code, part in zip(cycle((0, 1)), parts)
+    )
 
 
-def shown(default: Any) -> str:
-    if isinstance(default, list | tuple):
-        return "[" + ", ".join(map(shown, default)) + "]"
-    return str(default)
+def panels(command: Any) -> dict[str, list[str]]:
+    """The rows of the options, by the heading under which ``--help`` has them."""
+    found: dict[str, list[str]] = {}
+    for each in arguments(command) + options(command):
+        own = "Arguments" if each.param_type_name == "argument" else "Options"
+        panel = each.rich_help_panel or own
+        found.setdefault(panel, []).append(row(each))
+    return found
 
 
-def test_the_options_are_those_of_the_golden_file() -> None:
-    assert describe() == GOLDEN.read_text("utf-8"), (
+def row(parameter: Any) -> str:
+    """An option or argument: its names, its default, what it is, and which values it takes."""
+    kind = "" if getattr(parameter, "is_flag", False) else parameter.metavar or "TEXT"
+    choices = kind.split("|") if "|" in kind else []
+    value = "" if choices or parameter.param_type_name == "argument" else kind
+    names = [*parameter.opts, *parameter.secondary_opts]
+    if parameter.param_type_name == "argument":
+        names = [placeholder(parameter)]
+    cells = (
+        ", ".join(f"`{name} {value}`".replace(" `", "`") for name in names),
+        default(parameter),
+        " ".join([*paragraphs(parameter.help or ""), *limits(parameter, choices)]),
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def default(parameter: Any) -> str:
+    if parameter.required:
+        return "required"
+    value = parameter.default
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list | tuple):
+        value = " ".join(map(str, value))
+    return "" if value in (None, "") else f"`{value}`"
+
+
+def limits(parameter: Any, choices: list[str]) -> Iterator[str]:
+    if choices:
+        yield f"One of {', '.join(f'`{each}`' for each in choices)}."
+    least, most = getattr(parameter, "min", None), getattr(parameter, "max", None)
+    if None not in (least, most):
+        yield f"From {least:,.10g} to {most:,.10g}."
+    elif least is not None:
+        yield f"At least {least:,.10g}."
+    elif most is not None:
+        yield f"At most {most:,.10g}."
+    if getattr(parameter, "multiple", False):
+        yield "May be given several times."
+
+
+def test_the_reference_is_up_to_date() -> None:
+    assert describe() == PAGE.read_text("utf-8"), (
         f"the options changed; if they were meant to, run `python {__file__}` and look at the diff"
     )
 
 
 if __name__ == "__main__":
-    GOLDEN.write_text(describe(), "utf-8")
+    PAGE.write_text(describe(), "utf-8")
