@@ -144,6 +144,6 @@ def test_the_model_directory_holds_the_files_of_the_table(toured: Path) -> None:
 
 
 def test_the_metrics_have_the_fields_of_the_table(toured: Path) -> None:
-    told = {code(row[0]) for row in table(section("files", "Model directory"), "field")}
+    told = {code(row[0]) for row in table(section("files", "metrics.jsonl"), "field")}
     fields = [set(json.loads(line)) for line in lines(toured / "model" / "metrics.jsonl")]
     assert set().union(*fields) == told
