@@ -20,8 +20,8 @@ from s2s_cli.model.seq2seq import Seq2Seq
 
 GROUP: Any = root_command()
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
-# of every command; of pip; of sbatch; of pytest; of a recipe
-OTHER_OPTIONS = {"--help", "--constraint", "--signal", "--hypothesis-profile", "--moses"}
+# of every command; of pip; of sbatch; of a recipe
+OTHER_OPTIONS = {"--help", "--constraint", "--extra-index-url", "--signal", "--moses"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
@@ -68,6 +68,8 @@ def parse(words: list[str]) -> None:
             return
         name, *arguments = arguments
         command = command.commands[name]
+        if not arguments:  # named, not used
+            return
     command.make_context(name, arguments)
 
 
