@@ -33,7 +33,7 @@ Translations = Annotated[
 ]
 Output = Annotated[
     Path,
-    typer.Option(help="NAME.svg or .png, and NAME.tsv beside it; or NAME.tsv alone."),
+    typer.Option(help="NAME.svg, .png or .pdf, and NAME.tsv beside it; or NAME.tsv alone."),
     WRITES,
 ]
 Names = Annotated[
@@ -69,6 +69,8 @@ def lengths_command(
 
     Sentences are sorted by their words and put into bins of about as many; those of one length
     share a bin. Each point is the corpus BLEU of a bin on tokenised text, as `s2s score` has it.
+    Where that would be 0, as an order of n-grams has no match, it is smoothed, and its marker is
+    hollow.
     """
     check_output(output)
     config.check()
@@ -76,6 +78,7 @@ def lengths_command(
     warn_of_blanks(systems)
     counts = [len(words) or None for words in systems.words]
     points = breakdown(systems, counts, config)
+    warn_of_few(points, config)
     label = "words of the source sentence (number of sentences)"
     write_points(output, points, 0, label, edges=False)
 
@@ -102,7 +105,7 @@ def rarity_command(
     Sentences are sorted by the average frequency rank of their words (or pieces of words) in the
     source vocabulary, 1 for the most frequent, and put into bins of about as many. A word outside
     has the vocabulary's size. Each point is the corpus BLEU of a bin on tokenised text, as `s2s
-    score` has it.
+    score` has it; where that would be 0, it is smoothed, and its marker is hollow.
     """
     check_output(output)
     config.check()
@@ -113,6 +116,7 @@ def rarity_command(
     split = map(pieces.split, systems.words)
     ranks = [mean_rank(words, vocabulary) if words else None for words in split]
     points = breakdown(systems, ranks, config)
+    warn_of_few(points, config)
     each = round(sum(len(point.bin.lines) for point in points) / len(points))
     label = f"average frequency rank of the source words (about {each:,} sentences a bin)"
     write_points(output, points, 1, label, edges=True)
@@ -160,6 +164,17 @@ def read_checked(
 def warn_of_blanks(systems: Systems) -> None:
     if blank := systems.words.count([]):
         warn(f"{blank} blank lines of the source are left out")
+
+
+def warn_of_few(points: list[BinScore], config: BinConfig) -> None:
+    """Warn where the text is too small for the bins that were asked for."""
+    lines = sum(len(each.bin.lines) for each in points if each.system == points[0].system)
+    if lines // config.min_sentences < config.bins:
+        made = sum(each.system == points[0].system for each in points)
+        warn(
+            f"{lines} sentences are too few for {config.bins} bins of {config.min_sentences} or "
+            f"more (--min-sentences): {made} made"
+        )
 
 
 def source_side(model: Path, data: Path | None) -> "tuple[Facts, Vocabulary, Splitter]":

@@ -12,11 +12,12 @@ from s2s_cli.commands.options import ModelPath, TokenisedPhrases, TokenisedText
 from s2s_cli.commands.show import Output, report_written
 from s2s_cli.console import warn
 from s2s_cli.decoding.config import MOST_BEAM
-from s2s_cli.errors import UserError
+from s2s_cli.errors import UsageError, UserError
 from s2s_cli.files import name_of, read_lines
 from s2s_cli.scoring.curves import curves_table, read_curve
+from s2s_cli.scoring.model_plots import MOST_LABELS, plot_attention, plot_states
 from s2s_cli.scoring.pictures import check_output, write_figure
-from s2s_cli.scoring.plots import MOST_LABELS, plot_attention, plot_curves, plot_states
+from s2s_cli.scoring.plots import plot_curves
 from s2s_cli.scoring.systems import system_names
 from s2s_cli.scoring.tables import Table
 from s2s_cli.settings import MANY
@@ -33,6 +34,9 @@ def states_command(
     *,
     model: ModelPath = Path("model"),
     output: Output = Path("states.svg"),
+    name: Annotated[
+        list[str] | None, typer.Option(help="What a group is called, in their order (repeat).")
+    ] = None,
     tokenised: TokenisedPhrases = False,
 ) -> None:
     """Where the encoder puts phrases: their states in two dimensions, a colour for each group.
@@ -43,6 +47,7 @@ def states_command(
     """
     check_output(output)
     groups = read_groups(phrases)
+    names = group_names(len(groups), name or [])
     from s2s_cli.inference.replicas import LoadedModel
     from s2s_cli.inference.states import phrase_vectors, principal_components
     from s2s_cli.model.device import choose_device
@@ -59,11 +64,11 @@ def states_command(
     located = [[(line, *next(points)) for line in group] for group in groups]
     columns = ["group", "phrase", "first_component", "second_component"]
     rows = [
-        [str(number), line, f"{x:.6g}", f"{y:.6g}"]
-        for number, group in enumerate(located, 1)
+        [of_group, line, f"{x:.6g}", f"{y:.6g}"]
+        for of_group, group in zip(names, located, strict=True)
         for line, x, y in group
     ]
-    draw = partial(plot_states, located, projection.shares)
+    draw = partial(plot_states, located, projection.shares, names)
     report_written(write_figure(output, Table(columns, rows), draw))
 
 
@@ -82,6 +87,19 @@ def read_groups(path: Path) -> list[list[str]]:
     if sum(map(len, groups)) < 2:
         raise UserError(f"{name_of(path)}: needs two phrases at least, one a line")
     return [group for group in groups if group]
+
+
+def group_names(count: int, given: list[str]) -> list[str]:
+    """The name of each group: as was given, or its number.
+
+    Raises:
+        UsageError: not a name for each.
+    """
+    if given and len(given) != count:
+        raise UsageError(
+            f"--name is given {len(given)} times for {count} groups; name each of them, or none"
+        )
+    return given or [str(number) for number in range(1, count + 1)]
 
 
 @command

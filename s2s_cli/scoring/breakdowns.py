@@ -6,11 +6,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from s2s_cli.errors import UserError
-from s2s_cli.scoring.metrics import Score, TextMetric, corpus_metric, corpus_score
+from s2s_cli.scoring.metrics import (
+    Score,
+    TextMetric,
+    corpus_metric,
+    corpus_score,
+    smoothed_bleu,
+)
 from s2s_cli.scoring.systems import Systems
 from s2s_cli.scoring.tables import Table
-from s2s_cli.scoring.texts import check_bootstrap
-from s2s_cli.settings import setting
+from s2s_cli.scoring.texts import Form, check_bootstrap
+from s2s_cli.settings import MANY, setting
 from s2s_cli.text.vocabulary import SYMBOLS, Vocabulary
 
 # The names of the table's columns, which other programs read, say which one it is.
@@ -23,6 +29,9 @@ class BinConfig:
 
     bins: int = setting(
         10, "Bins of about as many sentences; equal ones share a bin.", min=2, max=50
+    )
+    min_sentences: int = setting(
+        30, "Fewest sentences of a bin; a small text has fewer bins.", min=1, max=MANY
     )
     bootstrap: int = setting(
         0, "Resamples for 95 % intervals, 1000 is usual; 0 is off.", min=0, max=10_000
@@ -51,11 +60,15 @@ class Bin:
 
 @dataclass(frozen=True)
 class BinScore:
-    """Corpus score of one system on the sentences of one bin."""
+    """Corpus score of one system on the sentences of one bin.
+
+    ``smoothed``: it would be 0 otherwise, since an order of n-grams has no match.
+    """
 
     system: str
     bin: Bin
     score: Score
+    smoothed: bool = False
 
 
 def mean_rank(words: Sequence[str], vocabulary: Vocabulary) -> float:
@@ -69,25 +82,27 @@ def mean_rank(words: Sequence[str], vocabulary: Vocabulary) -> float:
     return sum(ranks) / len(ranks)
 
 
-def bins(values: Sequence[float | None], count: int) -> list[Bin]:
+def bins(values: Sequence[float | None], count: int, least: int = 1) -> list[Bin]:
     """The lines of a text in up to ``count`` bins, in ascending order.
 
     Each line with a value is in one bin, equal values in the same one. Among the places where the
     value changes, bins end at those nearest to even shares; an end that would leave a bin with
-    less than half an even share is none. So there are fewer bins where many values are equal, and
-    none is empty.
+    less than half an even share, or less than ``least`` lines, is none. So there are fewer bins
+    where many values are equal or lines are few, and none is empty.
 
     Args:
         values: of each line; None leaves it out.
         count: at least 1.
+        least: lines of a bin, unless there are fewer in all.
     """
     order = sorted((value, line) for line, value in enumerate(values) if value is not None)
     changes = [at for at in range(1, len(order)) if order[at - 1][0] < order[at][0]]
+    count = max(1, min(count, len(order) // least))
     share = len(order) / count
     wanted = [share * number for number in range(1, count)] if changes else []
     edges = [0]
     for end in sorted({nearest(changes, place) for place in wanted}):
-        if min(end - edges[-1], len(order) - end) >= share / 2:
+        if min(end - edges[-1], len(order) - end) >= max(share / 2, least):
             edges.append(end)
     return [bin_of(order[begin:end]) for begin, end in pairwise([*edges, len(order)])]
 
@@ -114,13 +129,24 @@ def breakdown(
     """
     if all(value is None for value in values):
         raise UserError("the source has no line that is not blank")
-    parts = bins(values, config.bins)
+    parts = bins(values, config.bins, config.min_sentences)
     forms = {name: corpus_metric(METRIC).form(texts) for name, texts in systems.texts.items()}
     return [
-        BinScore(name, each, corpus_score(METRIC, form.select(each.lines), config.bootstrap))
+        bin_score(name, each, form.select(each.lines), config.bootstrap)
         for name, form in forms.items()
         for each in parts
     ]
+
+
+def bin_score(system: str, part: Bin, form: Form, bootstrap: int) -> BinScore:
+    """Score the lines of a bin; few lines may have no 4-gram right and yet be no worth of 0."""
+    score = corpus_score(METRIC, form, bootstrap)
+    if score.value > 0:
+        return BinScore(system, part, score)
+    smoothed = smoothed_bleu(form, bootstrap)
+    return (
+        BinScore(system, part, smoothed, True) if smoothed.value else BinScore(system, part, score)
+    )
 
 
 def points_table(points: Sequence[BinScore], decimals: int) -> Table:

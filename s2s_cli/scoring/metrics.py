@@ -138,7 +138,24 @@ def corpus_score(metric: TextMetric, form: Form, bootstrap: int = 0) -> Score:
     The interval is sacreBLEU's: the mean of the resamples ± half the width of their middle 95 %,
     from a fixed seed (in the signature). ``bootstrap`` is 0 for none, or at least 100.
     """
-    definition = corpus_metric(metric, form.bleu_tokeniser)
+    return metric_score(corpus_metric(metric, form.bleu_tokeniser), form, bootstrap)
+
+
+def smoothed_bleu(form: Form, bootstrap: int = 0) -> Score:
+    """BLEU of ``form``, which is tokenised, where an order of n-grams has no match.
+
+    Of orders without a match, the precision is that of half a match, a quarter, ... (sacreBLEU's
+    ``exp``), and orders that no hypothesis is long enough for do not count. Otherwise it is BLEU.
+    """
+    from sacrebleu.metrics.bleu import BLEU
+
+    bleu = BLEU(tokenize="none", smooth_method="exp", effective_order=True, force=True)
+    definition = CorpusMetric("BLEU (tokenised, smoothed)", True, with_whole_sums(bleu))
+    return metric_score(definition, form, bootstrap)
+
+
+def metric_score(definition: CorpusMetric, form: Form, bootstrap: int) -> Score:
+    """The score of ``form`` by ``definition``, as `corpus_score`."""
     name, sacrebleu = definition.name, definition.sacrebleu
     hypotheses, *references = definition.comparable(form.hypotheses, *form.references)
     result = sacrebleu.corpus_score(hypotheses, references, n_bootstrap=bootstrap)

@@ -18,16 +18,33 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DATA = ".tsv"
-PICTURES = (".svg", ".png")
+PICTURES = (".svg", ".png", ".pdf")
 NO_GLYPH = re.compile(r"Glyph (\d+) .*missing from")
 # Nothing of the day, the machine or the version: the same data give the same bytes.
 METADATA = {
     ".svg": {"Date": None, "Creator": None},
     ".png": {"Software": None},
+    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
+# matplotlib brings the first font. It draws all that this one has, and measures texts by it, so the
+# same data give the same bytes on all machines. The second is as wide, for programs that show an
+# SVG without the first one. The others have what the first one lacks, where they are installed.
+FONTS = [
+    "DejaVu Sans", "Verdana", "Noto Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC",
+    "Noto Sans JP", "Noto Sans KR", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei",
+    "Droid Sans Fallback", "IPAGothic", "PingFang SC", "Hiragino Sans", "Apple SD Gothic Neo",
+    "Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "Arial Unicode MS", "Noto Sans Arabic",
+    "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai", "FreeSans", "Segoe UI",
+]  # fmt: skip
+SVG_FONTS = (
+    "'DejaVu Sans', Verdana, sans-serif"  # a program that shows text finds the others itself
+)
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "s2s",
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",  # text is text: it can be searched, copied and read aloud
+    "pdf.fonttype": 42,  # TrueType: likewise, and publishers take it
+    "font.family": "sans-serif",
+    "font.sans-serif": FONTS,
     "text.hinting": "none",
     "text.parse_math": False,
     "savefig.dpi": 200,
@@ -101,7 +118,7 @@ def write_figure(output: Path, table: Table, draw: "Callable[[], Figure]") -> li
 def rendered(suffix: str, draw: "Callable[[], Figure]") -> bytes:
     """The bytes of a picture, which no settings of the user's matplotlib change."""
     buffer = io.BytesIO()
-    with house_style(), one_word_of_glyphs():
+    with house_style(), one_word_of_glyphs(suffix):
         draw().savefig(
             buffer,
             format=suffix.removeprefix("."),
@@ -109,7 +126,13 @@ def rendered(suffix: str, draw: "Callable[[], Figure]") -> bytes:
             bbox_inches="tight",
             pad_inches=0.08,
         )
-    return buffer.getvalue()
+    picture = buffer.getvalue()
+    return with_short_font_lists(picture) if suffix == ".svg" else picture
+
+
+def with_short_font_lists(svg: bytes) -> bytes:
+    """Name a few fonts with each text of ``svg``, not all of those that were looked for."""
+    return re.sub(rb"(?<=font-family: )'[^;\"<>]*", SVG_FONTS.encode(), svg)
 
 
 @contextmanager
@@ -124,8 +147,8 @@ def house_style() -> Iterator[None]:
 
 
 @contextmanager
-def one_word_of_glyphs() -> Iterator[None]:
-    """Warn once of what the font lacks; matplotlib warns of each character, with a line of code."""
+def one_word_of_glyphs(suffix: str) -> Iterator[None]:
+    """Warn once of what all fonts lack; matplotlib warns of each character, with a line of code."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
@@ -136,7 +159,10 @@ def one_word_of_glyphs() -> Iterator[None]:
         else:
             warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
     if lacking:
-        warn(
-            f"the picture's font has no {lacking[0]!r}, or others of its characters: boxes stand "
-            "for them; the data beside it have them"
+        what = f"no font here has {lacking[0]!r}" + ", or others of the characters" * (
+            len(set(lacking)) > 1
         )
+        if suffix == ".svg":
+            warn(f"{what}: the room for such labels is a guess, and they may overlap")
+        else:
+            warn(f"{what}: boxes are drawn; install one (Noto Sans has all scripts), or write .svg")

@@ -42,6 +42,7 @@ def names(directory: Path) -> set[str]:
 
 def test_lengths_of_two_systems_in_one_picture(s2s: Run, folder: Path) -> None:
     command = ["show", "lengths", "corpus/test.fr", "good.fr", "bad.fr", "--bins", "3"]
+    command += ["--min-sentences", "1"]
     run = s2s(*command, "--name", "Good", "--name", "Bad", cwd=folder)
     assert (run.returncode, run.stdout) == (0, b""), run.stderr.decode()
     assert run.stderr == b"written: lengths.svg, lengths.tsv\n"
@@ -55,15 +56,21 @@ def test_lengths_of_two_systems_in_one_picture(s2s: Run, folder: Path) -> None:
     counts = [len(line.split()) for line in (folder / "corpus/test.en").read_text().splitlines()]
     assert (good[0]["from"], good[-1]["to"]) == (str(min(counts)), str(max(counts)))
     for entry in good:
-        assert float(entry["bleu"]) in (0, 100)  # no four words in a row: nothing to count
+        assert float(entry["bleu"]) == 100  # smoothed where no text has four words in a row
         assert entry["signature"].startswith("nrefs:1|")
-    assert "<!-- Good -->" in (folder / "lengths.svg").read_text("utf-8")
+    assert ">Good</text>" in (folder / "lengths.svg").read_text("utf-8")
+
+
+def test_a_text_too_small_for_the_bins_is_warned_of(s2s: Run, folder: Path) -> None:
+    run = s2s("show", "lengths", "corpus/test.fr", "good.fr", "--output", "a.tsv", cwd=folder)
+    assert (run.returncode, len(rows(folder / "a.tsv"))) == (0, 1)
+    assert b"10 sentences are too few for 10 bins of 30 or more (--min-sentences)" in run.stderr
 
 
 def test_ranks_are_those_of_the_model_or_of_the_data_it_was_trained_on(
     s2s: Run, folder: Path
 ) -> None:
-    command = ["show", "rarity", "corpus/test.fr", "bad.fr", "--bins", "4"]
+    command = ["show", "rarity", "corpus/test.fr", "bad.fr", "--bins", "4", "--min-sentences", "1"]
     for arguments in (["--output", "model.tsv"], ["--output", "data.tsv", "--data", "data"]):
         run = s2s(*command, *arguments, cwd=folder)
         assert (run.returncode, run.stdout) == (0, b""), run.stderr.decode()
@@ -143,7 +150,7 @@ def test_without_matplotlib_pictures_are_refused_and_data_written(folder: Path) 
 @pytest.mark.parametrize(
     ("arguments", "code", "parts"),
     [
-        (["lengths", "corpus/test.fr", "good.fr", "--output", "a.pdf"], 2, ["a.pdf", ".svg"]),
+        (["lengths", "corpus/test.fr", "good.fr", "--output", "a.jpg"], 2, ["a.jpg", ".svg"]),
         (["longest", "corpus/test.fr", "good.fr", "--output", "a.svg"], 2, ["a.svg", ".md"]),
         (["lengths", "corpus/test.fr", "short.fr"], 1, ["short.fr has 2 lines", "test.fr has 10"]),
         (["lengths", "short.fr", "short.fr"], 1, ["test.en has 10 lines", "short.fr has 2"]),
@@ -175,7 +182,9 @@ def test_bad_input_is_told_in_one_sentence_and_leaves_nothing(
 
 def test_a_section_of_the_settings_file_is_named_by_both_words(s2s: Run, folder: Path) -> None:
     settings = folder / "s2s.toml"
-    settings.write_text('[show.lengths]\nbins = 2\noutput = "from-file.tsv"\n', "utf-8")
+    settings.write_text(
+        '[show.lengths]\nbins = 2\nmin-sentences = 1\noutput = "from-file.tsv"\n', "utf-8"
+    )
     command = ["show", "lengths", "corpus/test.fr", "good.fr"]
     said = b"settings from s2s.toml\nwritten: from-file.tsv\n"
     assert s2s(*command, cwd=folder).stderr == said

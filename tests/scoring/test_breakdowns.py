@@ -47,6 +47,38 @@ def test_bins_are_as_even_as_equal_values_let_them() -> None:
     assert [each.mean for each in bins([1, 2, 9], 1)] == [4]
 
 
+def test_a_small_text_has_fewer_bins_of_enough_lines() -> None:
+    values = [float(line % 77) for line in range(200)]
+    assert len(bins(values, 10, 1)) == 10
+    assert [min(len(each.lines) for each in bins(values, 10, least)) >= least
+            for least in (20, 30, 90, 200)] == [True] * 4  # fmt: skip
+    assert len(bins(values, 10, 30)) == 6
+    assert len(bins(values, 10, 101)) == len(bins(values, 10, 500)) == 1
+
+
+def test_where_bleu_would_be_0_it_is_smoothed_and_signed_so(tmp_path: Path) -> None:
+    texts = {
+        "src": ["a"] * 3 + ["b"] * 3 + ["c"] * 3,
+        "ref": ["un deux trois quatre cinq"] * 3 + ["un deux"] * 3 + ["un deux trois quatre"] * 3,
+        "out": ["un deux trois six cinq"] * 3 + ["un deux"] * 3 + ["six sept"] * 3,
+    }
+    files = {name: tmp_path / name for name in texts}
+    for name, lines in texts.items():
+        files[name].write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    config = BinConfig(3, min_sentences=1)
+    no_4_gram, short, wrong = breakdown(
+        read(files, "out"), [1.0] * 3 + [2.0] * 3 + [3.0] * 3, config
+    )
+    expected = sacrebleu.corpus_bleu(
+        texts["out"][:3], [texts["ref"][:3]], tokenize="none", smooth_method="exp", force=True
+    )
+    assert no_4_gram.smoothed and expected.score > 0
+    assert no_4_gram.score.value == pytest.approx(expected.score)
+    assert "smooth:exp" in no_4_gram.score.signature
+    assert short.smoothed and short.score.value == 100  # no text of two words has a 4-gram
+    assert not wrong.smoothed and wrong.score.value == 0
+
+
 def test_the_rank_of_a_word_is_its_place_and_that_of_an_unknown_one_the_size() -> None:
     vocabulary = Vocabulary(["the", "cat", "sat"], [9, 3, 1])
     assert mean_rank(["the"], vocabulary) == 1
@@ -79,7 +111,7 @@ def read(files: dict[str, Path], *names: str) -> Systems:
 def test_bleu_of_a_bin_is_sacrebleus_of_its_lines(files: dict[str, Path]) -> None:
     systems = read(files, "good", "bad")
     lengths = [len(words) for words in systems.words]
-    points = breakdown(systems, lengths, BinConfig(bins=6))
+    points = breakdown(systems, lengths, BinConfig(bins=6, min_sentences=1))
     assert [point.system for point in points] == ["good"] * 6 + ["bad"] * 6
     for point in points:
         lines = files[point.system].read_text("utf-8").splitlines()
@@ -113,7 +145,7 @@ def test_an_interval_stands_in_the_table_where_it_was_asked_for(files: dict[str,
     systems = read(files, "bad")
     values = [len(words) for words in systems.words]
     for resamples, filled in ((0, False), (100, True)):
-        table = points_table(breakdown(systems, values, BinConfig(3, resamples)), 0)
+        table = points_table(breakdown(systems, values, BinConfig(3, bootstrap=resamples)), 0)
         for row in table.rows:
             entry = dict(zip(table.columns, row, strict=True))
             assert bool(entry["bleu_low"]) == bool(entry["bleu_high"]) == filled

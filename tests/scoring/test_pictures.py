@@ -16,14 +16,9 @@ from s2s_cli.errors import UserError
 from s2s_cli.scoring.breakdowns import Bin, BinScore
 from s2s_cli.scoring.curves import LearningCurve, MetricsEntry
 from s2s_cli.scoring.metrics import Score
-from s2s_cli.scoring.pictures import check_output, house_style, write_figure
-from s2s_cli.scoring.plots import (
-    MOST_POINTS,
-    plot_attention,
-    plot_breakdown,
-    plot_curves,
-    plot_states,
-)
+from s2s_cli.scoring.model_plots import plot_attention, plot_states
+from s2s_cli.scoring.pictures import PICTURES, check_output, house_style, write_figure
+from s2s_cli.scoring.plots import MOST_POINTS, plot_breakdown, plot_curves
 from s2s_cli.scoring.tables import Table
 
 TABLE = Table(["a"], [["1"]])
@@ -66,6 +61,12 @@ FIGURES = {
 }
 
 
+def drawn_texts(svg: Path) -> set[str]:
+    """The texts of a picture, as a program that searches it finds them."""
+    root = ElementTree.parse(svg).getroot()
+    return {each.text or "" for each in root.iter("{http://www.w3.org/2000/svg}text")}
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_the_same_data_give_the_same_svg_whatever_the_users_settings(
     name: str, tmp_path: Path
@@ -86,8 +87,8 @@ def test_what_is_drawn_is_written_beside_it_in_words(tmp_path: Path) -> None:
     for name, words in {
         "lengths": ["one $x$", "two", "1–4", "(2)", "5", "6–20", "words", "BLEU (tokenised)"],
         "rarity": ["1", "4", "6", "20", "rank"],  # the middle of 4 and 5, rounded to even
-        "states": ["A_b $c$", "d", "e", "first principal component (70% of the variance)"],
-        "attention": ["a", "$x$", "l’_"],
+        "states": ["A_b $c$", "d", "e", "first principal component (70% of the variance)", "group"],
+        "attention": ["a", "$x$", "</a>", "l’_", "source words", "target words", "1.00"],
         "curves": [
             "_$mo$del",
             "learning rate lowered",
@@ -96,9 +97,7 @@ def test_what_is_drawn_is_written_beside_it_in_words(tmp_path: Path) -> None:
         ],
     }.items():
         write_figure(tmp_path / "a.svg", TABLE, FIGURES[name])
-        drawn = re.findall(r"<!-- (.*?) -->", (tmp_path / "a.svg").read_text("utf-8"), re.DOTALL)
-        lines = {line for each in drawn for line in each.split("\n")}
-        assert set(words) <= lines, name
+        assert set(words) <= drawn_texts(tmp_path / "a.svg"), name
 
 
 def test_a_long_training_is_no_longer_to_draw() -> None:
@@ -115,15 +114,67 @@ def test_a_png_is_one_and_the_data_lie_beside_it(tmp_path: Path) -> None:
     assert written[1].read_bytes() == b"a\n1\n"
 
 
-def test_characters_that_the_font_lacks_are_told_once(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("suffix", PICTURES)
+def test_the_same_data_give_the_same_bytes_in_every_format(suffix: str, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{name}{suffix}" for name in "ab"]
+    for path in paths:
+        write_figure(path, TABLE, FIGURES["rarity"])
+    first, second = (path.read_bytes() for path in paths)
+    assert first == second
+    if suffix == ".pdf":
+        assert first.startswith(b"%PDF") and not re.search(rb"Date|matplotlib|/Type3", first)
+
+
+@pytest.mark.parametrize("suffix", PICTURES)
+def test_characters_that_no_font_has_are_warned_of_once(
+    suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    draw = partial(plot_attention, ["漢字", "chat"], ["字"], [[0.5, 0.5]])
-    write_figure(tmp_path / "a.svg", TABLE, draw)
-    told = capsys.readouterr().err
-    assert told.startswith("warning: the picture's font has no '") and told.count("\n") == 1
-    write_figure(tmp_path / "a.svg", TABLE, partial(plot_attention, ["é"], ["œ"], [[1.0]]))
+    draw = partial(plot_attention, ["\U0010abcd\U0010abce", "chat"], ["\U0010abcf"], [[0.5, 0.5]])
+    write_figure(tmp_path / f"a{suffix}", TABLE, draw)
+    said = capsys.readouterr().err
+    assert said.startswith("warning: no font here has '") and said.count("\n") == 1
+    assert ("boxes are drawn" in said) == (suffix != ".svg")
+    write_figure(tmp_path / f"a{suffix}", TABLE, partial(plot_attention, ["é"], ["œ"], [[1.0]]))
     assert not capsys.readouterr().err
+
+
+def test_lines_are_told_apart_without_colour() -> None:
+    names = "abcdefg"
+    line = [BinScore(name, each.bin, each.score) for name in names for each in points()[:3]]
+    looks = {
+        (each.get_marker(), each.get_linestyle(), str(each.get_color()))
+        for each in plot_breakdown(line, "words", edges=False).axes[0].get_lines()
+    }
+    assert len({marker for marker, _, _ in looks}) == len(looks) == len(names)
+
+
+def test_a_smoothed_score_is_hollow_and_explained(tmp_path: Path) -> None:
+    line = points()[:3]
+    line[1] = BinScore(line[1].system, line[1].bin, line[1].score, smoothed=True)
+    write_figure(tmp_path / "a.svg", TABLE, partial(plot_breakdown, line, "words", edges=False))
+    assert any(each.startswith("hollow: ") for each in drawn_texts(tmp_path / "a.svg"))
+    (axes,) = plot_breakdown(line, "words", edges=False).axes
+    assert [each.get_xdata()[0] for each in axes.get_lines()  # type: ignore[index]
+            if each.get_markerfacecolor() == "white"] == [1]  # fmt: skip
+
+
+def test_groups_have_a_legend_by_their_names(tmp_path: Path) -> None:
+    groups = [[("a", 0.0, 0.0)], [("b", 1.0, 1.0)]]
+    for names, shown in ((["word order", "who does what"],) * 2, ([], ["1", "2"])):
+        write_figure(tmp_path / "a.svg", TABLE, partial(plot_states, groups, (1.0, 0.0), names))
+        assert {"group", *shown} <= drawn_texts(tmp_path / "a.svg")
+    write_figure(tmp_path / "a.svg", TABLE, partial(plot_states, groups[:1], (1.0, 0.0)))
+    assert "group" not in drawn_texts(tmp_path / "a.svg")
+
+
+def test_long_names_are_folded_and_long_words_cut(tmp_path: Path) -> None:
+    name = "a baseline of many words " * 9
+    line = [BinScore(name, each.bin, each.score) for each in points()[:3]]
+    write_figure(tmp_path / "a.svg", TABLE, partial(plot_breakdown, line, "words", edges=False))
+    texts = [each for each in drawn_texts(tmp_path / "a.svg") if "baseline" in each]
+    assert 1 < len(texts) <= 3 and max(map(len, texts)) < 30
+    write_figure(tmp_path / "a.svg", TABLE, partial(plot_attention, ["x" * 99], ["y"], [[1.0]]))
+    assert not [each for each in drawn_texts(tmp_path / "a.svg") if len(each) > 30]
 
 
 HOSTILE = ["\x01\x00\x1b[31m a\tb\nc\r \ufffe\uffff --> ]]>&< \udcff", "x" * 9999]
@@ -200,10 +251,10 @@ def test_a_picture_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_what_output_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("a.svg", "a.PNG", "a.tsv"):
+    for name in ("a.svg", "a.PNG", "a.pdf", "a.tsv"):
         check_output(Path(name))
-    for name in ("a.pdf", "a", "-", ".svg", "a.svg.gz"):
-        with pytest.raises(UserError, match=r"\.svg, \.png .* \.tsv") as caught:
+    for name in ("a.jpg", "a", "-", ".svg", "a.svg.gz"):
+        with pytest.raises(UserError, match=r"\.svg, \.png, \.pdf .* \.tsv") as caught:
             check_output(Path(name))
         assert caught.value.exit_code == 2
     monkeypatch.setitem(sys.modules, "matplotlib", None)
