@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 
 from s2s_cli import __version__
 from s2s_cli.atomic_files import AtomicFiles
-from s2s_cli.console import CONTROLS
+from s2s_cli.console import CONTROLS, say
 from s2s_cli.destinations import named_errors
 from s2s_cli.errors import UserError
 
@@ -22,6 +22,8 @@ BOM = b"\xef\xbb\xbf"
 # Bytes of a line that is read into memory; a small compressed file may hold a line of any length.
 MAX_LINE_BYTES = 1 << 24
 MOST_BYTES = 1 << 24  # of a file that a person writes
+# Printed where a command waits for a person and would seem to hang.
+TYPE_LINES = "reading from the terminal: type or paste lines, Ctrl-D ends; `< FILE` reads a file"
 
 
 def existing(path: Path) -> Path:
@@ -97,9 +99,19 @@ def read_bounded(path: Path) -> bytes:
     return content
 
 
+def is_typed(path: Path) -> bool:
+    """Check for stdin at a terminal, where a person has to type."""
+    return path == STDIO and sys.stdin.isatty()
+
+
 @contextmanager
-def reading(path: Path) -> Iterator[BinaryIO]:
-    """Open ``path`` (``-``: stdin; ``.gz``: decompressed) for reading bytes."""
+def reading(path: Path, prompt: str = TYPE_LINES) -> Iterator[BinaryIO]:
+    """Open ``path`` (``-``: stdin; ``.gz``: decompressed) for reading bytes.
+
+    The ``prompt`` is printed on stderr if a person has to type.
+    """
+    if is_typed(path):
+        say(prompt)
     if path == STDIO:
         # Not sys.stdin.buffer: a thread may still wait in it when the program ends, and Python
         # would wait for its lock and abort.
@@ -116,7 +128,9 @@ def reading(path: Path) -> Iterator[BinaryIO]:
         raise UserError(f"{found}: damaged or truncated gzip file ({error})") from None
 
 
-def read_lines(path: Path, *, cut_at: int | None = None, whole: bool = False) -> Iterator[str]:
+def read_lines(
+    path: Path, *, cut_at: int | None = None, whole: bool = False, prompt: str = TYPE_LINES
+) -> Iterator[str]:
     r"""Read the lines of ``path``, without their ends, one at a time.
 
     Lines end at ``\n`` alone: no-break spaces, U+2028, form feeds and lone ``\r`` stay inside.
@@ -128,12 +142,13 @@ def read_lines(path: Path, *, cut_at: int | None = None, whole: bool = False) ->
         cut_at: of a line with more bytes than this, give the beginning instead of refusing lines
             beyond `MAX_LINE_BYTES`.
         whole: drop nothing, so that the lines together are the file.
+        prompt: see `reading`.
 
     Raises:
         UserError: missing, unreadable or damaged file; invalid UTF-8 or an endless line (names file
             and line).
     """
-    with reading(path) as stream:
+    with reading(path, prompt) as stream:
         for number, raw in enumerate(bounded_lines(stream, path, cut_at), 1):
             if number == 1 and raw == BOM and not whole:
                 return

@@ -1,7 +1,6 @@
 """Decoding a stream: every line in is a line out, in order, in bounded memory."""
 
 import queue
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 from s2s_cli.console import progress
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.decoding.translate import ROWS_OF_BATCH, ChunkTranslator, Counts, LineChunk
-from s2s_cli.files import STDIO, read_lines, replacing
+from s2s_cli.files import is_typed, read_lines, replacing
 from s2s_cli.inference.codec import LONGEST_LINE
 from s2s_cli.inference.replicas import Replicas
 from s2s_cli.parallel import partition
@@ -22,6 +21,7 @@ MOST_LOOKAHEAD = 2048
 # Through a pipe, what has arrived is worked on after so many seconds even if more may come.
 PATIENCE_SECONDS = 0.5
 
+TYPE_SENTENCES = "type a sentence and press Enter to see its translation; Ctrl-D ends"
 # Lines that were read, and last None, or the error that ended them.
 LineQueue = queue.Queue[str | BaseException | None]
 
@@ -53,7 +53,7 @@ def decode_stream(
     Raises:
         UserError: a model cannot be loaded, a line cannot be read.
     """
-    interactive = input == STDIO and sys.stdin.isatty()
+    interactive = is_typed(input)
     counts, busy = Counts(), BusyTime()
     with (
         replicas.workers() as workers,
@@ -61,7 +61,7 @@ def decode_stream(
         progress("decoding", None, "lines", shown=not (interactive or stream.isatty())) as advance,
     ):
         ahead = workers.count * lookahead(translator.batch_size)
-        lines = read_lines(input, cut_at=LONGEST_LINE)
+        lines = read_lines(input, cut_at=LONGEST_LINE, prompt=TYPE_SENTENCES)
         chunks = share_lines(batch_lines(lines, ahead, interactive=interactive), workers.count)
         for result in workers.in_order(translator.translate, chunks):
             stream.write(result.text)
