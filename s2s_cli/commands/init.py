@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from s2s_cli.commands.command import command
-from s2s_cli.commands.presets import Preset, preset_text
+from s2s_cli.commands.presets import preset_text
 from s2s_cli.console import say
 from s2s_cli.destinations import would_be_replaced
 from s2s_cli.errors import UserError
 from s2s_cli.files import STDIO, existing, replacing
+from s2s_cli.model.config import Preset
 from s2s_cli.settings import WRITES
 from s2s_cli.text.layout import SPLITS
 

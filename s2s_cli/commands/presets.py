@@ -1,10 +1,9 @@
 """Settings to start from, for three sizes of corpus."""
 
-from typing import Any, Literal, NamedTuple, assert_never
+from typing import Any, NamedTuple, assert_never
 
+from s2s_cli.model.config import PRESET_MODELS, Preset
 from s2s_cli.toml import toml_value
-
-Preset = Literal["toy", "small", "paper"]
 
 
 class Line(NamedTuple):
@@ -68,7 +67,7 @@ def sections_of(preset: Preset) -> Sections:
 def toy() -> Sections:
     return {
         "train": [
-            *shape(layers=1, cells=128, embedding=64),
+            *shape("toy"),
             *adam(0.003),
             Line("batch-size", 32, "sentence pairs an update"),
             *epochs(15, halve_after=10, halve_every=1),
@@ -82,7 +81,7 @@ def small() -> Sections:
     return {
         "vocab": [Line("min-count", 2, "leave out words that occur once in the training text")],
         "train": [
-            *shape(layers=1, cells=256, embedding=256),
+            *shape("small"),
             Line("dropout", 0.2, "against overfitting"),
             *adam(0.002),
             Line("batch-size", 64, "sentence pairs an update"),
@@ -100,7 +99,7 @@ def paper() -> Sections:
             Line("target-size", 80_000, "words of the target (§3.1)"),
         ],
         "train": [
-            *shape(layers=4, cells=1000, embedding=1000),
+            *shape("paper"),
             Line("optimiser", "sgd", "without momentum (§3.4)"),
             Line("learning-rate", 0.7, "at the start"),
             Line("batch-size", 128, "sentence pairs an update"),
@@ -112,11 +111,12 @@ def paper() -> Sections:
     }
 
 
-def shape(layers: int, cells: int, embedding: int) -> list[Line]:
+def shape(preset: Preset) -> list[Line]:
+    model = PRESET_MODELS[preset]
     return [
-        Line("layers", layers, "LSTM layers of the encoder, and of the decoder"),
-        Line("hidden-size", cells, "cells of each layer"),
-        Line("embedding-size", embedding, "size of a word embedding"),
+        Line("layers", model.layers, "LSTM layers of the encoder, and of the decoder"),
+        Line("hidden-size", model.hidden_size, "cells of each layer"),
+        Line("embedding-size", model.embedding_size, "size of a word embedding"),
     ]
 
 

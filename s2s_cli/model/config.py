@@ -103,6 +103,15 @@ class ModelConfig:
     )
 
 
+Preset = Literal["toy", "small", "paper"]
+# Sizes of models for corpora of some thousand short pairs, of ten thousand to a million, and more.
+PRESET_MODELS: dict[Preset, ModelConfig] = {
+    "toy": ModelConfig(layers=1, hidden_size=128, embedding_size=64),
+    "small": ModelConfig(layers=1, hidden_size=256, embedding_size=256),
+    "paper": ModelConfig(),
+}
+
+
 @dataclass(frozen=True)
 class Shape:
     """Everything that fixes the model's tensors; what has a default is beyond the paper."""

@@ -28,6 +28,7 @@ from s2s_cli.training.metrics import (
     ValidationMetrics,
     WindowMetrics,
 )
+from s2s_cli.training.model_size import warn_of_size
 from s2s_cli.training.trainer import Trainer
 
 # After so many updates of a run the time to the end is printed, before any line of the log.
@@ -94,6 +95,8 @@ def introduce(trainer: Trainer) -> None:
             f"a batch holds all {pairs:,} pairs, and its gradient is divided by --batch-size "
             f"{size:,} all the same; --batch-size {pairs:,} or less takes larger steps"
         )
+    if not trainer.restored:
+        warn_of_size(trainer.corpus, trainer.shape)
     if faded := schedule.faded():
         warn(
             f"from update {faded:,} on, the learning rate is too low to change a weight; see "

@@ -9,10 +9,9 @@ import pytest
 from odd_models import s2s_here
 
 from s2s_cli.commands.app import known_options
-from s2s_cli.commands.presets import Preset
 from s2s_cli.commands.settings_file import read_settings
 from s2s_cli.data.numericalise import VocabConfig
-from s2s_cli.model.config import ModelConfig
+from s2s_cli.model.config import ModelConfig, Preset
 from s2s_cli.training.config import TrainingConfig
 
 PRESETS = get_args(Preset)
