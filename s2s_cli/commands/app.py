@@ -11,9 +11,8 @@ import typer
 
 from s2s_cli import __version__
 from s2s_cli.commands.command import options_of, path_parser, report_user_errors
-from s2s_cli.commands.settings_file import Kind, SettingsFile, read_settings
+from s2s_cli.commands.settings_file import SETTINGS_FILE, Kind, SettingsFile, read_settings
 
-SETTINGS_FILE = Path("s2s.toml")
 HELP_OPTIONS = ["-h", "--help"]
 # The module of each command, in the order in which they are used; the function is NAME_command.
 COMMANDS = {

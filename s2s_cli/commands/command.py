@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn, get_type_hints
 
 import typer
 
+from s2s_cli.commands.next_step import NextStep, say_next
 from s2s_cli.commands.settings_file import (
     Kind,
     SettingsFile,
@@ -29,8 +30,8 @@ DUMP_CONFIG = "dump_config"
 BROKEN_PIPE = 141
 
 
-def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Make a function a subcommand.
+def command(function: Callable[..., NextStep | None]) -> Callable[..., None]:
+    """Make a function a subcommand; if it returns what comes after it, that is printed last.
 
     Parameters whose type is a dataclass of settings (`s2s_cli.settings.setting`) are spread into
     one option per field. ``--dump-config`` is added to every command.
@@ -47,8 +48,10 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             else:
                 check_texts(values)
                 tell_settings(context, options_of(run), values)
-                function(**group_settings(groups, values))
+                following = function(**group_settings(groups, values))
                 say_head()
+                if following is not None:
+                    say_next(context, following)
             sys.stdout.flush()
 
     parameters = [keyword(CONTEXT, typer.Context)]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from s2s_cli.commands.command import command
+from s2s_cli.commands.next_step import NextStep, scoring_step
 from s2s_cli.commands.options import (
     Device,
     Gpus,
@@ -47,7 +48,7 @@ def decode_command(
     *,
     risk: MbrConfig,
     alignment: AlignmentConfig,
-) -> None:
+) -> NextStep | None:
     """Translate text line by line with beam search.
 
     Raw text in, raw text out; the model knows how its text was tokenised and whether the source
@@ -76,6 +77,7 @@ def decode_command(
     report_counts(counts, seconds)
     if measure:
         say(replicas.share_of_peak(counts.flops, seconds))
+    return say_written(input, output, model[0], config, tokenised=tokenised)
 
 
 def report_counts(counts: "Counts", seconds: float) -> None:
@@ -98,3 +100,15 @@ def report_counts(counts: "Counts", seconds: float) -> None:
         f"{counts.lines} lines ({counts.blank} blank) in {seconds:.1f} s, "
         f"{counts.lines / max(seconds, 1e-9):.1f} lines/s, {speed:,.0f} words/s"
     )
+
+
+def say_written(
+    input: Path, output: Path, model: Path, config: BeamConfig, *, tokenised: bool
+) -> NextStep | None:
+    """Name the file that was written; return what to do with it."""
+    if output == STDIO:
+        return None
+    say(f"wrote {output}")
+    if not config.nbest:
+        return scoring_step(input, output, model, tokenised=tokenised)
+    return None if input == STDIO else NextStep("rescore", {"nbest": [output], "source": input})

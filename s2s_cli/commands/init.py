@@ -6,11 +6,13 @@ from typing import Annotated
 import typer
 
 from s2s_cli.commands.command import command
+from s2s_cli.commands.next_step import NextStep, is_there
 from s2s_cli.commands.presets import preset_text
+from s2s_cli.commands.settings_file import SETTINGS_FILE
 from s2s_cli.console import say
 from s2s_cli.destinations import would_be_replaced
 from s2s_cli.errors import UserError
-from s2s_cli.files import STDIO, existing, replacing
+from s2s_cli.files import STDIO, replacing
 from s2s_cli.model.config import Preset
 from s2s_cli.settings import WRITES
 from s2s_cli.text.layout import SPLITS
@@ -25,12 +27,12 @@ def init_command(
             "a million, paper for millions and a GPU."
         ),
     ] = "small",
-    output: Annotated[Path, typer.Option(help="The settings file; -: stdout."), WRITES] = Path(
-        "s2s.toml"
-    ),
+    output: Annotated[
+        Path, typer.Option(help="The settings file; -: stdout."), WRITES
+    ] = SETTINGS_FILE,
     source_language: Annotated[str, typer.Option(help="Code of the source language.")] = "en",
     target_language: Annotated[str, typer.Option(help="Code of the target language.")] = "fr",
-) -> None:
+) -> NextStep | None:
     """Write a settings file to start from, with a comment on every setting.
 
     The other commands read s2s.toml from the current directory. Change in it what you like.
@@ -40,20 +42,18 @@ def init_command(
     languages = source_language, target_language
     with replacing(output) as stream:
         stream.write(preset_text(preset, languages).encode())
-    if output != STDIO:
-        say(f"{output}: written; change in it what you like")
-    texts = [Path("corpus", f"{split}.{each}") for split in SPLITS for each in languages]
-    if missing := [str(each) for each in texts if not has_text(each)]:
-        say(f"next: put your text here, one sentence a line: {' '.join(missing)}")
-        say("then: s2s prep, s2s vocab, s2s train")
-    else:
-        say("next: s2s prep, s2s vocab, s2s train")
+    if output == STDIO:
+        return None
+    say(f"wrote {output}; change in it what you like")
+    say_missing_text(languages)
+    return NextStep("prep", settings=output)
 
 
-def has_text(path: Path) -> bool:
-    """Check for a text, compressed or not."""
-    try:
-        existing(path)
-    except UserError:
-        return False
-    return True
+def say_missing_text(languages: tuple[str, str]) -> None:
+    """Name the files that the text has to be put into."""
+    pairs = [[Path("corpus", f"{split}.{each}") for each in languages] for split in SPLITS]
+    missing = [pair for pair in pairs if not all(map(is_there, pair))]
+    if missing:
+        say("put your text here first, one sentence a line:")
+    for source, target in missing:
+        say(f"  {source}  {target}")

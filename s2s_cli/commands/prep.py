@@ -1,6 +1,7 @@
 """The command ``s2s prep``: raw parallel text in, tokenised and filtered text out."""
 
 from s2s_cli.commands.command import command
+from s2s_cli.commands.next_step import NextStep
 from s2s_cli.console import say
 from s2s_cli.preparation.config import PrepConfig
 from s2s_cli.preparation.earlier import DROPPED
@@ -9,7 +10,7 @@ from s2s_cli.preparation.prepare import prepare
 
 
 @command
-def prep_command(config: PrepConfig) -> None:
+def prep_command(config: PrepConfig) -> NextStep | None:
     """Tokenise parallel text and drop the pairs that are no good for training.
 
     Reads CORPUS/{train,valid,test}.LANGUAGE[.gz], one sentence a line, and writes tokenised text
@@ -17,9 +18,11 @@ def prep_command(config: PrepConfig) -> None:
     """
     if config.filter is not None:
         filter_stdin(config, config.filter)
-        return
+        return None
     report = prepare(config)
     for line in report.lines():
         say(line)
     if any(split.dropped for split in report.splits.values()):
         say(f"the dropped pairs are listed in {config.output / DROPPED}")
+    say(f"wrote {config.output}: tokenised text of {', '.join(report.splits)}")
+    return NextStep("vocab", {"data": config.output})

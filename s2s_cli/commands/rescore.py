@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from s2s_cli.commands.command import command
+from s2s_cli.commands.next_step import NextStep, scoring_step
 from s2s_cli.commands.options import (
     Device,
     Gpus,
@@ -27,8 +28,6 @@ from s2s_cli.text.features import has_feature
 from s2s_cli.text.nbest import MOSES_ENDING, Entry, label_ending
 
 if TYPE_CHECKING:
-    from s2s_cli.inference.replicas import Replicas
-    from s2s_cli.rescoring.rescorer import ListCounts
     from s2s_cli.rescoring.winners import Choice
 
 
@@ -49,7 +48,7 @@ def rescore_command(
     gpus: Gpus = 1,
     threads: Threads = 0,
     measure: Measure = False,
-) -> None:
+) -> NextStep | None:
     """Rescore an n-best list by forced decoding; print the winner of each segment.
 
     The list's total and the model's log probability are averaged evenly, as in the paper (§3.2).
@@ -89,16 +88,24 @@ def rescore_command(
                 lines = choose_winners(scored, choice, risk)
                 write_lines(scored, lines, config.detokenise, stream)
         seconds = time.monotonic() - begin
+    report_speed(scored, seconds)
     if measure and not scored.kept:
-        report_speed(scored.counts, seconds, replicas)
+        say(replicas.share_of_peak(scored.counts.flops, seconds))
+    files = [] if output == STDIO else [output]
+    files += [config.weights] if config.tune and config.weights else []
+    if files:
+        say(f"wrote {' and '.join(map(str, files))}")
+    if output == STDIO or scored.kept or not config.detokenise:
+        return None
+    return scoring_step(config.source, output, model[0], tokenised=tokenised)
 
 
-def report_speed(counts: "ListCounts", seconds: float, replicas: "Replicas") -> None:
-    """Print how fast the models scored, and which share of the arithmetic they used."""
+def report_speed(scored: ScoredList, seconds: float) -> None:
+    """Print how much was scored, and how fast."""
+    size = scored.size
     say(
-        f"{counts.hypotheses} hypotheses in {seconds:.1f} s, "
-        f"{counts.hypotheses / max(seconds, 1e-9):,.0f} hypotheses/s, "
-        + replicas.share_of_peak(counts.flops, seconds)
+        f"{size.segments:,} segments, {size.hypotheses:,} hypotheses in {seconds:.1f} s, "
+        f"{size.hypotheses / max(seconds, 1e-9):,.0f} hypotheses/s"
     )
 
 

@@ -17,6 +17,23 @@ if TYPE_CHECKING:
     from s2s_cli.rescoring.rescorer import ListCounts, ScoredSegment
 
 
+@dataclass
+class ListSize:
+    """Segments and hypotheses of a list, as far as it was read."""
+
+    segments: int = 0
+    hypotheses: int = 0
+
+    def counted(self, segments: "Iterable[ScoredSegment]") -> "Iterator[ScoredSegment]":
+        """Count ``segments`` as they pass; one may come in several runs."""
+        last = None
+        for each in segments:
+            self.segments += each[0] != last
+            self.hypotheses += len(each[1])
+            last = each[0]
+            yield each
+
+
 @dataclass(frozen=True)
 class ScoredList:
     """A list whose entries get their scores as they are read.
@@ -28,6 +45,7 @@ class ScoredList:
         sources: the lines that were translated.
         segments: index of the source, entries and scores; can be iterated once.
         text: the rules of its text.
+        size: of what was read so far.
         counts: of what the models have scored so far.
         kept: the list has the scores already, and no model was loaded.
     """
@@ -38,6 +56,7 @@ class ScoredList:
     sources: list[str]
     segments: "Iterator[ScoredSegment]"
     text: "ListText"
+    size: ListSize
     counts: "ListCounts"
     kept: bool
 
@@ -86,16 +105,16 @@ def scored_list(
     segments = chain(first, segments)
     facts = (nbest, name, first_id, sources)
     text = ListText(nbest, replicas.models, config.language, replicas.tokenised)
-    entries = first[0][1] if first else []
+    entries, size = first[0][1] if first else [], ListSize()
     if not entries or has_feature(entries[0], name):
         text.kept, text.pieces = True, has_pieces([each.hypothesis for each in entries])
         where = name_of(nbest)
         if entries:
             say(f"{where}: has the feature {name} already; no model is loaded, nothing is computed")
-        kept = stored_scores(segments, name, nbest)
-        yield ScoredList(*facts, kept, text, ListCounts(), kept=True)
+        kept = size.counted(stored_scores(segments, name, nbest))
+        yield ScoredList(*facts, kept, text, size, ListCounts(), kept=True)
         return
     with replicas.workers() as workers:
         rescorer = Rescorer(workers, sources)
-        scored = rescorer.scored(segments)
-        yield ScoredList(*facts, scored, text, rescorer.counts, kept=False)
+        scored = size.counted(rescorer.scored(segments))
+        yield ScoredList(*facts, scored, text, size, rescorer.counts, kept=False)

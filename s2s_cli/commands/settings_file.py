@@ -13,6 +13,8 @@ from s2s_cli.files import STDIO, read_bounded
 from s2s_cli.settings import Bounds, Writes, shortened
 from s2s_cli.toml import parse_toml, toml_section, toml_value
 
+# Read where no other is named.
+SETTINGS_FILE = Path("s2s.toml")
 # Characters; a longer one would leave no room beside it.
 LONGEST_PLACEHOLDER = 40
 

@@ -77,12 +77,13 @@ class VocabReport:
 
     def lines(self) -> list[str]:
         """A short summary."""
-        lines = [
-            f"{each.language}: {each.words['train']:,} {self.unit}, {each.types:,} types; "
-            f"vocabulary of {len(each.vocabulary):,} covers "
-            + ", ".join(f"{each.coverage(split):.2f} % of {split}" for split in each.words)
-            for each in self.languages
-        ]
+        lines = []
+        for each in self.languages:
+            covered = ", ".join(f"{each.coverage(split):.2f} % of {split}" for split in each.words)
+            lines += [
+                f"{each.language}: {each.words['train']:,} {self.unit}, {each.types:,} types",
+                f"{each.language}: vocabulary of {len(each.vocabulary):,} covers {covered}",
+            ]
         pairs = ", ".join(f"{count:,} {split}" for split, count in self.pairs.items())
         return [*lines, f"pairs: {pairs}; {self.bytes:,} bytes of ids on disk"]
 

@@ -67,14 +67,14 @@ def test_a_file_that_is_there_stays() -> None:
 
 def test_what_to_do_next_is_told() -> None:
     told = s2s_here("init", "--source-language", "en", "--target-language", "de").told
-    assert "corpus/train.en corpus/train.de corpus/valid.en" in told
+    assert "\n  corpus/train.en  corpus/train.de\n  corpus/valid.en" in told
     Path("corpus").mkdir()
     for split in ("train", "valid", "test"):
         Path(f"corpus/{split}.en.gz").touch()
         Path(f"corpus/{split}.de").touch()
     Path("s2s.toml").unlink()
     told = s2s_here("init", "--target-language", "de").told
-    assert told.split("\n")[1] == "next: s2s prep, s2s vocab, s2s train"
+    assert told.split("\n")[1] == "next: s2s prep"
 
 
 def test_a_toy_trains_and_is_scored_with_nothing_but_the_names_of_the_commands() -> None:

@@ -75,13 +75,13 @@ def test_facts_of_the_data_say_more_than_words(folder: Path) -> None:
     facts |= {"reverse_source": False, "tokeniser": "", "format": 1}
     (folder / "data" / "facts.json").write_text(json.dumps(facts))
     written, told = rescored("--detokenise")
-    assert (written, told.count("\n")) == (TEXTS["en"][1] + "\n", 1)
+    assert (written, "looks like" in told) == (TEXTS["en"][1] + "\n", False)
     facts["target_language"] = "fr"
     (folder / "data" / "facts.json").write_text(json.dumps(facts))
     _, told = rescored("--detokenise")
     assert "list: looks like en, but its text follows the rules of fr, which data" in told
     written, told = rescored("--detokenise", "--language", "en")
-    assert (written, told.count("\n")) == (TEXTS["en"][1] + "\n", 1)
+    assert (written, "looks like" in told) == (TEXTS["en"][1] + "\n", False)
 
 
 def test_pieces_of_words_need_the_model(folder: Path) -> None:

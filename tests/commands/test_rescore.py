@@ -40,7 +40,9 @@ def test_scores_of_the_list_are_combined_without_a_model(s2s: Run, folder: Path)
     assert run.returncode == 0, run.stderr.decode()
     right, wrong = b"le chat noir dort ici\n", b"le chat dort mal ici\n"
     assert run.stdout == 2 * (right + wrong)
-    assert run.stderr.count(b"\n") == 1 and b"no model is loaded" in run.stderr
+    first, last = run.stderr.splitlines()
+    assert b"no model is loaded" in first
+    assert last.startswith(b"4 segments, 12 hypotheses in ")
     alone = s2s(*RESCORE, "--weight", "0", cwd=folder)
     assert alone.stdout == 4 * wrong
     as_it_was = s2s(*RESCORE, "--add-feature", cwd=folder)
@@ -60,7 +62,9 @@ def test_a_list_that_keeps_some_scores_is_refused(s2s: Run, folder: Path) -> Non
 def test_tuned_weights_are_written_read_and_better(s2s: Run, folder: Path) -> None:
     tuned = s2s(*TUNE, cwd=folder)
     assert (tuned.returncode, tuned.stdout.decode()) == (0, REFERENCE), tuned.stderr.decode()
-    told = [line.split() for line in tuned.stderr.decode().splitlines()[-3:]]
+    *_, own_line, even_line, tuned_line, size, files = tuned.stderr.decode().splitlines()
+    assert size.startswith("4 segments, 12 hypotheses in ") and files == "wrote w.toml"
+    told = [line.split() for line in (own_line, even_line, tuned_line)]
     assert [words[1] for words in told] == ["list's", "even", "tuned"]
     own, even, best = (float(words[0]) for words in told)
     assert own < even < best == 100
