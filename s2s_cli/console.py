@@ -2,6 +2,7 @@
 
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -17,6 +18,8 @@ CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} |
 heading: list[str] = []
 # True if another process prints the messages.
 silent = False
+# Of a line that fits any terminal.
+COLUMNS = 80
 # From here on, a number with all of its digits tells less than one with a power of ten.
 LARGE = 1e9
 
@@ -38,6 +41,14 @@ def say(message: str) -> None:
         bars[-1].console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
     else:
         write_line(message)
+
+
+def say_folded(message: str) -> None:
+    """Print a long line as several of at most `COLUMNS` characters, the later ones indented."""
+    for line in textwrap.wrap(
+        message, COLUMNS, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    ):
+        say(line)
 
 
 def write_line(message: str) -> None:
@@ -65,6 +76,13 @@ class Stderr:
 def readable(value: float, decimals: int) -> str:
     """``value`` with so many decimals; a large one with as many digits and a power of ten."""
     return f"{value:.{decimals}f}" if abs(value) < LARGE else f"{value:.{decimals}e}"
+
+
+def fitted(value: float, width: int, decimals: int) -> str:
+    """``value`` in ``width`` characters, 6 or more: ``decimals``, or fewer, or a power of ten."""
+    texts = [f"{value:,.{digits}f}" for digits in range(decimals, -1, -1)]
+    texts += [f"{value:.{digits}e}" for digits in range(width, -1, -1)]
+    return next((text for text in texts if len(text) <= width), texts[-1])
 
 
 def head(line: str) -> None:

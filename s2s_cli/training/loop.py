@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from s2s_cli.console import progress as progress_bar
-from s2s_cli.console import say, warn
+from s2s_cli.console import say, say_folded, warn
 from s2s_cli.data.batches import plan_epoch
 from s2s_cli.data.corpus import Corpus
 from s2s_cli.distributed.replica import Replica
@@ -20,6 +20,7 @@ from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.work import share_of_peak
 from s2s_cli.training import report
 from s2s_cli.training.config import TrainingConfig
+from s2s_cli.training.log import Log
 from s2s_cli.training.memory import weights_bytes
 from s2s_cli.training.metrics import (
     Clock,
@@ -75,17 +76,17 @@ def announce(corpus: Corpus, shape: Shape, config: TrainingConfig, replica: Repl
         warn("no validation text: decode will use the last weights, --patience has no effect")
     with torch.device("meta"):
         model = Seq2Seq(shape)
-    say(report.parameters(model))
+    say_folded(report.parameters(model))
     what = "weights, their gradients and the optimiser's state take"
     require_memory(weights_bytes(model, config), what, replica.devices[0])
     for line in report.devices(model, config, replica, corpus.train.longest()):
-        say(line)
+        say_folded(line)
 
 
 def introduce(trainer: Trainer) -> None:
     """Say what is about to happen."""
     schedule = trainer.schedule
-    say(
+    say_folded(
         f"{len(trainer.corpus.train):,} sentence pairs, {schedule.updates_per_epoch:,} updates an "
         f"epoch, {schedule.total_updates:,} in all, {trainer.config.precision}"
     )
@@ -116,6 +117,7 @@ class Run:
         self.progress = trainer.progress
         self.metrics: MetricsFile | NoMetrics = NoMetrics()
         self.clock = Clock()
+        self.lines = Log()
 
     def run(self) -> Stopped:
         """Update until something ends the run; leave a checkpoint."""
@@ -206,7 +208,7 @@ class Run:
             words_per_second=self.clock.words_per_second(),
         )
         self.metrics.write(metrics)
-        say(report.window(metrics, self.time_left()))
+        self.lines.window(metrics, self.time_left())
         progress.window_loss, progress.window_words, progress.window_norm = 0.0, 0, 0.0
         self.clock.new_window()
 
@@ -220,7 +222,7 @@ class Run:
         self.metrics.write(metrics, lasting=self.schedule.is_lasting_validation(updates))
         unit = self.trainer.corpus.facts.subwords.per_piece
         best = None if better else self.progress.best_perplexity
-        say(report.validation(metrics, unit, best, self.trainer.shape.target_vocabulary))
+        self.lines.validation(metrics, unit, best, self.trainer.shape.target_vocabulary)
         return better
 
     def metrics_file(self) -> MetricsFile | NoMetrics:

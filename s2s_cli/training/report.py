@@ -1,17 +1,15 @@
-"""Messages before and during a training."""
+"""Messages before a training, and times."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 
-from s2s_cli.console import readable
+from s2s_cli.console import fitted
 from s2s_cli.distributed.replica import Replica
 from s2s_cli.model.parameters import parameter_counts
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.training.config import TrainingConfig
-from s2s_cli.training.losses import has_diverged
 from s2s_cli.training.memory import memory_estimate, place_memory
-from s2s_cli.training.metrics import ValidationMetrics, WindowMetrics
 
 
 def parameters(model: Seq2Seq) -> str:
@@ -56,36 +54,4 @@ def duration(seconds: float) -> str:
         return f"{minutes} min"
     if minutes < 48 * 60:
         return f"{minutes // 60} h {minutes % 60:02d} min"
-    return f"{minutes / 60 / 24:.1f} days"
-
-
-def window(metrics: WindowMetrics, left: str) -> str:
-    """The line of the log on the updates since the last one; ``left`` is the time to the end."""
-    skipped = f"  {metrics.skipped:,} updates skipped" if metrics.skipped else ""
-    return (
-        f"update {metrics.update:,}  epoch {metrics.epoch:.2f}  loss {readable(metrics.loss, 4)}  "
-        f"rate {metrics.learning_rate:g}  norm {readable(metrics.gradient_norm, 2)}  "
-        f"{metrics.words_per_second:,.0f} words/s  {left} left{skipped}"
-    )
-
-
-def validation(metrics: ValidationMetrics, unit: str, best: float | None, words: int) -> str:
-    """The line on a validation.
-
-    Args:
-        metrics: of it.
-        unit: of its perplexity, where it is not words.
-        best: the perplexity that it is not below; None where it is the best so far.
-        words: of the target vocabulary.
-    """
-    found = metrics.validation_perplexity
-    if has_diverged(found, words):
-        compared = (
-            f"the training has diverged: guessing has {words:,}; train anew with a lower "
-            "--learning-rate"
-        )
-    else:
-        compared = "best so far" if best is None else f"best {readable(best, 3)}"
-    return (
-        f"update {metrics.update:,}  validation perplexity {readable(found, 3)}{unit}  ({compared})"
-    )
+    return f"{fitted(minutes / 60 / 24, 6, 1)} days"

@@ -136,7 +136,8 @@ class Trainer:
         progress = self.progress
         progress.skipped_in_a_row += 1
         progress.skipped += 1
-        warn(f"update {progress.updates:,} skipped: its gradient is not finite")
+        so_far = f"{progress.skipped:,} skipped so far"
+        warn(f"update {progress.updates:,} skipped: its gradient is not finite ({so_far})")
         if progress.skipped_in_a_row >= SKIPPED_IN_A_ROW:
             raise UserError(
                 f"{progress.skipped_in_a_row} updates in a row had no finite gradient; "

@@ -134,7 +134,7 @@ def test_the_layouts_learn_what_one_device_learns(
 def test_placement_is_told_before_training(s2s: Run, experiment: Path) -> None:
     run = s2s("train", "--gpus", "3", "--device", "cpu", "--max-updates", "1", cwd=experiment)
     assert run.returncode == 0, run.stderr.decode()
-    head, _, _ = run.stderr.decode().partition("update 1 ")
+    head = " ".join(run.stderr.decode().partition("update 1 ")[0].split())
     assert "device 0 (cpu): embeddings, layer 1 of both LSTMs; memory about" in head
     assert re.search(r"device 1 \(cpu\): output layer, words 0-\d+;", head)
     assert re.search(r"device 2 \(cpu\): output layer, words \d+-11;", head)

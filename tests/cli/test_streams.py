@@ -177,7 +177,7 @@ def test_messages_stand_on_lines_of_their_own_above_the_bar(
         line = next(line for line in shown.split("\n") if f"update {number} " in line)
         # Whatever was there before is erased, or the cursor is at the beginning.
         erased = line.rpartition("\x1b[2K")[2].lstrip("\r")
-        assert erased.startswith(f"update {number}  epoch")
+        assert erased.startswith(f"update {number} ")
 
 
 FULL = Path("/dev/full")

@@ -286,8 +286,8 @@ def told(model: Path) -> dict[tuple[str, bool], set[str]]:
     """Lines of the log by update and kind; an update that was done again has told the same."""
     lines: dict[tuple[str, bool], set[str]] = {}
     for line in log_of(model).read_text("utf-8").splitlines():
-        if found := re.match(r"update ([\d,]+)  ", line):
-            comparable = re.sub(r"  [\d,]+ words/s  .* left", "", line)
+        if found := re.match(r"update ([\d,]+) ", line):
+            comparable = line if "validation" in line else line[:58]  # no times
             lines.setdefault((found[1], "validation" in line), set()).add(comparable)
     return lines
 

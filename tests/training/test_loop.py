@@ -263,7 +263,7 @@ def test_skipped_updates_are_counted_across_runs(
     for updates in (4, 8):
         run(tmp_path / "model", max_updates=updates, validate_every=100)
     assert metrics(tmp_path / "model")[-2]["skipped"] == 4
-    assert "4 updates skipped" in capsys.readouterr().err
+    assert "(4 skipped so far)" in capsys.readouterr().err
 
 
 def test_a_run_counts_on_what_the_last_one_skipped(
