@@ -11,7 +11,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, nullcontext
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import warm
@@ -34,6 +36,7 @@ settings.load_profile("gate")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+Popen = Callable[..., "subprocess.Popen[Any]"]
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 # Elsewhere sockets keep no messages apart, and a program may not go on after a fork.
@@ -56,6 +59,11 @@ def warm_server() -> Iterator[str]:
         server.communicate()
 
 
+def interpreter(arguments: list[str]) -> list[str]:
+    """``s2s ARGUMENTS`` begun anew, or the script that they are (``-c``)."""
+    return [sys.executable, *([] if arguments[:1] == ["-c"] else ["-m", "s2s_cli"]), *arguments]
+
+
 @pytest.fixture(scope="session")
 def s2s(warm_server: str) -> Run:
     """Run ``s2s ARGUMENTS`` as a real process: ``s2s("vocab", cwd=..., input=b"...")``.
@@ -72,7 +80,7 @@ def s2s(warm_server: str) -> Run:
     ) -> "subprocess.CompletedProcess[bytes]":
         words = [str(each) for each in arguments]
         if not warm_server:
-            command = [sys.executable, "-m", "s2s_cli", *words]
+            command = interpreter(words)
             with open(stderr, "wb") if stderr else nullcontext(subprocess.PIPE) as errors:  # noqa: PTH123
                 return subprocess.run(
                     command,
@@ -99,6 +107,20 @@ def s2s(warm_server: str) -> Run:
         return subprocess.CompletedProcess(["s2s", *words], code, *outputs)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def popen(warm_server: str) -> Popen:
+    """`subprocess.Popen` of ``s2s ARGUMENTS``: ``popen(["decode"], cwd=..., stdin=PIPE)``."""
+    if warm_server:
+        return partial(warm.Popen, warm_server)
+
+    def start(arguments: list[str], **options: Any) -> "subprocess.Popen[Any]":
+        if variables := options.pop("env", None):
+            options["env"] = {**os.environ, **variables}
+        return subprocess.Popen(interpreter(arguments), **options)
+
+    return start
 
 
 @pytest.fixture(scope="module")

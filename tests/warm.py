@@ -3,19 +3,32 @@
 ``python warm.py serve SOCKET`` loads all and waits; ``python warm.py run SOCKET ARGUMENTS`` is then
 ``s2s ARGUMENTS`` but for its start: a process of its own, in the caller's directory, with its
 environment and its standard streams. Signals are passed on, and who is killed takes it along.
-Tests of the start itself, or of the environment that an interpreter reads at its start, begin one.
+`Popen` starts one without a process in between. With ``-c`` it is a script, as of ``python -c``.
+
+The processes that it starts by `multiprocessing` are forked, too, where they would be spawned.
+Tests of the start itself, of imports, or of the environment that an interpreter reads at its start,
+begin an interpreter.
 """
 
+import atexit
+import inspect
+import io
+import itertools
 import json
 import os
 import select
 import signal
 import socket
+import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+import threading
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 MOST_BYTES = 1 << 17
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
@@ -27,6 +40,7 @@ def ask(
     cwd: str,
     streams: list[int],
     variables: Mapping[str, str] = MappingProxyType({}),
+    **ways: bool,
 ) -> socket.socket:
     """Have ``s2s`` started; on the connection come its process number and its exit code.
 
@@ -36,10 +50,12 @@ def ask(
         cwd: its working directory.
         streams: its standard input, output and error.
         variables: of its environment, beside those of this process.
+        ways: ``session``: it begins one; ``spawns``: what it starts is an interpreter each.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     connection.connect(path)
-    request = {"arguments": arguments, "cwd": cwd, "environment": {**os.environ, **variables}}
+    environment = {**os.environ, **variables}
+    request = {"arguments": arguments, "cwd": cwd, "environment": environment, "ways": ways}
     socket.send_fds(connection, [json.dumps(request).encode()], streams)
     return connection
 
@@ -47,6 +63,51 @@ def ask(
 def number(connection: socket.socket) -> int:
     """The next number that the server sends."""
     return int(connection.recv(32))
+
+
+class Popen(subprocess.Popen[Any]):
+    """`subprocess.Popen` of ``s2s ARGUMENTS``, whose parent is the server.
+
+    Of its options it knows those of streams, ``cwd``, ``env`` (beside the variables that there
+    are) and ``start_new_session``.
+    """
+
+    def __init__(self, server: str, arguments: list[str], **options: Any) -> None:
+        self.server = server
+        super().__init__(arguments, **options)
+
+    def _execute_child(self, *values: Any) -> None:
+        names = inspect.signature(subprocess.Popen._execute_child)  # type: ignore[attr-defined]
+        given = names.bind(self, *values).arguments
+        ends = ("p2cread", "c2pwrite", "errwrite")
+        streams = [number if given[end] == -1 else given[end] for number, end in enumerate(ends)]
+        self.connection = ask(
+            self.server,
+            given["args"],
+            str(given["cwd"] or Path.cwd()),
+            streams,
+            given["env"] or {},
+            session=given["start_new_session"],
+        )
+        self.pid = number(self.connection)
+        self._child_created = True
+        pipes = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
+        self._close_pipe_fds(*(given[each] for each in pipes))  # type: ignore[attr-defined]
+
+    def _try_wait(self, flags: int) -> tuple[int, int]:
+        """As `os.waitpid`: the process number and its status; zeros while it is there."""
+        if flags & os.WNOHANG and not select.select([self.connection], [], [], 0)[0]:
+            return 0, 0
+        code = number(self.connection)
+        self.connection.close()
+        return self.pid, -code if code < 0 else code << 8
+
+    def _internal_poll(self, *_: Any, **__: Any) -> int | None:
+        if self.returncode is None:
+            process, status = self._try_wait(os.WNOHANG)
+            if process:
+                self._handle_exitstatus(status)  # type: ignore[attr-defined]
+        return self.returncode
 
 
 def run(path: str, arguments: list[str]) -> int:
@@ -75,6 +136,8 @@ def load() -> None:
         importlib.import_module(each.name)
     for name in ("sacrebleu", "sacremoses", "rich.progress", "torch._dynamo"):
         importlib.import_module(name)
+    with redirect_stdout(io.StringIO()), suppress(SystemExit):  # what a first command imports
+        s2s_cli.commands.app.root_command()(["decode", "--help"])
     gc.collect()
     gc.freeze()
 
@@ -155,13 +218,87 @@ def serve(path: str) -> None:
     request = Server(path).serve()
     if request is None:
         return
-    from s2s_cli.__main__ import main
-
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["environment"])
-    sys.argv = ["s2s", *request["arguments"]]
+    tempfile.tempdir = None  # asked for anew
+    if request["ways"].get("session"):
+        os.setsid()
+    if not request["ways"].get("spawns"):
+        fork_instead()
+    end_of(be, request["arguments"])
+
+
+def end_of(program: Callable[[Any], None], arguments: list[str]) -> None:
+    """Run it to its end, and leave without taking the interpreter down, module by module.
+
+    That would take longer than most commands. Where it does not end by a number, or something
+    cannot be written, Python ends it as ever.
+    """
+    code: Any = None
+    try:
+        program(arguments)
+    except SystemExit as end:
+        code = end.code
+    if code is None or isinstance(code, int):
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        with suppress(OSError, ValueError, AttributeError):
+            for each in (sys.stdout, sys.stderr):
+                each.flush()
+            os._exit(code or 0)
+    sys.exit(code)
+
+
+def be(arguments: list[str]) -> None:
+    """Be ``s2s ARGUMENTS``, or ``python -c SCRIPT ARGUMENTS``."""
+    if arguments[:1] == ["-c"]:
+        sys.argv = ["-c", *arguments[2:]]
+        exec(arguments[1], {"__name__": "__main__"})
+        return
+    from s2s_cli.__main__ import main
+
+    sys.argv = ["s2s", *arguments]
     main()
+
+
+def fork_instead() -> None:
+    """Have `multiprocessing` fork where it would spawn.
+
+    What goes to the process is pickled and what it has open is closed, as if it were spawned.
+    """
+    from multiprocessing import util
+
+    start = util.spawnv_passfds
+
+    def spawnv_passfds(path: bytes, args: Sequence[Any], passfds: Sequence[int]) -> int:
+        if not str(args[-2]).startswith("from multiprocessing.spawn import"):
+            return start(path, args, passfds)
+        process = os.fork()
+        if not process:
+            be_spawned(args[-2:], passfds)
+        return process
+
+    util.spawnv_passfds = spawnv_passfds
+
+
+def be_spawned(words: Sequence[str], kept: Sequence[int]) -> NoReturn:
+    """Be ``python -c SCRIPT OPTION`` in a process that was forked, with these files open."""
+    from s2s_cli import interrupts
+
+    edges = [2, *sorted(kept), os.sysconf("SC_OPEN_MAX")]
+    for last, following in itertools.pairwise(edges):
+        os.closerange(last + 1, following)
+    for each in signal.valid_signals():
+        if callable(signal.getsignal(each)):
+            signal.signal(each, signal.SIG_DFL)
+    interrupts.holding, interrupts.came = False, None
+    try:
+        end_of(be, ["-c", *words])
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
 
 
 if __name__ == "__main__":

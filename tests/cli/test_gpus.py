@@ -10,20 +10,16 @@ import select
 import shutil
 import signal
 import subprocess
-import sys
-from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import linux_only
+from conftest import Popen, Run, linux_only
 
 from s2s_cli.model.directory import load_tensors, save_tensors
 from s2s_cli.text.vocabulary import Vocabulary
 
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
-S2S = [sys.executable, "-m", "s2s_cli"]
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 PATIENCE = 120  # against hanging for ever; nothing is measured
 
@@ -208,10 +204,10 @@ def test_more_gpus_than_there_are(
     assert "--device cpu" in told and told.count("\n") == 1
 
 
-def conversation(directory: Path) -> "subprocess.Popen[bytes]":
+def conversation(popen: Popen, directory: Path) -> "subprocess.Popen[bytes]":
     """A decode in two workers that has answered one line."""
-    process = subprocess.Popen(
-        [*S2S, "decode", *replicas(2)],
+    process = popen(
+        ["decode", *replicas(2)],
         cwd=directory,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -233,14 +229,16 @@ def workers_of(parent: int) -> list[int]:
             command = (directory / "cmdline").read_bytes()
         except OSError:  # it has just ended
             continue
-        if int(fields[1]) == parent and b"spawn_main" in command:
+        if int(fields[1]) == parent and b"resource_tracker" not in command:
             found.append(int(directory.name))
     return found
 
 
 @linux_only
-def test_a_worker_that_is_killed_is_told_in_one_sentence(tiny_experiment: Path) -> None:
-    with conversation(tiny_experiment) as process:
+def test_a_worker_that_is_killed_is_told_in_one_sentence(
+    popen: Popen, tiny_experiment: Path
+) -> None:
+    with conversation(popen, tiny_experiment) as process:
         assert process.stdin and process.stderr
         workers = workers_of(process.pid)
         assert len(workers) == 2
@@ -256,8 +254,8 @@ def test_a_worker_that_is_killed_is_told_in_one_sentence(tiny_experiment: Path) 
 
 
 @linux_only
-def test_no_worker_outlives_a_parent_that_is_killed(tiny_experiment: Path) -> None:
-    with conversation(tiny_experiment) as process:
+def test_no_worker_outlives_a_parent_that_is_killed(popen: Popen, tiny_experiment: Path) -> None:
+    with conversation(popen, tiny_experiment) as process:
         assert process.stderr
         process.kill()
         # The workers hold the other end of this pipe: it closes when the last of them is gone.
@@ -265,7 +263,7 @@ def test_no_worker_outlives_a_parent_that_is_killed(tiny_experiment: Path) -> No
         assert process.stderr.read() == b""
 
 
-def test_one_device_starts_no_process(tiny_experiment: Path) -> None:
+def test_one_device_starts_no_process(s2s: Run, tiny_experiment: Path) -> None:
     """Where none can be started."""
     script = (
         "import multiprocessing.process as process\n"
@@ -274,11 +272,5 @@ def test_one_device_starts_no_process(tiny_experiment: Path) -> None:
         "main()\n"
     )
     for options, code in (([], 0), (replicas(2), 1)):
-        run = subprocess.run(
-            [sys.executable, "-c", script, "decode", *options],
-            cwd=tiny_experiment,
-            input=b"one\n",
-            capture_output=True,
-            check=False,
-        )
+        run = s2s("-c", script, "decode", *options, cwd=tiny_experiment, input=b"one\n")
         assert run.returncode == code

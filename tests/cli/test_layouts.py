@@ -9,15 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from conftest import linux_only
+from conftest import Popen, Run, linux_only
 
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+Training = Callable[..., "AbstractContextManager[Any]"]
 TOGETHER = ["--gpus", "2", "--layout", "data", "--device", "cpu"]
 # Ends only when something ends it, within the time that a test has.
 LONG = ["--batch-size", "2", "--epochs", "9999", "--log-every", "5", "--save-every", "5"]
@@ -33,11 +34,18 @@ def losses(model: Path) -> list[float]:
     return [value for each in records for key, value in each.items() if "loss" in key]
 
 
+@pytest.fixture
+def training(popen: Popen) -> Training:
+    return partial(started, popen)
+
+
 @contextmanager
-def training(directory: Path, *arguments: str, program: list[str] | None = None) -> Iterator[Any]:
+def started(
+    popen: Popen, directory: Path, *arguments: str, program: list[str] | None = None
+) -> Iterator[Any]:
     """A training in a session of its own, none of which is left at the end."""
-    process = subprocess.Popen(
-        [*(program or [sys.executable, "-m", "s2s_cli"]), "train", *arguments],
+    process = (subprocess.Popen if program else popen)(
+        [*(program or []), "train", *arguments],
         cwd=directory,
         env={**os.environ, "TMPDIR": str(directory)},
         stderr=subprocess.PIPE,
@@ -75,7 +83,7 @@ def replicas(parent: int) -> list[int]:
     for each in children(parent):
         environment = Path(f"/proc/{each}/environ")
         command = Path(f"/proc/{each}/cmdline").read_bytes()
-        if b"spawn_main" in command and environment.exists():
+        if b"resource_tracker" not in command and environment.exists():
             ranks[each] = command
     return sorted(ranks)
 
@@ -171,7 +179,7 @@ def test_a_training_moves_between_layouts(s2s: Run, experiment: Path) -> None:
 
 
 @linux_only
-def test_a_signal_stops_all_after_one_update_and_once(experiment: Path) -> None:
+def test_a_signal_stops_all_after_one_update_and_once(experiment: Path, training: Training) -> None:
     with training(experiment, *TOGETHER, *LONG) as process:
         told_until(process, "update ")
         ranks = replicas(process.pid)
@@ -186,7 +194,7 @@ def test_a_signal_stops_all_after_one_update_and_once(experiment: Path) -> None:
     assert saved(experiment / "model/last.pt")["progress"]["updates"] == stopped
 
 
-def test_ctrl_c_reaches_the_ranks_once(experiment: Path) -> None:
+def test_ctrl_c_reaches_the_ranks_once(experiment: Path, training: Training) -> None:
     """A terminal sends it to the whole group, and a second one would end them at once."""
     with training(experiment, *TOGETHER, *LONG) as process:
         told_until(process, "update ")
@@ -197,7 +205,9 @@ def test_ctrl_c_reaches_the_ranks_once(experiment: Path) -> None:
 
 
 @linux_only
-def test_a_killed_rank_ends_all_and_is_named(s2s: Run, experiment: Path) -> None:
+def test_a_killed_rank_ends_all_and_is_named(
+    s2s: Run, experiment: Path, training: Training
+) -> None:
     with training(experiment, *TOGETHER, *LONG) as process:
         told_until(process, "update 10 ")
         ranks = replicas(process.pid)
@@ -215,7 +225,7 @@ def test_a_killed_rank_ends_all_and_is_named(s2s: Run, experiment: Path) -> None
 
 
 @linux_only
-def test_a_killed_launcher_leaves_no_rank_behind(experiment: Path) -> None:
+def test_a_killed_launcher_leaves_no_rank_behind(experiment: Path, training: Training) -> None:
     with training(experiment, *TOGETHER, *LONG) as process:
         told_until(process, "update 10 ")
         ranks = replicas(process.pid)
@@ -227,7 +237,7 @@ def test_a_killed_launcher_leaves_no_rank_behind(experiment: Path) -> None:
 
 
 @linux_only
-def test_a_second_signal_ends_also_a_rank_that_hangs(experiment: Path) -> None:
+def test_a_second_signal_ends_also_a_rank_that_hangs(experiment: Path, training: Training) -> None:
     with training(experiment, *TOGETHER, *LONG) as process:
         told_until(process, "update 10 ")
         ranks = replicas(process.pid)
@@ -243,9 +253,10 @@ def test_a_second_signal_ends_also_a_rank_that_hangs(experiment: Path) -> None:
 
 
 @linux_only
-def test_a_signal_while_ranks_start_ends_all(experiment: Path) -> None:
-    """It must not be lost: nobody would send another."""
-    with training(experiment, *TOGETHER, *LONG) as process:
+def test_a_signal_while_ranks_start_ends_all(experiment: Path, training: Training) -> None:
+    """It must not be lost: nobody would send another. They import, so they are interpreters."""
+    program = [sys.executable, "-m", "s2s_cli"]
+    with training(experiment, *TOGETHER, *LONG, program=program) as process:
         while len(replicas(process.pid)) < 2:
             time.sleep(0.01)
         process.terminate()
@@ -256,7 +267,7 @@ def test_a_signal_while_ranks_start_ends_all(experiment: Path) -> None:
     assert not list(experiment.glob("model/*"))
 
 
-def test_a_closed_terminal_is_survived_under_nohup(experiment: Path) -> None:
+def test_a_closed_terminal_is_survived_under_nohup(experiment: Path, training: Training) -> None:
     nohup = ["nohup", sys.executable, "-m", "s2s_cli"]
     with training(experiment, *TOGETHER, *LONG, program=nohup) as process:
         told_until(process, "update 10 ")
@@ -268,7 +279,7 @@ def test_a_closed_terminal_is_survived_under_nohup(experiment: Path) -> None:
 
 
 @linux_only
-def test_nothing_listens_to_others(experiment: Path) -> None:
+def test_nothing_listens_to_others(experiment: Path, training: Training) -> None:
     with training(experiment, *TOGETHER, *LONG) as process:
         told_until(process, "update ")
         addresses = {
@@ -299,7 +310,7 @@ def listening(process: int) -> set[str]:
 
 
 @linux_only
-def test_a_rank_that_hangs_is_given_up(experiment: Path) -> None:
+def test_a_rank_that_hangs_is_given_up(experiment: Path, training: Training) -> None:
     with training(experiment, *TOGETHER, *LONG, "--rank-timeout", "0.05") as process:
         told_until(process, "update ")
         ranks = replicas(process.pid)
@@ -327,7 +338,7 @@ def test_what_all_ranks_find_wrong_is_told_once(s2s: Run, experiment: Path) -> N
     assert told.splitlines()[-1].startswith("s2s: model: holds a training with other settings")
 
 
-def test_two_jobs_at_once(experiment: Path) -> None:
+def test_two_jobs_at_once(experiment: Path, training: Training) -> None:
     arguments = *TOGETHER, "--max-updates", "20"
     with (
         training(experiment, *arguments, "--model", "one") as first,
@@ -345,7 +356,9 @@ def torchrun(count: int) -> list[str]:
 
 
 @pytest.mark.parametrize("devices", [[], ["--gpus", "3"]], ids=["one", "three"])
-def test_torchrun_from_outside(s2s: Run, experiment: Path, devices: list[str]) -> None:
+def test_torchrun_from_outside(
+    s2s: Run, experiment: Path, training: Training, devices: list[str]
+) -> None:
     """Copies on a device each, or over three each."""
     short = "--device", "cpu", "--max-updates", "20", "--log-every", "10"
     arguments = *short, *devices, "--model", "outside"
@@ -358,7 +371,7 @@ def test_torchrun_from_outside(s2s: Run, experiment: Path, devices: list[str]) -
     assert losses(experiment / "outside") == pytest.approx(losses(experiment / "model"), rel=2e-3)
 
 
-def test_torchrun_and_gpus_at_once_is_a_mistake(experiment: Path) -> None:
+def test_torchrun_and_gpus_at_once_is_a_mistake(experiment: Path, training: Training) -> None:
     with training(experiment, *TOGETHER, program=torchrun(2)) as process:
         code, told = end(process)
     assert code != 0

@@ -36,7 +36,8 @@ class Started:
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115
         streams = [stdin, stdout, self.errors.fileno()]
         temporary = {"TMPDIR": str(self.folder)}
-        self.connection = warm.ask(server, arguments, str(place), streams, temporary)
+        # Their environment is looked into, and they are killed while they import.
+        self.connection = warm.ask(server, arguments, str(place), streams, temporary, spawns=True)
         self.process = warm.number(self.connection)
 
     def end(self) -> tuple[int, str]:
