@@ -20,8 +20,8 @@ from s2s_cli.model.seq2seq import Seq2Seq
 
 GROUP: Any = root_command()
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
-# of every command; of pip; of sbatch; of a recipe
-OTHER_OPTIONS = {"--help", "--constraint", "--extra-index-url", "--signal", "--moses"}
+# of every command; of pip; of sbatch; of recipes
+OTHER_OPTIONS = {"--help", "--constraint", "--extra-index-url", "--signal", "--moses", "--digits"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
