@@ -20,6 +20,8 @@ heading: list[str] = []
 silent = False
 # Of a line that fits any terminal.
 COLUMNS = 80
+# True if the user wants warnings and errors only.
+quiet = False
 # From here on, a number with all of its digits tells less than one with a power of ten.
 LARGE = 1e9
 
@@ -30,8 +32,26 @@ def silence() -> None:
     silent = True
 
 
+def be_quiet() -> None:
+    """Print warnings and errors only, from here on."""
+    global quiet
+    quiet = True
+    heading.clear()
+
+
+def is_quiet() -> bool:
+    """True after `be_quiet`."""
+    return quiet
+
+
 def say(message: str) -> None:
     """Print a line on stderr; stdout carries data only."""
+    if not quiet:
+        say_line(message)
+
+
+def say_line(message: str) -> None:
+    """Print a line on stderr, above the progress bar."""
     if silent:
         return
     say_head()
@@ -87,18 +107,18 @@ def fitted(value: float, width: int, decimals: int) -> str:
 
 def head(line: str) -> None:
     """Have ``line`` printed above all others, by the first `say` or at the latest by `say_head`."""
-    heading[:] = [line]
+    heading[:] = [] if quiet else [line]
 
 
 def say_head() -> None:
     """Print the line that would stand above others, where there are none."""
     if heading:
-        say(heading.pop())
+        say_line(heading.pop())
 
 
 def warn(message: str) -> None:
     """Print a line on stderr about something that the user may not expect."""
-    say(f"warning: {message}")
+    say_line(f"warning: {message}")
 
 
 @contextmanager
@@ -110,7 +130,7 @@ def progress(
     ``shown`` is False where the terminal has better uses: a person types on it, or data is printed
     there, which the bar would run into.
     """
-    if not shown or silent or not sys.stderr.isatty():
+    if not shown or silent or quiet or not sys.stderr.isatty():
         yield lambda steps: None
         return
     from rich.console import Console

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
+from s2s_cli.console import be_quiet, is_quiet
 from s2s_cli.errors import UsageError, UserError
 from s2s_cli.interrupts import ENDING, held
 
@@ -125,7 +126,7 @@ def start_child(children: list[Child], number: int) -> None:
     context = get_context("spawn")
     with held():  # until the process is known here
         ours, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs,), daemon=True)
+        process = context.Process(target=serve, args=(theirs, is_quiet()), daemon=True)
         process.start()
         theirs.close()  # the child alone has it: when it dies, the pipe ends
         children.append(Child(number, process, ours))
@@ -166,8 +167,10 @@ def physical_memory() -> int | None:
         return None
 
 
-def serve(pipe: "Connection[Any, Any]") -> None:
+def serve(pipe: "Connection[Any, Any]", quiet: bool) -> None:
     """Answer what comes through the pipe, until it ends; runs in the process that was started."""
+    if quiet:
+        be_quiet()
     for each in ENDING:  # left to the parent, with which this process ends
         signal.signal(each, signal.SIG_IGN)
     Thread(target=end_with_parent, daemon=True).start()

@@ -10,43 +10,68 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 
 from s2s_cli import __version__
-from s2s_cli.commands.command import options_of, path_parser, report_user_errors
-from s2s_cli.commands.settings_file import SETTINGS_FILE, Kind, SettingsFile, read_settings
+from s2s_cli.commands.command import (
+    CONFIG_HELP,
+    QuietOption,
+    options_of,
+    path_parser,
+    report_user_errors,
+)
+from s2s_cli.commands.parsing import CommandGroup, Listed, Subcommand
+from s2s_cli.commands.settings_file import SETTINGS_FILE, Kind, SettingsSource
+from s2s_cli.console import be_quiet
 
-HELP_OPTIONS = ["-h", "--help"]
-# The module of each command, in the order in which they are used; the function is NAME_command.
+PREPARE = "Prepare and train, in this order"
+USE = "Translate and score"
+LOOK = "Look inside, and take along"
+# The commands in the order in which they are used; the function is NAME_command.
 COMMANDS = {
-    "init": "init",
-    "prep": "prep",
-    "vocab": "vocab",
-    "train": "train",
-    "decode": "decode",
-    "rescore": "rescore",
-    "score": "score",
-    "export": "export",
+    "init": Listed(PREPARE, "init", "Write settings to start from, s2s.toml."),
+    "prep": Listed(PREPARE, "prep", "Tokenise parallel text, drop unsuitable pairs."),
+    "vocab": Listed(PREPARE, "vocab", "Choose the vocabularies, write the text as numbers."),
+    "train": Listed(PREPARE, "train", "Train a model, or resume a training."),
+    "decode": Listed(USE, "decode", "Translate text with beam search."),
+    "rescore": Listed(USE, "rescore", "Rescore n-best lists, of any translation system."),
+    "score": Listed(USE, "score", "Score translations: BLEU, chrF, perplexity."),
+    "export": Listed(LOOK, "export", "Write a model as ONNX, for programs without PyTorch."),
 }
 FIGURES = {
-    "lengths": "show",
-    "rarity": "show",
-    "longest": "show",
-    "states": "show_models",
-    "attention": "show_models",
-    "curves": "show_models",
+    "lengths": Listed("Of translations", "show", "BLEU by the length of the source sentence."),
+    "rarity": Listed("Of translations", "show", "BLEU by how rare the source words are."),
+    "longest": Listed("Of translations", "show", "The longest sentences with translations."),
+    "states": Listed("Of models", "show_models", "Where the encoder puts phrases."),
+    "attention": Listed("Of models", "show_models", "Source words looked at for each word."),
+    "curves": Listed("Of models", "show_models", "Learning curves: perplexity by epoch."),
 }
 SHOW = "show"
+GROUPS = {SHOW: Listed(LOOK, "", "Draw figures and tables.")}
+SESSION = """
+A session, with parallel text in corpus/{train,valid,test}.{en,fr}:
+  s2s init
+  s2s prep
+  s2s vocab
+  s2s train
+  s2s decode corpus/test.en -o out.fr
+  s2s score corpus/test.fr out.fr
+
+`s2s help COMMAND` describes a command, with examples. A command reads its
+settings from s2s.toml in the current directory, if there is one; options on the
+command line come first.
+"""
 
 app = typer.Typer(
     name="s2s",
-    help="Sequence-to-sequence learning with deep LSTMs (Sutskever, Vinyals, Le 2014).\n\n"
-    "init → prep → vocab → train → decode, rescore → score, show, chained through files. Settings "
-    "come from s2s.toml in the current directory where there is one; flags win over it.",
+    cls=CommandGroup,
+    help="Sequence-to-sequence learning with deep LSTMs (Sutskever, Vinyals, Le 2014).",
+    epilog=SESSION,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": HELP_OPTIONS},
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(
     typer.Typer(
+        cls=CommandGroup,
         help="Figures and tables to look at: pictures with their data, long sentences.\n\n"
         "A picture is .svg or .png, and its data are written beside it under the same name with "
         ".tsv. Pictures need matplotlib: pip install 's2s-cli[plot]'.",
@@ -54,7 +79,7 @@ app.add_typer(
         rich_markup_mode=None,
     ),
     name=SHOW,
-    short_help="Figures and tables to look at: pictures with their data, long sentences.",
+    short_help=GROUPS[SHOW].summary,
 )
 
 Value = TypeVar("Value")
@@ -98,23 +123,27 @@ def open_missing_streams() -> None:
 
 def root_command() -> Any:
     """The application as typer's group of commands, none of which is imported yet."""
-    root = typer.main.get_command(app)
-    show = root.commands[SHOW]  # type: ignore[attr-defined]
+    root: Any = typer.main.get_command(app)
+    show = root.commands[SHOW]
+    show.listed = FIGURES
     show.commands = LazyMapping(list(FIGURES), lambda name: load_command(name, FIGURES[name]))
 
     def load(name: str) -> Any:
         return show if name == SHOW else load_command(name, COMMANDS[name])
 
-    root.commands = LazyMapping([*COMMANDS, SHOW], load)  # type: ignore[attr-defined]
+    root.listed = COMMANDS | GROUPS
+    root.commands = LazyMapping(list(root.listed), load)
     return root
 
 
-def load_command(name: str, module: str) -> Any:
+def load_command(name: str, listed: Listed) -> Any:
     """Import a command and make it typer's."""
-    function = load_function(name, module)
+    function = load_function(name, listed.module)
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-    alone.command(name, short_help=(function.__doc__ or "").partition("\n")[0])(function)
-    return typer.main.get_command(alone)
+    alone.command(name, cls=Subcommand, short_help=listed.summary)(function)
+    command: Any = typer.main.get_command(alone)
+    command.kinds = options_of(function)
+    return command
 
 
 def load_function(name: str, module: str) -> Callable[..., None]:
@@ -126,11 +155,13 @@ def load_function(name: str, module: str) -> Callable[..., None]:
 
 def known_options() -> Mapping[str, Mapping[str, Kind]]:
     """The kind of every option of every subcommand, by its section and key in the settings file."""
-    figures = {f"{SHOW}.{name}": module for name, module in FIGURES.items()}
-    modules = {**COMMANDS, **figures}
+    figures = {f"{SHOW}.{name}": listed for name, listed in FIGURES.items()}
+    every = {**COMMANDS, **figures}
     return LazyMapping(
-        list(modules),
-        lambda section: options_of(load_function(section.rpartition(".")[2], modules[section])),
+        list(every),
+        lambda section: options_of(
+            load_function(section.rpartition(".")[2], every[section].module)
+        ),
     )
 
 
@@ -148,25 +179,18 @@ def settings_callback(
         typer.Option(
             metavar="PATH",
             parser=path_parser("--config"),
-            help="Settings file [default: s2s.toml, where there is one]",
+            help=CONFIG_HELP,
         ),
     ] = None,
+    quiet: QuietOption = False,
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=show_version, is_eager=True, help="Print the version and leave."
+            "--version", callback=show_version, is_eager=True, help="Print the version and exit."
         ),
     ] = False,
 ) -> None:
-    """Read the settings file before the subcommand's own options are parsed."""
-    path = config or SETTINGS_FILE
-    if config is None and not path.is_file():
-        return
-    try:
-        with report_user_errors():
-            context.default_map = read_settings(path, known_options())
-            context.obj = SettingsFile(path, named=config is not None)
-    except SystemExit:
-        # Help has to be had above all where a setting is wrong.
-        if not set(HELP_OPTIONS) & set(sys.argv):
-            raise
+    """Note which settings file the subcommand is to read, before its own options are parsed."""
+    if quiet:
+        be_quiet()
+    context.obj = SettingsSource(config, known_options(), SETTINGS_FILE)

@@ -20,21 +20,39 @@ from s2s_cli.commands.settings_file import (
     dump_settings,
     path_problem,
 )
-from s2s_cli.console import head, heading, say_head, write_line
+from s2s_cli.console import be_quiet, head, heading, say_head, write_line
 from s2s_cli.errors import UsageError, as_user_error
 from s2s_cli.files import is_utf8
 from s2s_cli.interrupts import Interrupted
 
 CONTEXT = "context"
+CONFIG = "config"
+QUIET = "quiet"
 DUMP_CONFIG = "dump_config"
+# Of every command, and none of its settings.
+COMMON = (CONTEXT, CONFIG, QUIET, DUMP_CONFIG)
+# A letter means the same in every command.
+SHORT = {"model": "-m", "output": "-o", "beam": "-b"}
+# Before the name of an argument: the option that may be given in its place.
+ALSO = "also_"
 BROKEN_PIPE = 141
+CONFIG_HELP = "Settings file to read in place of s2s.toml."
+
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print no messages but warnings and errors.")
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class AlsoOption:
+    """Mark of an argument that may be given as an option, too, as earlier versions had it."""
 
 
 def command(function: Callable[..., NextStep | None]) -> Callable[..., None]:
     """Make a function a subcommand; if it returns what comes after it, that is printed last.
 
     Parameters whose type is a dataclass of settings (`s2s_cli.settings.setting`) are spread into
-    one option per field. ``--dump-config`` is added to every command.
+    one option per field. Options that every command has (`COMMON`) are added.
     """
     hints = get_type_hints(function, include_extras=True)
     own = inspect.signature(function).parameters
@@ -43,7 +61,12 @@ def command(function: Callable[..., NextStep | None]) -> Callable[..., None]:
     @wraps(function)
     def run(context: typer.Context, **values: Any) -> None:
         with report_user_errors():
-            if values.pop(DUMP_CONFIG):
+            dump = values.pop(DUMP_CONFIG)
+            values.pop(CONFIG)  # which was read before all other options
+            if values.pop(QUIET):
+                be_quiet()
+            values = merge_options(context, values)
+            if dump:
                 sys.stdout.write(dump_settings(section_of(context), values))
             else:
                 check_texts(values)
@@ -60,14 +83,58 @@ def command(function: Callable[..., NextStep | None]) -> Callable[..., None]:
             parameters += [option(groups[key], field) for field in dataclasses.fields(groups[key])]
         else:
             parameters.append(keyword(key, hints[key], parameter.default))
-    dump = typer.Option("--dump-config", help="Print the resolved settings and leave.")
-    parameters.append(keyword(DUMP_CONFIG, Annotated[bool, dump], False))
+            parameters += also_option(parameters[-1])
+    parameters += common_options()
     for each in parameters[1:]:
+        set_names(each)
         set_placeholder(each)
         set_parser(each)
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     return run
+
+
+def common_options() -> list[inspect.Parameter]:
+    """The options of every command."""
+    config = typer.Option("--config", help=CONFIG_HELP)
+    dump = typer.Option(
+        "--dump-config", help="Print the settings that would be used, as TOML, and exit."
+    )
+    return [
+        keyword(CONFIG, Annotated[Path | None, config], None),
+        keyword(DUMP_CONFIG, Annotated[bool, dump], False),
+        keyword(QUIET, QuietOption, False),
+    ]
+
+
+def also_option(argument: inspect.Parameter) -> list[inspect.Parameter]:
+    """The hidden option of the same name, of an argument with the mark `AlsoOption`."""
+    if not any(isinstance(each, AlsoOption) for each in argument.annotation.__metadata__):
+        return []
+    bare = argument.annotation.__origin__
+    hidden = typer.Option(f"--{as_key(argument.name)}", hidden=True)
+    return [keyword(ALSO + argument.name, Annotated[bare | None, hidden], None)]
+
+
+def merge_options(context: typer.Context, values: dict[str, Any]) -> dict[str, Any]:
+    """Take what was given as an option for the argument of the same name.
+
+    Raises:
+        UsageError: both were given.
+    """
+    merged = {name: value for name, value in values.items() if not name.startswith(ALSO)}
+    for name in merged:
+        given = values.get(ALSO + name)
+        if given is None:
+            continue
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise UsageError(
+                f"--{as_key(name)} {given} and the argument {merged[name]} are the same thing; "
+                "give one of them"
+            )
+        merged[name] = given
+    return merged
 
 
 def section_of(context: typer.Context) -> str:
@@ -81,7 +148,7 @@ def options_of(function: Callable[..., None]) -> dict[str, Kind]:
     return {
         as_key(name): Kind.of(annotation)
         for name, annotation in function.__annotations__.items()
-        if name not in (CONTEXT, DUMP_CONFIG)
+        if name not in COMMON and not name.startswith(ALSO)
     }
 
 
@@ -97,7 +164,7 @@ def tell_settings(
     context: typer.Context, kinds: Mapping[str, Kind], values: dict[str, Any]
 ) -> None:
     """Say which file settings come from, and refuse what it may not have this command write."""
-    file: SettingsFile | None = context.find_root().obj
+    file: SettingsFile | None = context.obj
     if file is None or not context.default_map:  # nothing in it is about this command
         return
     head(f"settings from {file.path}")
@@ -136,6 +203,15 @@ def keyword(
 ) -> inspect.Parameter:
     kind = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(name, kind, default=default, annotation=annotation)
+
+
+def set_names(parameter: inspect.Parameter) -> None:
+    """Give an option its short name, where options of that name have one (`SHORT`)."""
+    info, *_ = parameter.annotation.__metadata__
+    name = parameter.name.removeprefix(ALSO)
+    if isinstance(info, typer.models.OptionInfo) and name in SHORT:
+        long = info.param_decls or (f"--{as_key(name)}",)
+        info.param_decls = tuple(dict.fromkeys((*long, SHORT[name])))
 
 
 def set_placeholder(parameter: inspect.Parameter) -> None:

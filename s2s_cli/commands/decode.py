@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from s2s_cli.commands.command import command
+from s2s_cli.commands.command import AlsoOption, command
 from s2s_cli.commands.next_step import NextStep, scoring_step
 from s2s_cli.commands.options import (
     Device,
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 def decode_command(
     config: BeamConfig,
     model: ModelPaths = [Path("model")],  # noqa: B006 - typer copies it
-    input: Annotated[Path, typer.Option(help="Text to translate; -: stdin.")] = STDIO,
+    input: Annotated[
+        Path, typer.Argument(help="Text to translate, a sentence a line."), AlsoOption()
+    ] = STDIO,
     output: Annotated[Path, typer.Option(help="Translations; -: stdout."), WRITES] = STDIO,
     tokenised: Tokenised = False,
     batch_size: Annotated[
@@ -58,7 +60,7 @@ def decode_command(
     risk.check()
     alignment.check(config)
     if input == alignment.dictionary == STDIO:
-        raise UsageError("--input and --dictionary: only one of them can be stdin")
+        raise UsageError("INPUT and --dictionary: only one of them can be stdin")
     from s2s_cli.decoding.stream import decode_stream, default_batch_size
     from s2s_cli.decoding.translate import ChunkTranslator
     from s2s_cli.inference.replicas import Replicas

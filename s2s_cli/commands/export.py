@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from s2s_cli.commands.command import command
-from s2s_cli.commands.options import ModelPath
+from s2s_cli.commands.command import AlsoOption, command
+from s2s_cli.commands.options import MODEL_HELP
 from s2s_cli.console import say
 from s2s_cli.errors import UsageError
 from s2s_cli.settings import WRITES
@@ -14,7 +14,7 @@ from s2s_cli.settings import WRITES
 
 @command
 def export_command(
-    model: ModelPath = Path("model"),
+    model: Annotated[Path, typer.Argument(help=MODEL_HELP), AlsoOption()] = Path("model"),
     onnx: Annotated[
         Path | None, typer.Option(help="Directory for the model as ONNX, the only format."), WRITES
     ] = None,

@@ -56,7 +56,9 @@ def command_line(context: typer.Context, step: NextStep) -> str:
             arguments += texts
         else:
             options += [word for each in texts for word in (f"--{as_key(name)}", each)]
-    return shlex.join(["s2s", *config_option(root.obj, step), step.command, *options, *arguments])
+    return shlex.join(
+        ["s2s", *config_option(context.obj, step), step.command, *options, *arguments]
+    )
 
 
 def as_texts(value: Any) -> list[str]:

@@ -14,7 +14,8 @@ def tokenised_help(subject: str) -> str:
     return f"{subject} tokenised: words stand between spaces."
 
 
-ModelPath = Annotated[Path, typer.Option(help="Model directory, or a file of weights in one.")]
+MODEL_HELP = "Model directory, or a file of weights in one."
+ModelPath = Annotated[Path, typer.Option(help=MODEL_HELP)]
 ModelPaths = Annotated[
     list[Path],
     typer.Option(help="Model directory, or a file of weights in one; several are an ensemble."),

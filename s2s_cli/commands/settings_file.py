@@ -34,7 +34,7 @@ class Kind:
         """Find the kind of ``Annotated[int | None, typer.Option(min=1)]`` and its like."""
         bare, *infos = get_args(annotation) if hasattr(annotation, "__metadata__") else [annotation]
         marks = [each for each in infos if isinstance(each, Writes)]
-        infos = [each for each in infos if not isinstance(each, Writes)]
+        infos = [each for each in infos if hasattr(each, "min")]
         choices = [each for each in get_args(bare) if each is not type(None)]
         if type(None) in get_args(bare):
             bare = choices[0]
@@ -133,11 +133,40 @@ class SettingsFile:
                 refuse(
                     self.path,
                     f"{key} = {toml_value(value)} in [{section}] would write outside the directory "
-                    f"of this file; if that is meant, name the file: s2s --config {self.path}",
+                    f"of this file; if that is meant, name the file: --config {self.path}",
                 )
 
 
 Known = Mapping[str, Mapping[str, Kind]]
+
+
+@dataclass(frozen=True)
+class SettingsSource:
+    """Where a command finds its settings file.
+
+    Attributes:
+        named: the file that was named before the command; None if none was.
+        known: the options of each command by key.
+        usual: the file that is read if it exists and none is named.
+    """
+
+    named: Path | None
+    known: Known
+    usual: Path
+
+    def file(self, named: Path | None) -> SettingsFile | None:
+        """Choose the file; ``named`` was named after the command.
+
+        Raises:
+            UsageError: two are named.
+        """
+        if named and self.named:
+            raise UsageError(
+                f"--config is given twice ({self.named}, {named}), and only one file is read"
+            )
+        if path := named or self.named:
+            return SettingsFile(path, named=True)
+        return SettingsFile(self.usual, named=False) if self.usual.is_file() else None
 
 
 def read_settings(path: Path, known: Known) -> dict[str, dict[str, Any]]:

@@ -34,8 +34,8 @@ def out_of_range(kind: Kind) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def parse() -> Callable[[str, str, str], Any]:
     """Read ``--key value`` as the command of a section does, which is not run."""
-    modules = {**COMMANDS, **{f"show.{name}": module for name, module in FIGURES.items()}}
-    made = {each: load_command(each.rpartition(".")[2], modules[each]) for each in KNOWN}
+    every = {**COMMANDS, **{f"show.{name}": listed for name, listed in FIGURES.items()}}
+    made = {each: load_command(each.rpartition(".")[2], every[each]) for each in KNOWN}
 
     def run(section: str, key: str, value: str) -> Any:
         command = made[section]

@@ -9,32 +9,50 @@ from pathlib import Path
 from typing import Any
 
 from s2s_cli.commands.app import root_command
+from s2s_cli.commands.help import EVERY, OPTIONS, split_examples
+from s2s_cli.commands.settings_file import as_key
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference.md"
 HEAD = """\
 # Commands
 
 Every command with its options and their defaults, as `s2s COMMAND --help` shows them. An option
-can also be set [in a settings file](settings.md), under its name without the dashes.
+can also be set [in a settings file](settings.md), under its name without the dashes. `s2s help
+COMMAND` is the same as `s2s COMMAND --help`.
+
+Files that a command works on are arguments, and all others are options. `-` is stdin or stdout, and
+files named `*.gz` are read and written compressed. Switches have an opposite, with `no-` in
+front of the name, which undoes what a settings file says.
+
+These options go with every command. They may stand before or after it, and have no place in a
+settings file:
+
 """
 MARKDOWN = str.maketrans({"<": "&lt;", "*": r"\*", "|": r"\|", "_": r"\_"})
 
 
 def describe() -> str:
     """The page: what ``--help`` is made of, before it is folded to the width of a terminal."""
-    return HEAD + "\n".join(entry("s2s", root_command())) + "\n"
+    root = root_command()
+    rows = panels(root.commands["vocab"])[EVERY]
+    common = "\n".join([f"| {OPTIONS} | default | |", "| --- | --- | --- |", *rows, ""])
+    return HEAD + common + "\n".join(entry("s2s", root)) + "\n"
 
 
 def entry(name: str, command: Any) -> Iterator[str]:
     """The lines of a command; of a group also those of its commands."""
     words = [name, "[OPTIONS]", *(placeholder(each) for each in arguments(command))]
     yield from ("", f"## {name}", "", "```text", " ".join(words), "```", "")
-    yield from paragraphs(command.help)
+    text, examples = split_examples(command.help)
+    yield from paragraphs(text)
     for panel, rows in panels(command).items():
-        yield from ("", f"| {panel} | default | |", "| --- | --- | --- |", *rows)
+        if panel != EVERY:
+            yield from ("", f"| {panel} | default | |", "| --- | --- | --- |", *rows)
     if command.epilog:
         yield ""
-        yield from paragraphs(command.epilog)
+        yield from session(command.epilog)
+    if examples:
+        yield from ("", "```sh", *examples, "```")
     for inner, each in getattr(command, "commands", {}).items():
         yield from entry(f"{name} {inner}", each)
 
@@ -54,6 +72,14 @@ def placeholder(argument: Any) -> str:
     return name + ("..." if argument.nargs == -1 and not name.endswith("...") else "")
 
 
+def session(epilog: str) -> Iterator[str]:
+    """The session at the end of the help of ``s2s``, its commands as code."""
+    text, *commands, last = epilog.strip().replace("\n  ", "\n\n  ").split("\n\n")
+    yield from paragraphs(text)
+    yield from ("", "```sh", *(each.strip() for each in commands), "```", "")
+    yield from paragraphs(last)
+
+
 def paragraphs(text: str) -> Iterator[str]:
     folded = (escaped(" ".join(each.split())) for each in text.split("\n\n"))
     yield from "\n\n".join(folded).split("\n")
@@ -71,8 +97,12 @@ def panels(command: Any) -> dict[str, list[str]]:
     """The rows of the options, by the heading under which ``--help`` has them."""
     found: dict[str, list[str]] = {}
     for each in arguments(command) + options(command):
-        own = "Arguments" if each.param_type_name == "argument" else "Options"
-        panel = each.rich_help_panel or own
+        own = "Arguments" if each.param_type_name == "argument" else OPTIONS
+        kinds = getattr(command, "kinds", None)
+        if getattr(each, "hidden", False):
+            continue
+        common = kinds is not None and as_key(each.name) not in kinds
+        panel = EVERY if common else each.rich_help_panel or own
         found.setdefault(panel, []).append(row(each))
     return found
 
