@@ -2,7 +2,7 @@
 
 from s2s_cli.commands.command import command
 from s2s_cli.commands.next_step import NextStep
-from s2s_cli.console import say
+from s2s_cli.console import say, warn
 from s2s_cli.preparation.config import PrepConfig
 from s2s_cli.preparation.earlier import DROPPED
 from s2s_cli.preparation.filter import filter_stdin
@@ -24,5 +24,10 @@ def prep_command(config: PrepConfig) -> NextStep | None:
         say(line)
     if any(split.dropped for split in report.splits.values()):
         say(f"the dropped pairs are listed in {config.output / DROPPED}")
+    if report.changes:
+        warn(
+            f"{config.output}: was prepared with other settings before: "
+            f"{'; '.join(report.changes)}; run `s2s vocab` and `s2s train` again"
+        )
     say(f"wrote {config.output}: tokenised text of {', '.join(report.splits)}")
     return NextStep("vocab", {"data": config.output})

@@ -7,7 +7,7 @@ from typing import Any
 
 from s2s_cli.errors import UserError
 from s2s_cli.files import read_json
-from s2s_cli.text.facts import FACTS_FILE, is_language
+from s2s_cli.text.facts import FACTS_FILE, Facts, is_language
 from s2s_cli.text.layout import MANIFEST, SPLITS, pieces_file, text_file
 
 REPORT = "prep.json"
@@ -54,6 +54,39 @@ def contents_of(report: dict[str, Any]) -> tuple[list[str], list[str], bool]:
     if not set(splits) <= set(SPLITS) or not all(map(is_language, languages)):
         raise ValueError
     return splits, languages, any("pieces" in each for each in report["splits"].values())
+
+
+def earlier_facts(directory: Path) -> Facts | None:
+    """Read what the last ``prep`` decided; None where there was none, or it cannot be read."""
+    try:
+        return Facts.read(directory)
+    except UserError:
+        return None
+
+
+def changed_settings(before: Facts, now: Facts) -> list[str]:
+    """Name each setting that differs, with both values, as ``reverse-source was true, now false``.
+
+    The pieces of words follow from the text, so only their kind is a setting.
+    """
+    old, new = decided(before), decided(now)
+    if before.tokenised or now.tokenised:  # there is no other tokeniser then
+        del old["tokeniser"], new["tokeniser"]
+    return [f"{name} was {old[name]}, now {new[name]}" for name in old if old[name] != new[name]]
+
+
+def decided(facts: Facts) -> dict[str, str]:
+    """The decisions by the options of ``prep`` that they come from, as ``s2s.toml`` has them."""
+    values = {
+        "source-language": facts.source_language,
+        "target-language": facts.target_language,
+        "reverse-source": facts.reverse_source,
+        "tokenised": facts.tokenised,
+        "tokeniser": facts.raw_tokeniser,
+        "nfc": facts.nfc,
+        "subwords": facts.subwords.kind,
+    }
+    return {name: str(value).lower() for name, value in values.items()}
 
 
 def refuse_foreign_files(directory: Path, languages: tuple[str, str], earlier: set[Path]) -> None:

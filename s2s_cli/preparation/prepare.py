@@ -24,6 +24,8 @@ from s2s_cli.preparation.config import (
 from s2s_cli.preparation.earlier import (
     DROPPED,
     REPORT,
+    changed_settings,
+    earlier_facts,
     earlier_files,
     output_files,
     refuse_foreign_files,
@@ -67,7 +69,7 @@ def prepare(config: PrepConfig) -> PrepReport:
         AtomicFiles() as outputs,
         worker_processes(count, partial(make_tokenisers, config), "--workers") as workers,
     ):
-        earlier = earlier_files(config.output)
+        earlier, before = earlier_files(config.output), earlier_facts(config.output)
         refuse_foreign_files(config.output, config.languages, earlier)
         # The first to get its name: after a kill it still tells which files are ours.
         told = outputs.open(config.output / REPORT)
@@ -78,7 +80,9 @@ def prepare(config: PrepConfig) -> PrepReport:
         subwords = split_into_pieces(config, report, waiting, outputs)
         remove_stale_files(config, splits, earlier, outputs)
         told.write(json_bytes(report.as_json()))
-        outputs.write_json(config.output / FACTS_FILE, make_facts(config, subwords).as_json())
+        facts = make_facts(config, subwords)
+        outputs.write_json(config.output / FACTS_FILE, facts.as_json())
+    report.changes = changed_settings(before, facts) if before else []
     return report
 
 

@@ -24,12 +24,17 @@ class SplitReport:
 
 @dataclass
 class PrepReport:
-    """Reports by split, and the odd characters of all text by side."""
+    """Reports by split, and the odd characters of all text by side.
+
+    Attributes:
+        changes: what differs from the settings of an earlier run in the same directory.
+    """
 
     languages: tuple[str, str]
     tokeniser: TokeniserKind
     splits: dict[str, SplitReport] = field(default_factory=dict)
     odd: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
+    changes: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         return {

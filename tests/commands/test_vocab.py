@@ -76,7 +76,8 @@ def test_preparing_again_takes_the_corpus_of_the_earlier_text_away(
     assert s2s("vocab", cwd=experiment).returncode == 0
     manifest = experiment / "data" / "corpus.json"
     assert json.loads(manifest.read_bytes())["facts"]["reverse_source"] is False
-    assert s2s("prep", "--tokenised", "--reverse-source", cwd=experiment).returncode == 0
+    done = s2s("prep", "--tokenised", "--reverse-source", cwd=experiment)
+    assert b"reverse-source was false, now true; run `s2s vocab` and `s2s train`" in done.stderr
     assert not manifest.exists()
     assert s2s("vocab", cwd=experiment).returncode == 0
     assert json.loads(manifest.read_bytes())["facts"]["reverse_source"] is True

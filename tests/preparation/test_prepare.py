@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -416,3 +417,25 @@ def test_a_pipe_is_refused_since_text_is_read_twice(config: PrepConfig) -> None:
     with pytest.raises(UserError, match=r"valid\.fr: is a pipe or a device, and is read more than"):
         prepare(config)
     assert not config.output.exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({}, []),
+        ({"max_length": 50}, []),
+        ({"reverse_source": True}, ["reverse-source was false, now true"]),
+        ({"tokenised": True}, ["tokenised was false, now true"]),
+        ({"tokeniser": "joiner"}, ["tokeniser was moses, now joiner"]),
+        ({"tokenised": True, "subwords": "sentencepiece"}, ["tokenised", "subwords was none"]),
+    ],
+)
+def test_settings_that_differ_from_those_of_the_earlier_run_are_named(
+    config: PrepConfig, changed: dict[str, Any], named: list[str]
+) -> None:
+    assert prepare(config).changes == []
+    changes = prepare(replace(config, **changed)).changes
+    assert len(changes) == len(named)
+    assert all(each.startswith(start) for each, start in zip(changes, named, strict=True))
+    (config.output / "facts.json").write_bytes(b"no facts")
+    assert prepare(config).changes == [], "there is nothing to compare with"
