@@ -3,12 +3,14 @@
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, ProgressColumn
+
+_Item = TypeVar("_Item")
 
 # The bars on the terminal now; a message has to be put above them.
 bars: list["Progress"] = []
@@ -24,6 +26,7 @@ COLUMNS = 80
 quiet = False
 # From here on, a number with all of its digits tells less than one with a power of ten.
 LARGE = 1e9
+ITEMS_PER_STEP = 1000
 
 
 def silence() -> None:
@@ -123,36 +126,71 @@ def warn(message: str) -> None:
 
 @contextmanager
 def progress(
-    title: str, total: int | None, unit: str, *, shown: bool = True
+    title: str, total: int | Callable[[], int | None] | None, unit: str, *, shown: bool = True
 ) -> Iterator[Callable[[int], None]]:
     """Show a bar on stderr if it is a terminal; yields ``advance(steps)``.
 
-    ``shown`` is False where the terminal has better uses: a person types on it, or data is printed
-    there, which the bar would run into.
+    Args:
+        title: what is being done.
+        total: steps, if they are known; a function of them is called only for a bar.
+        unit: the name of a step.
+        shown: False where the terminal has better uses: a person types on it, or data is printed
+            there, which the bar would run into.
     """
     if not shown or silent or quiet or not sys.stderr.isatty():
         yield lambda steps: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:,.0f} " + unit),
-        TimeRemainingColumn(),
-    )
+    steps = total() if callable(total) else total
     # Redirection would swallow data that a command prints while the bar is up.
     with Progress(
-        *columns,
+        *bar_columns(unit, known=steps is not None),
         console=Console(file=cast(IO[str], Stderr())),
         redirect_stdout=False,
         redirect_stderr=False,
         transient=True,
+        expand=True,
     ) as bar:
-        task = bar.add_task(title, total=total)
+        task = bar.add_task(title, total=steps)
         bars.append(bar)
         try:
             yield lambda steps: bar.advance(task, steps)
         finally:
             bars.remove(bar)
+
+
+def bar_columns(unit: str, *, known: bool) -> "Iterator[ProgressColumn]":
+    """The columns of a progress bar, which has the width that they leave."""
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    yield TextColumn("{task.description}", markup=False)
+    yield BarColumn(bar_width=None)
+    count = "{task.completed:,.0f}" + ("/{task.total:,.0f}" if known else "")
+    yield TextColumn(f"{count} {unit}", markup=False)
+    if known:
+        yield TextColumn("{task.percentage:.0f} %", markup=False)
+        yield TimeRemainingColumn()
+        yield TextColumn("left")
+    else:
+        yield TimeElapsedColumn()
+
+
+@contextmanager
+def progress_over(
+    items: Iterable[_Item], title: str, total: Callable[[], int | None], unit: str
+) -> Iterator[Iterable[_Item]]:
+    """Show a bar as `progress` does; yields ``items``, which advance it."""
+    with progress(title, total, unit) as advance:
+        yield advancing(items, advance) if bars else items
+
+
+def advancing(items: Iterable[_Item], advance: Callable[[int], None]) -> Iterator[_Item]:
+    """Yield ``items`` and advance a bar by them, many at a time: a step takes long itself."""
+    number = 0
+    for number, each in enumerate(items, 1):
+        yield each
+        if number % ITEMS_PER_STEP == 0:
+            advance(ITEMS_PER_STEP)
+    advance(number % ITEMS_PER_STEP)

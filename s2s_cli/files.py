@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ STDIO = Path("-")
 BOM = b"\xef\xbb\xbf"
 # Bytes of a line that is read into memory; a small compressed file may hold a line of any length.
 MAX_LINE_BYTES = 1 << 24
+BLOCK_BYTES = 1 << 20
 MOST_BYTES = 1 << 24  # of a file that a person writes
 # Printed where a command waits for a person and would seem to hang.
 TYPE_LINES = "reading from the terminal: type or paste lines, Ctrl-D ends; `< FILE` reads a file"
@@ -154,6 +155,48 @@ def read_lines(
                 return
             line = decode_line(raw, path, number)
             yield with_edges(line, raw, number) if whole else line
+
+
+def count_lines(path: Path) -> int | None:
+    """Count the lines that are still to be read; None if that cannot be known beforehand.
+
+    Nothing is taken from stdin, which may be a file.
+    """
+    try:
+        if path == STDIO:
+            return count_line_ends(stdin_left())
+        if not existing(path).is_file():
+            return None
+        with reading(path) as stream:
+            return count_line_ends(iter(partial(stream.read, BLOCK_BYTES), b""))
+    except (UserError, OSError, ValueError):  # whoever reads it says what is wrong
+        return None
+
+
+def stdin_left() -> Iterator[bytes]:
+    """Blocks of what stdin has left, which stays there.
+
+    Raises:
+        OSError: it is a pipe or a terminal.
+    """
+    number = sys.stdin.fileno()
+    return file_blocks(number, os.lseek(number, 0, os.SEEK_CUR))
+
+
+def file_blocks(number: int, start: int) -> Iterator[bytes]:
+    """Blocks of the open file ``number`` from the byte ``start`` on; its position stays."""
+    while block := os.pread(number, BLOCK_BYTES, start):
+        yield block
+        start += len(block)
+
+
+def count_line_ends(blocks: Iterable[bytes]) -> int:
+    """Count the lines of a text in blocks; the last one may lack its end."""
+    count, last = 0, b"\n"
+    for block in blocks:
+        count += block.count(b"\n")
+        last = block[-1:]
+    return count + (last != b"\n")
 
 
 def bounded_lines(stream: BinaryIO, path: Path, cut_at: int | None = None) -> Iterator[bytes]:

@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
+from s2s_cli.console import progress_over
 from s2s_cli.errors import UserError
-from s2s_cli.files import read_lines
+from s2s_cli.files import count_lines, read_lines
 from s2s_cli.text.vocabulary import SYMBOLS, Vocabulary
 
 
@@ -28,7 +30,9 @@ def read_word_lines(path: Path) -> Iterator[list[str]]:
 
 def count_words(path: Path) -> Counter[str]:
     """Count the occurrences of each word in a file of prepared text."""
-    return Counter(chain.from_iterable(read_word_lines(path)))
+    total = partial(count_lines, path)
+    with progress_over(read_word_lines(path), f"counting {path.name}", total, "lines") as lines:
+        return Counter(chain.from_iterable(lines))
 
 
 def most_frequent(counts: Counter[str], size: int, min_count: int) -> Vocabulary:

@@ -6,15 +6,16 @@ import sys
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 from s2s_cli.atomic_files import AtomicFiles
-from s2s_cli.console import progress, say
+from s2s_cli.console import progress_over, say
 from s2s_cli.data.counting import count_words, most_frequent, read_word_lines
 from s2s_cli.errors import UserError
-from s2s_cli.files import read_json, refuse_pipe
+from s2s_cli.files import count_lines, read_json, refuse_pipe
 from s2s_cli.locks import exclusive_lock
 from s2s_cli.settings import MANY, WRITES, setting
 from s2s_cli.text.facts import Facts
@@ -167,11 +168,13 @@ def write_split(
         writer = IdsWriter(directory, split, each.language, outputs)
         text = text_file(directory, split, each.language)
         refuse_pipe(text)
-        with progress(f"{split}.{each.language}", each.words.get(split), "words") as advance:
-            for ids in encode_lines(text, each.vocabulary, reverse):
+        encoded = encode_lines(text, each.vocabulary, reverse)
+        total = partial(count_lines, text)
+        with progress_over(encoded, f"writing {split}.{each.language}", total, "lines") as shown:
+            for ids in shown:
                 writer.add(ids)
                 if len(writer.ids) >= BUFFERED_WORDS:
-                    advance(writer.flush())
+                    writer.flush()
         report.files.update(writer.finish())
         each.words[split], each.unknown[split] = writer.words, writer.unknown
         pairs.append(writer.pairs)
@@ -213,15 +216,13 @@ class IdsWriter:
         self.offsets.append(self.words + len(self.ids))
         self.pairs += 1
 
-    def flush(self) -> int:
-        """Write the buffers; returns how many words there were."""
-        count = len(self.ids)
-        self.words += count
+    def flush(self) -> None:
+        """Write the buffers."""
+        self.words += len(self.ids)
         self.unknown += self.ids.count(UNK)
         for output, buffer in zip(self.outputs, (self.ids, self.offsets), strict=True):
             output.write(buffer)
             del buffer[:]
-        return count
 
     def finish(self) -> dict[str, dict[str, Any]]:
         self.flush()

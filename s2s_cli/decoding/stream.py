@@ -5,12 +5,13 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from s2s_cli.console import progress
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.decoding.translate import ROWS_OF_BATCH, ChunkTranslator, Counts, LineChunk
-from s2s_cli.files import is_typed, read_lines, replacing
+from s2s_cli.files import count_lines, is_typed, read_lines, replacing
 from s2s_cli.inference.codec import LONGEST_LINE
 from s2s_cli.inference.replicas import Replicas
 from s2s_cli.parallel import partition
@@ -54,11 +55,12 @@ def decode_stream(
         UserError: a model cannot be loaded, a line cannot be read.
     """
     interactive = is_typed(input)
+    total = partial(count_lines, input)
     counts, busy = Counts(), BusyTime()
     with (
         replicas.workers() as workers,
         replacing(output) as stream,
-        progress("decoding", None, "lines", shown=not (interactive or stream.isatty())) as advance,
+        progress("decoding", total, "lines", shown=not (interactive or stream.isatty())) as advance,
     ):
         ahead = workers.count * lookahead(translator.batch_size)
         lines = read_lines(input, cut_at=LONGEST_LINE, prompt=TYPE_SENTENCES)

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
 
+from s2s_cli.console import progress
 from s2s_cli.errors import UserError
 from s2s_cli.files import BOM, MAX_LINE_BYTES, decode_line, endless_line, existing, reading
 
 # Pairs a chunk: enough for a worker to be busy longer than with messages, not more than fit the
 # caches of a processor once their words are cut apart.
 PAIRS_PER_CHUNK = 1000
-READ_BYTES = 1 << 20
+READ_BYTES = 1 << 20  # a MiB, the unit of its progress bar
+FEW_BLOCKS = 16  # are read at once
 
 
 @dataclass(frozen=True)
@@ -118,10 +120,14 @@ def chunk_starts(path: Path) -> tuple[int, list[int]]:
     Raises:
         UserError: a line that is too long to be read into memory.
     """
+    blocks = count_blocks(path)
+    shown = blocks is None or blocks > FEW_BLOCKS
     lines, size, last, begun = 0, 0, b"\n", 0  # begun: bytes so far of a line that goes on
     starts = [0]
-    with reading(path) as stream:
+    bar = progress(f"reading {path.name}", blocks, "MiB", shown=shown)
+    with reading(path) as stream, bar as advance:
         while block := stream.read(READ_BYTES):
+            advance(1)
             count, passed, rest = block.count(b"\n"), 0, block
             if begun + (block.find(b"\n") if count else len(block)) > MAX_LINE_BYTES:
                 raise endless_line(path, lines + 1)
@@ -136,6 +142,12 @@ def chunk_starts(path: Path) -> tuple[int, list[int]]:
     if starts[-1] != size:
         starts.append(size)
     return lines + (last != b"\n"), starts
+
+
+def count_blocks(path: Path) -> int | None:
+    """Count the blocks of `READ_BYTES` in ``path``; None if it is compressed."""
+    found = existing(path)
+    return None if found.suffix == ".gz" else -(-found.stat().st_size // READ_BYTES)
 
 
 def cut_chunks(splits: list[SplitFiles]) -> Iterator[Chunk]:

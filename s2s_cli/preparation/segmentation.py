@@ -9,13 +9,15 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
 from s2s_cli.atomic_files import AtomicFiles
-from s2s_cli.console import progress, say
+from s2s_cli.console import progress_over, say
 from s2s_cli.destinations import NamedWriter, named_errors
+from s2s_cli.files import count_line_ends, file_blocks
 from s2s_cli.preparation.learning import learn_pieces
 from s2s_cli.text.layout import pieces_file, text_file
 from s2s_cli.text.subwords import Splitter, SubwordKind, Subwords, make_splitter, model_file
@@ -49,6 +51,12 @@ class TemporaryText:
             text.seek(0)
             for line in text:
                 yield line.decode().removesuffix("\n").split(" ")
+
+    def count(self, path: Path) -> int:
+        """Count the lines that were written for ``path``."""
+        stream = self.files[path]
+        stream.flush()
+        return count_line_ends(file_blocks(stream.fileno(), 0))
 
     def __enter__(self) -> "TemporaryText":
         return self
@@ -117,10 +125,10 @@ def write_pieces(waiting: TemporaryText, text: Path, pieces: Splitter, outputs: 
     """Write ``text`` in pieces; return how many there are."""
     stream = outputs.open(text)
     count = 0
-    with progress(f"splitting {text.name}", None, "lines") as advance:
-        for words in waiting.lines(text):
+    total = partial(waiting.count, text)
+    with progress_over(waiting.lines(text), f"splitting {text.name}", total, "lines") as lines:
+        for words in lines:
             split = pieces.split(words)
             stream.write((" ".join(split) + "\n").encode())
             count += len(split)
-            advance(1)
     return count

@@ -161,6 +161,7 @@ def test_progress_is_for_the_terminal_alone(
     piped = s2s("decode", cwd=tiny_experiment, input=text.read_bytes())
     assert out.read_bytes() == piped.stdout
     assert b"decoding" in shown and b"\x1b[" in shown, "there was no progress to keep apart"
+    assert b"10/10 lines" in shown, "the number of lines of a file is known beforehand"
     assert b"\x1b" not in piped.stdout + piped.stderr
 
 

@@ -1,0 +1,39 @@
+"""Lines of files are counted before they are read."""
+
+import gzip
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from s2s_cli.files import STDIO, count_lines
+
+
+@pytest.mark.parametrize(("text", "lines"), [(b"", 0), (b"a\n\nb\n", 3), (b"a\n\nb", 3)])
+def test_lines_of_a_file_compressed_or_not(tmp_path: Path, text: bytes, lines: int) -> None:
+    (tmp_path / "plain").write_bytes(text)
+    (tmp_path / "packed.gz").write_bytes(gzip.compress(text))
+    assert count_lines(tmp_path / "plain") == count_lines(tmp_path / "packed") == lines
+
+
+def test_what_cannot_be_known_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "damaged.gz").write_bytes(gzip.compress(b"a\n" * 99)[:-9])
+    for name in ("missing", "pipe", "damaged.gz", "."):
+        assert count_lines(tmp_path / name) is None
+    reader, writer = os.pipe()
+    with os.fdopen(reader) as stdin, os.fdopen(writer, "w"):
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert count_lines(STDIO) is None
+
+
+def test_stdin_that_is_a_file_is_counted_from_where_it_is_and_left_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "text").write_bytes(b"one\ntwo\nthree")
+    with (tmp_path / "text").open("rb", buffering=0) as stdin:
+        assert stdin.read(4) == b"one\n"
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert count_lines(STDIO) == 2
+        assert stdin.read() == b"two\nthree"
