@@ -13,8 +13,8 @@ from s2s_cli.inference.codec import TextCodec
 from s2s_cli.inference.replicas import LoadedModel
 from s2s_cli.inference.scorer import ModelScorer
 from s2s_cli.model.config import AttentionKind, Shape
-from s2s_cli.model.description import Description
-from s2s_cli.model.directory import BEST, load_model, save_tensors
+from s2s_cli.model.description import BEST, Description
+from s2s_cli.model.directory import load_model, save_tensors
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.vocabulary import Vocabulary

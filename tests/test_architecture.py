@@ -22,6 +22,7 @@ LEVELS = {
     "rescoring": 4,
     "scoring": 4,
     "planning": 5,
+    "info": 5,
     "api": 5,
     "commands": 6,
 }

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from s2s_cli.model.config import Shape
-from s2s_cli.model.description import Description
-from s2s_cli.model.directory import BEST, save_tensors
+from s2s_cli.model.description import BEST, Description
+from s2s_cli.model.directory import save_tensors
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.vocabulary import SYMBOLS, Vocabulary
 

@@ -34,6 +34,7 @@ COMMANDS = {
     "rescore": Listed(USE, "rescore", "Rescore n-best lists, of any translation system."),
     "score": Listed(USE, "score", "Score translations: BLEU, chrF, perplexity."),
     "export": Listed(LOOK, "export", "Write a model as ONNX, for programs without PyTorch."),
+    "info": Listed(LOOK, "info", "Describe a model and its training, or prepared text."),
 }
 FIGURES = {
     "lengths": Listed("Of translations", "show", "BLEU by the length of the source sentence."),

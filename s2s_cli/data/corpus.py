@@ -12,7 +12,7 @@ from s2s_cli.data.manifest import Manifest
 from s2s_cli.errors import UserError
 from s2s_cli.files import read_json
 from s2s_cli.text.facts import Facts
-from s2s_cli.text.layout import MANIFEST, ids_file, offsets_file, vocabulary_file
+from s2s_cli.text.layout import MANIFEST, ids_file, offsets_file
 from s2s_cli.text.vocabulary import EOS, Vocabulary
 
 
@@ -103,7 +103,7 @@ class Corpus:
         facts = Facts.from_json(manifest.value("facts", kind=dict), path, manifest.format)
         languages = facts.languages
         manifest.check_splits()
-        source, target = (open_vocabulary(directory, each, manifest) for each in languages)
+        source, target = (manifest.vocabulary(directory, each) for each in languages)
         sizes = (len(source), len(target))
         train = open_split(directory, "train", languages, sizes, manifest)
         if train is None:
@@ -111,14 +111,6 @@ class Corpus:
         valid = open_split(directory, "valid", languages, sizes, manifest)
         models = facts.subwords.read_models(directory, languages)
         return cls(facts, source, target, train, valid, manifest.digest, models)
-
-
-def open_vocabulary(directory: Path, language: str, manifest: Manifest) -> Vocabulary:
-    path = vocabulary_file(directory, language)
-    vocabulary = Vocabulary.read(path)
-    if vocabulary.digest != manifest.value("vocabularies", language, "digest", kind=str):
-        raise UserError(f"{path}: not the vocabulary of this corpus; run `s2s vocab` again")
-    return vocabulary
 
 
 def open_split(

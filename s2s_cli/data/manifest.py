@@ -9,7 +9,8 @@ from s2s_cli.errors import UserError
 from s2s_cli.files import check_format
 from s2s_cli.json_fields import fits
 from s2s_cli.text.facts import FACTS_FORMAT
-from s2s_cli.text.layout import CORPUS_SPLITS
+from s2s_cli.text.layout import CORPUS_SPLITS, vocabulary_file
+from s2s_cli.text.vocabulary import Vocabulary
 
 
 class Manifest:
@@ -62,6 +63,18 @@ class Manifest:
             words = self.value("splits", split, "words", kind=dict).values()
             if not self.count("splits", split, "pairs") and any(words):
                 raise self.damaged(f"splits → {split} has words and no pairs")
+
+    def vocabulary(self, directory: Path, language: str) -> Vocabulary:
+        """Read the vocabulary of ``language``.
+
+        Raises:
+            UserError: it is damaged, or of another corpus.
+        """
+        path = vocabulary_file(directory, language)
+        vocabulary = Vocabulary.read(path)
+        if vocabulary.digest != self.value("vocabularies", language, "digest", kind=str):
+            raise UserError(f"{path}: not the vocabulary of this corpus; run `s2s vocab` again")
+        return vocabulary
 
     def damaged(self, what: str) -> UserError:
         return UserError(f"{self.path}: {what}; run `s2s vocab` again")

@@ -19,6 +19,11 @@ from s2s_cli.text.layout import pieces_file
 from s2s_cli.text.vocabulary import Vocabulary
 
 DESCRIPTION = "model.json"
+BEST = "best.pt"
+LAST = "last.pt"
+# Likewise of an export, which `s2s_cli.model.onnx_export` writes.
+CONTENTS = "export.json"
+EXPORT_FORMAT = 1
 
 
 @dataclass(frozen=True)

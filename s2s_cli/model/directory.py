@@ -17,12 +17,10 @@ from s2s_cli.errors import DamagedFileError, UserError, is_out_of_memory
 from s2s_cli.files import check_format, is_utf8
 from s2s_cli.model.archive import DamagedError, check_archive, check_content
 from s2s_cli.model.config import Shape
-from s2s_cli.model.description import DESCRIPTION, Description, model_directory
+from s2s_cli.model.description import BEST, DESCRIPTION, LAST, Description, model_directory
 from s2s_cli.model.seq2seq import Seq2Seq
 
 WEIGHTS_FORMAT = 1
-BEST = "best.pt"
-LAST = "last.pt"
 PREVIOUS = "last.previous.pt"
 DAMAGED = "last.damaged.pt"
 TABLES = ("source_embedding.weight", "target_embedding.weight")

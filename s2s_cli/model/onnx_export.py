@@ -14,7 +14,13 @@ from s2s_cli.atomic_files import AtomicFiles
 from s2s_cli.errors import UserError
 from s2s_cli.model.attention import Attention
 from s2s_cli.model.config import Shape
-from s2s_cli.model.description import DESCRIPTION, Description, vocabulary_path
+from s2s_cli.model.description import (
+    CONTENTS,
+    DESCRIPTION,
+    EXPORT_FORMAT,
+    Description,
+    vocabulary_path,
+)
 from s2s_cli.model.directory import load_model
 from s2s_cli.model.onnx_graph import LARGEST, Graph, GraphValue, number_of, require_onnx
 from s2s_cli.model.seq2seq import Seq2Seq
@@ -22,8 +28,7 @@ from s2s_cli.text.facts import FACTS_FILE as FACTS
 from s2s_cli.text.layout import pieces_file
 from s2s_cli.text.vocabulary import EOS, UNK
 
-EXPORT_FORMAT = 1
-ENCODER, DECODER, CONTENTS = "encoder", "decoder_step", "export.json"
+ENCODER, DECODER = "encoder", "decoder_step"
 NEXT = "next_"
 # Of each layer, [1, batch, cells] each.
 LayerStates = list[tuple[str, ...]]

@@ -21,9 +21,8 @@ from s2s_cli.distributed.state_dicts import (
     shards,
 )
 from s2s_cli.errors import DamagedFileError, UserError, is_out_of_memory
+from s2s_cli.model.description import BEST, LAST
 from s2s_cli.model.directory import (
-    BEST,
-    LAST,
     PREVIOUS,
     load_tensors,
     remove_half_written,
@@ -35,6 +34,7 @@ from s2s_cli.model.directory import (
 from s2s_cli.model.pipeline import Model
 from s2s_cli.training.optimisers import Optimisers
 from s2s_cli.training.progress import Identity, Progress
+from s2s_cli.training.record import RECORD
 
 # The best weights of the training proper, while ``best.pt`` are those of a validation that the end
 # of a run added to it.
@@ -78,7 +78,7 @@ class Checkpoints:
                 is no plain file is in the way.
         """
         directory = self.directory
-        for name in (BEST, LAST, PREVIOUS, KEPT):
+        for name in (BEST, LAST, PREVIOUS, KEPT, RECORD):
             status_of_plain(directory / name)  # better told now than at the first checkpoint
         remove_half_written(directory)
         best = tensor_bytes(list(shards(self.model).values()))

@@ -14,8 +14,8 @@ from s2s_cli.distributed.replica import Replica
 from s2s_cli.distributed.signals import Stopped, StopSignals
 from s2s_cli.locks import exclusive_lock
 from s2s_cli.model.config import ModelConfig, Shape
+from s2s_cli.model.description import LAST
 from s2s_cli.model.device import require_memory
-from s2s_cli.model.directory import LAST
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.work import share_of_peak
 from s2s_cli.training import report

@@ -14,8 +14,8 @@ from s2s_cli.data.corpus import Corpus
 from s2s_cli.distributed.replica import Replica
 from s2s_cli.errors import UserError
 from s2s_cli.model.config import Shape
-from s2s_cli.model.description import Description
-from s2s_cli.model.directory import LAST, PREVIOUS, remove_half_written
+from s2s_cli.model.description import LAST, Description
+from s2s_cli.model.directory import PREVIOUS, remove_half_written
 from s2s_cli.model.pipeline import Model, spread
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.training.checkpoint import Checkpoints
@@ -24,6 +24,7 @@ from s2s_cli.training.losses import WORST_PERPLEXITY, perplexity
 from s2s_cli.training.metrics import METRICS, MetricsFile, NoMetrics, refuse_foreign
 from s2s_cli.training.optimisers import Optimisers
 from s2s_cli.training.progress import Identity, Progress
+from s2s_cli.training.recorder import Recorder
 from s2s_cli.training.schedule import Schedule
 from s2s_cli.training.update import (
     BatchGradient,
@@ -75,6 +76,7 @@ class Trainer:
         self.gradient = BatchGradient(self.model, corpus.train, device, config)
         identity = Identity.of(config, shape, corpus.digest)
         self.checkpoints = Checkpoints(directory, self.model, self.optimisers, identity, device)
+        self.recorder = Recorder(directory, corpus, shape, self.schedule, replica)
         self.restored = self.checkpoints.restore()
         self.progress = self.restored.progress if self.restored else Progress()
         self.refuse_other_checkpoints()
@@ -185,6 +187,7 @@ class Trainer:
         self.checkpoints.make_ready(damaged=damaged)
         if not self.progress.metrics_bytes:
             refuse_foreign(self.directory / METRICS)  # before anything is written beside it
+        self.recorder.begin(self.progress)
         self.description.write(self.directory)
 
     @cached_property
@@ -211,6 +214,7 @@ class Trainer:
         remove_half_written(self.directory)
         if not self.description.is_written(self.directory):
             self.write_again()
+        self.recorder.mend(self.progress, self.finished())
         if lost := self.checkpoints.lost_best(self.progress):
             raise UserError(f"{lost}; `s2s decode` takes {LAST}, or train into another directory")
 
@@ -250,3 +254,4 @@ class Trainer:
         if self.progress != self.saved:  # the last two are to be of different updates
             self.saved = replace(self.progress)
             self.checkpoints.save(self.saved)
+        self.recorder.update(self.progress, self.finished())

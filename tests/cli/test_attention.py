@@ -8,8 +8,8 @@ import torch
 from odd_models import s2s_here, write_model
 
 from s2s_cli.model.config import Shape
-from s2s_cli.model.description import Description
-from s2s_cli.model.directory import BEST, save_tensors
+from s2s_cli.model.description import BEST, Description
+from s2s_cli.model.directory import save_tensors
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.nbest import escape_bars, hypothesis_words

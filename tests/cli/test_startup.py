@@ -12,7 +12,9 @@ import pytest
 import s2s_cli
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
-COMMANDS = ["init", "prep", "vocab", "train", "decode", "rescore", "score", "export", "show"]
+COMMANDS = [
+    *("init", "prep", "vocab", "train", "decode", "rescore", "score", "export", "info", "show"),
+]
 FIGURES = ["lengths", "rarity", "longest", "states", "attention", "curves"]
 
 # An entry of None makes Python refuse the import, with a traceback that names the importer. Nor is
@@ -132,6 +134,7 @@ def test_what_uses_no_model_does_without_torch(tiny_experiment: Path, tmp_path: 
         (["show", *figure("lengths.tsv")], b""),
         (["show", *figure("rarity.tsv"), "--data", "data"], b""),
         (["show", "curves", str(tiny_experiment / "model"), "--output", "curves.tsv"], b""),
+        (["info", str(tiny_experiment / "model"), "data"], b""),
     ):
         run = without_torch(*arguments, cwd=tmp_path, input=text)
         assert run.returncode == 0, run.stderr.decode()

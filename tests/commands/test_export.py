@@ -13,8 +13,8 @@ from odd_models import loaded, s2s_here
 from sentencepiece import SentencePieceProcessor
 
 from s2s_cli.model.config import Shape
-from s2s_cli.model.description import Description
-from s2s_cli.model.directory import BEST, save_tensors
+from s2s_cli.model.description import BEST, Description
+from s2s_cli.model.directory import save_tensors
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.vocabulary import Vocabulary

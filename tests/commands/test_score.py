@@ -173,8 +173,8 @@ def write_uniform_model(directory: Path) -> None:
     from torch import zeros_like
 
     from s2s_cli.model.config import Shape
-    from s2s_cli.model.description import Description
-    from s2s_cli.model.directory import BEST, save_tensors
+    from s2s_cli.model.description import BEST, Description
+    from s2s_cli.model.directory import save_tensors
     from s2s_cli.model.seq2seq import Seq2Seq
     from s2s_cli.text.facts import Facts
     from s2s_cli.text.vocabulary import Vocabulary

@@ -24,8 +24,8 @@ from s2s_cli.data.corpus import Corpus, Split
 from s2s_cli.distributed import state_dicts
 from s2s_cli.errors import as_user_error
 from s2s_cli.files import read_lines
-from s2s_cli.model.description import Description
-from s2s_cli.model.directory import LAST, PREVIOUS, load_model, load_tensors
+from s2s_cli.model.description import LAST, Description
+from s2s_cli.model.directory import PREVIOUS, load_model, load_tensors
 from s2s_cli.model.pipeline import spread
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.rescoring.rescorer import SourcedList
@@ -36,6 +36,7 @@ from s2s_cli.training.checkpoint import Checkpoints
 from s2s_cli.training.metrics import METRICS, MetricsFile, ValidationMetrics
 from s2s_cli.training.optimisers import Optimisers
 from s2s_cli.training.progress import Identity
+from s2s_cli.training.record import TrainingRecord
 
 CPU = torch.device("cpu")
 # The settings of the experiment's training, which `resumed` goes on with.
@@ -128,6 +129,10 @@ def metrics(directory: Path) -> Any:
     return after == before + b'{"update": 1, "epoch": 0.5, "validation_perplexity": 9.0}\n'
 
 
+def record(directory: Path) -> Any:
+    return TrainingRecord.read(directory / "model")
+
+
 def features(name: str) -> Callable[[Path], Any]:
     def load(directory: Path) -> Any:
         path = directory / name
@@ -167,6 +172,7 @@ FORMATS = {
     "model.json with pieces": Format("pieces/model.json", model("", "pieces")),
     "model of pieces": Format("pieces/subwords.fr.model", model("", "pieces")),
     "metrics.jsonl": Format("model/metrics.jsonl", metrics),
+    "training.json": Format("model/training.json", record, told=True),
     "weights": Format("weights.toml", ranking, told=True),
     "s2s.toml": Format("s2s.toml", settings, told=True),
     "list": Format("nbest.txt", features("nbest.txt"), told=True),

@@ -15,7 +15,8 @@ from damaged import CPU, bounded
 
 from s2s_cli.errors import UserError
 from s2s_cli.model.config import Shape
-from s2s_cli.model.directory import BEST, LAST, load_model, load_tensors
+from s2s_cli.model.description import BEST, LAST
+from s2s_cli.model.directory import load_model, load_tensors
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.facts import Facts
 

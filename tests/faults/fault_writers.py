@@ -11,6 +11,8 @@ from pathlib import Path
 import torch
 from fault_shop import DIED, ERRORS, Fault, Result, Shop
 
+from s2s_cli.training.record import RECORD, TrainingRecord
+
 ENGLISH = ["one", "two", "three", "four"]
 FRENCH = ["un", "deux", "trois", "quatre"]
 SETTINGS = """
@@ -251,9 +253,11 @@ def told_badly(fault: Fault, result: Result) -> Iterator[str]:
 
 
 def grows(path: Path) -> bool:
-    """Whether a file of a training may be as it is: a sound checkpoint, or metrics so far."""
+    """Whether a file of a training may be as it is: sound, or metrics so far."""
     if path.suffix == ".pt":
         return comparable(path) != DAMAGED
+    if path.name == RECORD:
+        return TrainingRecord.read(path.parent) is not None
     return path.name == "metrics.jsonl"
 
 

@@ -40,6 +40,7 @@ from s2s_cli.__main__ import main
 from s2s_cli.commands import app, train
 from s2s_cli.distributed import launch
 from s2s_cli.training.checkpoint import Checkpoints
+from s2s_cli.training.record import Course, TrainingRecord
 
 HERE = Path(__file__).resolve().parent
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
@@ -252,10 +253,18 @@ def compare(parts: Path, whole: Path) -> None:
     for name in ("last.pt", "best.pt"):
         one, other = (content(each / name) for each in (parts, whole))
         assert same(one, other), f"{parts.name}: {name} differs from {whole.name}"
+    courses = [course(model) for model in (parts, whole)]
+    assert courses[0] == courses[1], f"{parts.name}: training.json differs from {whole.name}"
     assert records(parts) == records(whole), f"{parts.name}: metrics differ from {whole.name}"
     assert told(parts) == told(whole), f"{parts.name}: the log differs from {whole.name}"
     names = [{each.name for each in model.iterdir()} for model in (parts, whole)]
     assert names[0] == names[1], f"{parts.name}: {names[0] ^ names[1]} left or missing"
+
+
+def course(model: Path) -> Course:
+    record = TrainingRecord.read(model)
+    assert record is not None, f"{model.name}: training.json is missing"
+    return record.course
 
 
 def content(path: Path) -> dict[str, Any]:

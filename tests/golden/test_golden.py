@@ -12,7 +12,8 @@ from conftest import Run
 from s2s_cli import __version__
 from s2s_cli.data.corpus import Corpus, Side
 from s2s_cli.errors import UserError
-from s2s_cli.model.directory import BEST, load_model, save_tensors
+from s2s_cli.model.description import BEST
+from s2s_cli.model.directory import load_model, save_tensors
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.nbest import BAR
 from s2s_cli.text.vocabulary import Vocabulary

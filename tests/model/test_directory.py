@@ -11,8 +11,8 @@ from torch import Tensor
 
 from s2s_cli.errors import UserError
 from s2s_cli.model.config import Shape
-from s2s_cli.model.description import Description
-from s2s_cli.model.directory import BEST, load_model, save_tensors
+from s2s_cli.model.description import BEST, Description
+from s2s_cli.model.directory import load_model, save_tensors
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.vocabulary import Vocabulary

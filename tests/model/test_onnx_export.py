@@ -15,8 +15,8 @@ from variants import OPTIONS, pack, shape
 from s2s_cli.errors import UserError
 from s2s_cli.model import onnx_export, onnx_graph
 from s2s_cli.model.config import Shape
-from s2s_cli.model.description import Description
-from s2s_cli.model.directory import BEST, save_tensors
+from s2s_cli.model.description import BEST, Description
+from s2s_cli.model.directory import save_tensors
 from s2s_cli.model.onnx_export import decoder_graph, encoder_graph, export
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.text.facts import Facts

@@ -11,7 +11,7 @@ import pytest
 from packaging.version import Version
 
 from s2s_cli import __version__
-from s2s_cli.model import directory, onnx_export
+from s2s_cli.model import description, directory
 from s2s_cli.text import facts
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ NEWEST_FORMATS = {
     "data": facts.FACTS_FORMAT,
     "model": facts.FACTS_FORMAT,
     "weights": directory.WEIGHTS_FORMAT,
-    "export": onnx_export.EXPORT_FORMAT,
+    "export": description.EXPORT_FORMAT,
 }
 
 

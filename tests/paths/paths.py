@@ -38,6 +38,7 @@ WORKING: dict[str, Values] = {
     "rescore": RESCORE,
     "score": {"references": "in.fr", "hypothesis": "out.fr", "source": "in.en"},
     "export": {"model": "model", "onnx": "onnx"},
+    "info": {"directory": "model"},
     "show.lengths": {**TEXTS, "output": "lengths.tsv"},
     "show.rarity": {**TEXTS, "model": "model", "output": "rarity.tsv"},
     "show.longest": {**TEXTS, "output": "longest.md"},

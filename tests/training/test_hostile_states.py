@@ -11,8 +11,8 @@ from small import CPU, assert_same, final, run, small_corpus
 
 from s2s_cli.errors import DamagedFileError
 from s2s_cli.model.config import Shape
-from s2s_cli.model.description import Description
-from s2s_cli.model.directory import LAST, PREVIOUS
+from s2s_cli.model.description import LAST, Description
+from s2s_cli.model.directory import PREVIOUS
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.training.checkpoint import Checkpoints, Restored
 from s2s_cli.training.optimisers import Optimisers
