@@ -42,6 +42,7 @@ FIGURES = {
     "longest": Listed("Of translations", "show", "The longest sentences with translations."),
     "states": Listed("Of models", "show_models", "Where the encoder puts phrases."),
     "attention": Listed("Of models", "show_models", "Source words looked at for each word."),
+    "beam": Listed("Of models", "show_beam", "The beam search of one sentence."),
     "curves": Listed("Of models", "show_models", "Learning curves: perplexity by epoch."),
 }
 SHOW = "show"
@@ -74,8 +75,8 @@ app.add_typer(
     typer.Typer(
         cls=CommandGroup,
         help="Figures and tables to look at: pictures with their data, long sentences.\n\n"
-        "A picture is .svg or .png, and its data are written beside it under the same name with "
-        ".tsv. Pictures need matplotlib: pip install 's2s-cli[plot]'.",
+        "A picture is .svg, .png or .pdf, and its data are written beside it under the same name "
+        "with .tsv. Pictures need matplotlib: pip install 's2s-cli[plot]'.",
         no_args_is_help=True,
         rich_markup_mode=None,
     ),

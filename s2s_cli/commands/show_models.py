@@ -25,6 +25,8 @@ from s2s_cli.training.metrics import METRICS
 
 MODELS = [Path("model")]
 
+LineNumber = Annotated[int, typer.Option(min=1, max=MANY, help="Which line of the text, from 1.")]
+
 
 @command
 def states_command(
@@ -110,7 +112,7 @@ def attention_command(
         list[Path], typer.Option(help="Model directory, or a file of weights in one (repeat).")
     ] = MODELS,
     output: Output = Path("attention.svg"),
-    line: Annotated[int, typer.Option(min=1, max=MANY, help="Which line of the text, from 1.")] = 1,
+    line: LineNumber = 1,
     beam: Annotated[
         int, typer.Option(min=1, max=MOST_BEAM, help="Hypotheses kept at each step.")
     ] = 12,

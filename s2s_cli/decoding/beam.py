@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from s2s_cli.decoding.config import BeamConfig
+from s2s_cli.decoding.trace import SearchTrace
 from s2s_cli.inference.distribution import MASKED, Distribution, top
 from s2s_cli.inference.scorer import Scorer
 from s2s_cli.text.vocabulary import EOS, UNK
@@ -50,7 +51,10 @@ class AlignedHypothesis:
 
 @torch.inference_mode()
 def search(
-    scorer: Scorer, sources: Sequence[Sequence[int]], config: BeamConfig
+    scorer: Scorer,
+    sources: Sequence[Sequence[int]],
+    config: BeamConfig,
+    trace: SearchTrace | None = None,
 ) -> list[list[Hypothesis]]:
     """Translate a batch of sources.
 
@@ -63,11 +67,12 @@ def search(
         scorer: model or ensemble.
         sources: ids in the order of the text; none empty.
         config: beam size and the rest.
+        trace: where the course of the search is recorded; for one source alone.
 
     Returns:
         For each source, up to ``max(1, config.nbest)`` hypotheses, best first.
     """
-    beams = Beams(scorer, sources, config)
+    beams = Beams(scorer, sources, config, trace)
     while beams.alive():
         beams.step()
     return [finished.best() for finished in beams.finished]
@@ -102,9 +107,15 @@ class Beams:
     """
 
     def __init__(
-        self, scorer: Scorer, sources: Sequence[Sequence[int]], config: BeamConfig
+        self,
+        scorer: Scorer,
+        sources: Sequence[Sequence[int]],
+        config: BeamConfig,
+        trace: SearchTrace | None = None,
     ) -> None:
+        assert trace is None or len(sources) == 1
         self.scorer, self.config, self.device = scorer, config, scorer.device
+        self.trace = trace
         limits = [config.max_length or default_max_words(len(source)) for source in sources]
         self.finished = [Finished(config, limit) for limit in limits]
         self.max_words = torch.tensor(limits, dtype=torch.long, device=self.device)
@@ -134,6 +145,8 @@ class Beams:
         self.batch_index = self.batch_index[parents]
         self.tokens = torch.cat([self.tokens[parents], tokens[parents, columns, None]], 1)
         alive = self.collect()
+        if self.trace is not None:
+            self.trace.add_step(parents, self.tokens[:, -1], self.log_probs, alive)
         self.batch_index, self.tokens = self.batch_index[alive], self.tokens[alive]
         self.log_probs = self.log_probs[alive]
         self.state = self.scorer.select(self.state, parents[alive])

@@ -15,7 +15,7 @@ Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 COMMANDS = [
     *("init", "prep", "vocab", "train", "decode", "rescore", "score", "export", "info", "show"),
 ]
-FIGURES = ["lengths", "rarity", "longest", "states", "attention", "curves"]
+FIGURES = ["lengths", "rarity", "longest", "states", "attention", "beam", "curves"]
 
 # An entry of None makes Python refuse the import, with a traceback that names the importer. Nor is
 # there matplotlib, which only pictures need.

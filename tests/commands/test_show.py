@@ -109,6 +109,25 @@ def test_unknown_words_of_phrases_are_remarked(s2s: Run, folder: Path) -> None:
     assert run.returncode == 0 and b"1 phrases" in run.stderr and b"'one zebra'" in run.stderr
 
 
+def test_a_search_is_that_of_decode(s2s: Run, folder: Path) -> None:
+    options = ["--beam", "3", "--nbest", "3"]
+    run = s2s("show", "beam", "corpus/test.en", "--line", "2", *options, cwd=folder)
+    assert (run.returncode, run.stderr) == (0, b"written: beam.svg, beam.tsv\n")
+    line = (folder / "corpus/test.en").read_text("utf-8").splitlines()[1]
+    listed = s2s("decode", *options, cwd=folder, input=f"{line}\n".encode()).stdout.decode()
+    results = {each["result"]: each for each in rows(folder / "beam.tsv") if each["result"]}
+    for rank, entry in enumerate(listed.splitlines(), 1):
+        _, _, _, total = entry.split(" ||| ")
+        assert float(results[str(rank)]["score"]) == pytest.approx(float(total), abs=1e-4)
+    run = s2s(
+        "show", "beam", "-", *options, "--output", "-", cwd=folder, input=f"{line}\n".encode()
+    )
+    texts = [entry.split(" ||| ")[1] for entry in listed.splitlines()]
+    assert [
+        each.split("  ")[1] for each in run.stdout.decode().splitlines()[-len(texts) :]
+    ] == texts
+
+
 def test_curves_are_drawn_of_several_models(s2s: Run, folder: Path) -> None:
     shutil.copytree(folder / "model", folder / "other" / "model")
     run = s2s("show", "curves", "model", "other/model", "--output", "c.png", cwd=folder)
@@ -162,6 +181,9 @@ def test_without_matplotlib_pictures_are_refused_and_data_written(folder: Path) 
         (["lengths", "corpus/test.fr", "good.fr", "bad.fr", "--name", "x"], 2, ["--name"]),
         (["states", "single.en"], 1, ["single.en", "two phrases"]),
         (["states", "phrases.en", "--output", "good.fr/a.svg"], 1, ["cannot be written"]),
+        (["beam", "corpus/test.en", "--nbest", "5"], 2, ["--beam 5"]),
+        (["beam", "corpus/test.en", "--beam", "31"], 1, ["31 hypotheses", ".txt"]),
+        (["beam", "corpus/test.en", "--line", "99"], 1, ["no line 99"]),
         (["curves", "data"], 1, ["data/metrics.jsonl", "no such file"]),
     ],
 )

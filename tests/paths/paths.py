@@ -44,6 +44,7 @@ WORKING: dict[str, Values] = {
     "show.longest": {**TEXTS, "output": "longest.md"},
     "show.states": {"phrases": "in.en", "model": "model", "output": "states.tsv"},
     "show.attention": {"source": "in.en", "model": "attention", "output": "attention.tsv"},
+    "show.beam": {"source": "in.en", "model": "model", "output": "beam.tsv"},
     "show.curves": {"model": "model", "output": "curves.tsv"},
 }
 # What else is given beside an option that is not among them, its own value first.
