@@ -7,15 +7,15 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import IO
 
 import pytest
+from conftest import Popen, Run
 
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 S2S = [sys.executable, "-m", "s2s_cli"]
 PATIENCE = 120  # against hanging for ever; nothing is measured
 # On one device, and on two that are virtual.
@@ -45,10 +45,10 @@ def read_line(stream: IO[bytes]) -> bytes:
 
 @devices
 def test_a_reader_who_leaves_is_not_complained_to(
-    devices: list[str], tiny_experiment: Path
+    devices: list[str], tiny_experiment: Path, popen: Popen
 ) -> None:
-    process = subprocess.Popen(
-        [*S2S, "decode", "--batch-size", "1", *devices],
+    process = popen(
+        ["decode", "--batch-size", "1", *devices],
         cwd=tiny_experiment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -103,11 +103,11 @@ def test_a_person_is_answered_line_by_line(
 
 @devices
 def test_an_interrupt_at_the_prompt_ends_in_one_word(
-    devices: list[str], tiny_experiment: Path, terminal: tuple[int, int]
+    devices: list[str], tiny_experiment: Path, terminal: tuple[int, int], popen: Popen
 ) -> None:
     person, program = terminal
-    process = subprocess.Popen(
-        [*S2S, "decode", *devices],
+    process = popen(
+        ["decode", *devices],
         cwd=tiny_experiment,
         stdin=program,
         stdout=subprocess.PIPE,
@@ -124,7 +124,12 @@ def test_an_interrupt_at_the_prompt_ends_in_one_word(
 
 
 def run_before_a_person(
-    arguments: list[str], terminal: tuple[int, int], cwd: Path, stdin: Path, stdout: Path
+    popen: Popen,
+    arguments: list[str],
+    terminal: tuple[int, int],
+    cwd: Path,
+    stdin: Path,
+    stdout: Path,
 ) -> bytes:
     """What a terminal that is stderr alone is sent while a command runs."""
     person, program = terminal
@@ -138,26 +143,19 @@ def run_before_a_person(
     watching = Thread(target=watch)
     watching.start()
     with stdin.open("rb") as source, stdout.open("wb") as out:
-        subprocess.run(
-            [*S2S, *arguments],
-            cwd=cwd,
-            stdin=source,
-            stdout=out,
-            stderr=program,
-            env={**os.environ, "TERM": "xterm"},
-            timeout=PATIENCE,
-            check=True,
-        )
+        streams = {"stdin": source, "stdout": out, "stderr": program}
+        with popen(arguments, cwd=cwd, env={"TERM": "xterm"}, **streams) as process:
+            assert process.wait(PATIENCE) == 0
     os.close(program)
     watching.join(PATIENCE)
     return bytes(shown)
 
 
 def test_progress_is_for_the_terminal_alone(
-    tiny_experiment: Path, terminal: tuple[int, int], tmp_path: Path, s2s: Run
+    tiny_experiment: Path, terminal: tuple[int, int], tmp_path: Path, s2s: Run, popen: Popen
 ) -> None:
     text, out = tiny_experiment / "corpus" / "test.en", tmp_path / "out"
-    shown = run_before_a_person(["decode"], terminal, tiny_experiment, text, out)
+    shown = run_before_a_person(popen, ["decode"], terminal, tiny_experiment, text, out)
     piped = s2s("decode", cwd=tiny_experiment, input=text.read_bytes())
     assert out.read_bytes() == piped.stdout
     assert b"decoding" in shown and b"\x1b[" in shown, "there was no progress to keep apart"
@@ -166,13 +164,13 @@ def test_progress_is_for_the_terminal_alone(
 
 
 def test_messages_stand_on_lines_of_their_own_above_the_bar(
-    tiny_experiment: Path, terminal: tuple[int, int], tmp_path: Path
+    tiny_experiment: Path, terminal: tuple[int, int], tmp_path: Path, popen: Popen
 ) -> None:
     (tmp_path / "data").symlink_to(tiny_experiment / "data")
     shutil.copy(tiny_experiment / "s2s.toml", tmp_path)
     arguments = ["train", "--max-updates", "4", "--log-every", "1"]
     nothing = Path(os.devnull)
-    shown = run_before_a_person(arguments, terminal, tmp_path, nothing, nothing).decode()
+    shown = run_before_a_person(popen, arguments, terminal, tmp_path, nothing, nothing).decode()
     assert "training" in shown, "there was no bar"
     for number in range(1, 5):
         line = next(line for line in shown.split("\n") if f"update {number} " in line)
@@ -197,25 +195,24 @@ FULL = Path("/dev/full")
         "rescore list",
     ],
 )
-def test_a_full_disk_is_told(line: str, tiny_experiment: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_told(
+    line: str, tiny_experiment: Path, tmp_path: Path, popen: Popen
+) -> None:
     to_stdout = "/dev/full" not in line
     (tmp_path / "list").write_bytes(b"0 ||| un ||| ||| -1\n")
     for name in ("corpus", "model"):
         (tmp_path / name).symlink_to(tiny_experiment / name)
     source = tiny_experiment / "corpus" / "test.fr"
     with source.open("rb") as stdin, FULL.open("wb") as full:
-        run = subprocess.run(
-            [*S2S, *line.split(" ")],
-            cwd=tmp_path,
-            stdin=stdin,
-            stdout=full if to_stdout else subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            check=False,
-        )
-    told = run.stderr.decode().splitlines()[-1]
-    assert run.returncode == 1
+        stdout = full if to_stdout else subprocess.DEVNULL
+        streams = {"stdin": stdin, "stdout": stdout, "stderr": subprocess.PIPE}
+        with popen(line.split(" "), cwd=tmp_path, **streams) as process:
+            assert process.stderr
+            stderr = process.stderr.read()
+    told = stderr.decode().splitlines()[-1]
+    assert process.returncode == 1
     assert told.startswith("s2s: ") and told.endswith("no space left on device")
-    assert b"Traceback" not in run.stderr
+    assert b"Traceback" not in stderr
     if not to_stdout:
         assert "/dev/full" in told
 

@@ -4,17 +4,14 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from conftest import linux_only
+from conftest import Popen, Run, linux_only
 
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
-LONG_ENOUGH = ["--batch-size", "2", "--epochs", "6", "--log-every", "10", "--dropout", "0.1"]
+LONG_ENOUGH = ["--batch-size", "2", "--epochs", "3", "--log-every", "10", "--dropout", "0.1"]
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
@@ -52,10 +49,12 @@ def log(told: str) -> list[str]:
     return [line if "validation" in line else line[:58] for line in lines]
 
 
-def stopped_at_first_line(number: signal.Signals, directory: Path, *more: str) -> tuple[int, str]:
+def stopped_at_first_line(
+    popen: Popen, number: signal.Signals, directory: Path, *more: str
+) -> tuple[int, str]:
     """Exit code and talk of a training that got a signal after the first line of its log."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "s2s_cli", "train", *LONG_ENOUGH, *more],
+    process = popen(
+        ["train", *LONG_ENOUGH, *more],
         cwd=directory,
         stderr=subprocess.PIPE,
         text=True,
@@ -72,16 +71,16 @@ def stopped_at_first_line(number: signal.Signals, directory: Path, *more: str) -
         return process.wait(), told
 
 
-def test_stopping_and_going_on_leaves_no_trace(s2s: Run, experiment: Path) -> None:
+def test_stopping_and_going_on_leaves_no_trace(s2s: Run, popen: Popen, experiment: Path) -> None:
     whole = s2s("train", *LONG_ENOUGH, "--model", "whole", cwd=experiment)
     assert whole.returncode == 0, whole.stderr.decode()
 
-    ended, told = stopped_at_first_line(signal.SIGTERM, experiment)
+    ended, told = stopped_at_first_line(popen, signal.SIGTERM, experiment)
     assert ended == 143, told
     assert "the same command goes on from here" in told
     talk = told
     for number, code in ((signal.SIGINT, 130), (signal.SIGUSR1, 138), (signal.SIGKILL, -9)):
-        ended, told = stopped_at_first_line(number, experiment)
+        ended, told = stopped_at_first_line(popen, number, experiment)
         assert ended == code, told
         assert "resumed after update" in told
         assert "Traceback" not in told
@@ -108,12 +107,14 @@ def assert_same_trainings(experiment: Path) -> None:
         assert all(torch.equal(one[key], two[key]) for key in one), name
 
 
-def test_two_processes_stop_and_go_on_without_a_trace(s2s: Run, experiment: Path) -> None:
+def test_two_processes_stop_and_go_on_without_a_trace(
+    s2s: Run, popen: Popen, experiment: Path
+) -> None:
     together = "--gpus", "2", "--layout", "data", "--save-every", "7", "--epochs", "1"
     whole = s2s("train", *LONG_ENOUGH, *together, "--model", "whole", cwd=experiment)
     assert whole.returncode == 0, whole.stderr.decode()
     for number, code in ((signal.SIGUSR1, 138), (signal.SIGKILL, -9)):
-        ended, told = stopped_at_first_line(number, experiment, *together)
+        ended, told = stopped_at_first_line(popen, number, experiment, *together)
         assert ended == code, told
     resumed = s2s("train", *LONG_ENOUGH, *together, cwd=experiment)
     assert resumed.returncode == 0, resumed.stderr.decode()
@@ -122,7 +123,7 @@ def test_two_processes_stop_and_go_on_without_a_trace(s2s: Run, experiment: Path
 
 
 @linux_only
-def test_a_second_signal_ends_it_at_once(experiment: Path) -> None:
+def test_a_second_signal_ends_it_at_once(popen: Popen, experiment: Path) -> None:
     """Here in a validation that never ends."""
     script = (
         "import sys, time\n"
@@ -135,9 +136,7 @@ def test_a_second_signal_ends_it_at_once(experiment: Path) -> None:
         "main()\n"
     )
     for number in (signal.SIGTERM, signal.SIGINT):
-        with subprocess.Popen(
-            [sys.executable, "-c", script, "train"], cwd=experiment, stderr=subprocess.PIPE
-        ) as process:
+        with popen(["-c", script, "train"], cwd=experiment, stderr=subprocess.PIPE) as process:
             assert process.stderr
             assert any(b"hangs" in line for line in process.stderr)
             process.send_signal(number)

@@ -8,14 +8,13 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from conftest import Popen, Run
 from damaged import FORMATS, Format, complete, flips, sweep, truncations
 
 SAMPLE = 150
@@ -102,7 +101,7 @@ def test_commands_tell_damage_in_one_sentence(
 
 
 def test_a_corpus_that_shrinks_while_it_is_trained_on_is_told(
-    whole_experiment: Path, tmp_path: Path, s2s: Run
+    whole_experiment: Path, tmp_path: Path, s2s: Run, popen: Popen
 ) -> None:
     """In place: the file that is open gets shorter, as by ``cp`` or a disk that fails."""
     shutil.copytree(whole_experiment / "data", tmp_path / "data")
@@ -110,8 +109,7 @@ def test_a_corpus_that_shrinks_while_it_is_trained_on_is_told(
     ids, last = tmp_path / "data/train.fr.ids", tmp_path / "model/last.pt"
     content = ids.read_bytes()
     training = ["train", "--epochs", "100000", "--save-every", "10", "--log-every", "5"]
-    command = [sys.executable, "-m", "s2s_cli", *training]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+    with popen(training, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for _ in process.stderr:
             if last.is_file():

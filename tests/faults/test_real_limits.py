@@ -2,31 +2,29 @@
 
 import os
 import re
-import resource
 import shutil
-import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from conftest import Popen, Run
+
+LIMITED = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # write(2) then fails with EFBIG
+resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
+from s2s_cli.__main__ import main
+main()
+"""
 
 
-def limited(arguments: list[str], directory: Path, size: int) -> "subprocess.CompletedProcess[str]":
-    """``s2s ARGUMENTS`` where a file may have so many bytes, as on a disk that fills up."""
+def limited(s2s: Run, arguments: list[str], directory: Path, size: int) -> tuple[int, str]:
+    """``s2s ARGUMENTS`` where a file may have so many bytes, as on a disk that fills up.
 
-    def limit() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # write(2) then fails with EFBIG
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
-    return subprocess.run(
-        [sys.executable, "-m", "s2s_cli", *arguments],
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        preexec_fn=limit,
-        check=False,
-    )
+    Its exit code and what it says. That goes to a file, too, but a short one.
+    """
+    done = s2s("-c", LIMITED.format(size=size), *arguments, cwd=directory)
+    return done.returncode, done.stderr.decode()
 
 
 def contents(directory: Path) -> dict[Path, bytes]:
@@ -44,17 +42,17 @@ def contents(directory: Path) -> dict[Path, bytes]:
     ],
 )
 def test_a_file_that_may_not_grow_is_named_and_nothing_is_left(
-    tiny_experiment: Path, tmp_path: Path, arguments: list[str], size: int, told: str
+    s2s: Run, tiny_experiment: Path, tmp_path: Path, arguments: list[str], size: int, told: str
 ) -> None:
     """Nothing is left of a file, that is; a training leaves its description and its course."""
     directory = tmp_path / "experiment"
     shutil.copytree(tiny_experiment, directory)
     shutil.copytree(directory / "data", directory / "own")
     before = contents(directory)
-    result = limited(arguments, directory, size)
-    assert result.returncode == 1, result.stderr
-    assert result.stderr.endswith(f"s2s: {told}\n")
-    assert "Traceback" not in result.stderr
+    code, said = limited(s2s, arguments, directory, size)
+    assert code == 1, said
+    assert said.endswith(f"s2s: {told}\n")
+    assert "Traceback" not in said
     left = contents(directory)
     new = {str(path.relative_to(directory)) for path in left.keys() - before.keys()}
     assert new <= {
@@ -63,7 +61,7 @@ def test_a_file_that_may_not_grow_is_named_and_nothing_is_left(
     assert {path: left[path] for path in before} == before
 
 
-def test_a_path_through_a_file_is_told_of(tiny_experiment: Path, tmp_path: Path) -> None:
+def test_a_path_through_a_file_is_told_of(s2s: Run, tiny_experiment: Path, tmp_path: Path) -> None:
     """Nobody can write there, root neither."""
     shutil.copytree(tiny_experiment, tmp_path / "experiment")
     for arguments in (
@@ -71,15 +69,16 @@ def test_a_path_through_a_file_is_told_of(tiny_experiment: Path, tmp_path: Path)
         ["train", "--model", "s2s.toml/model"],
         ["decode", "--input", "corpus/test.en", "--output", "s2s.toml/out.fr"],
     ):
-        result = limited(arguments, tmp_path / "experiment", resource.RLIM_INFINITY)
-        assert result.returncode == 1
-        assert result.stderr.splitlines()[-1].startswith("s2s: s2s.toml/")
-        assert re.search(r"cannot be written \((not a directory|file exists)\)\n$", result.stderr)
+        done = s2s(*arguments, cwd=tmp_path / "experiment")
+        said = done.stderr.decode()
+        assert done.returncode == 1
+        assert said.splitlines()[-1].startswith("s2s: s2s.toml/")
+        assert re.search(r"cannot be written \((not a directory|file exists)\)\n$", said)
 
 
-def test_a_directory_that_goes_while_a_training_runs(experiment: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "s2s_cli", "train", "--epochs", "1000", "--log-every", "1"],
+def test_a_directory_that_goes_while_a_training_runs(popen: Popen, experiment: Path) -> None:
+    with popen(
+        ["train", "--epochs", "1000", "--log-every", "1"],
         cwd=experiment,
         stderr=subprocess.PIPE,
         text=True,
