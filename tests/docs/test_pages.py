@@ -139,9 +139,16 @@ def test_links_to_files_of_the_project_lead_to_files() -> None:
     """Links between pages are checked by mkdocs. Others are absolute, also for package indices."""
     source = re.escape(PROJECT["urls"]["Source"])
     links = re.findall(rf"{source}/(?:blob|tree)/main/([^)#\s]*)", "\n".join(TEXTS.values()))
+    name = PROJECT["urls"]["Source"].removeprefix("https://github.com/")
+    raw = f"https://raw.githubusercontent.com/{re.escape(name)}/main/"
+    links += re.findall(rf"{raw}([^)#\s]*)", "\n".join(TEXTS.values()))
     assert len(links) > 10
     assert [link for link in links if not (ROOT / link).exists()] == []
     assert [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.encode()) <= 9000, "what only some readers need belongs in docs/"
 
 
 def test_make_targets_and_scripts_exist() -> None:
