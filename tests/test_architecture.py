@@ -28,7 +28,7 @@ LEVELS = {
 }
 GROUND_NAMES = {
     *("__init__", "__version__", "errors", "files", "atomic_files", "locks", "console", "parallel"),
-    *("interrupts", "processes", "destinations"),
+    *("interrupts", "processes", "destinations", "installation"),
     *("settings", "json_fields", "toml"),
 }
 LONGEST_FILE = 400

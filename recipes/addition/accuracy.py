@@ -79,7 +79,7 @@ def main() -> None:
     try:
         require_matplotlib()
     except UserError:
-        print("# No picture: it needs matplotlib, pip install 's2s-cli[plot]'", file=sys.stderr)
+        print("# No picture: it needs matplotlib (pip install matplotlib)", file=sys.stderr)
         output = output.with_suffix(DATA)
     write_figure(output, make_table(curves), partial(plot_curves, curves))
 

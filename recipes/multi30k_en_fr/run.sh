@@ -110,7 +110,7 @@ figures() {
   s2s show longest "$text/test.fr" work/table1/five-12.fr --source "$text/test.en" \
     --output work/figures/longest.md
   if ! python3 -c 'import matplotlib' 2>/dev/null; then
-    printf '%s\n' "# No figures: they need matplotlib, pip install 's2s-cli[plot]'" >&2
+    printf '%s\n' "# No figures: they need matplotlib (pip install matplotlib)" >&2
     return
   fi
   s2s show lengths "$text/test.fr" "${systems[@]/#/work/}" "${names[@]}" --source "$text/test.en" \

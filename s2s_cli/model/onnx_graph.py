@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from s2s_cli import __version__
 from s2s_cli.errors import UserError
+from s2s_cli.installation import install_extra
 from s2s_cli.model.cells import peepholes_of
 from s2s_cli.model.config import Cell, cell_kind
 
@@ -275,6 +276,6 @@ def require_onnx() -> Any:
         import onnx
     except ImportError:
         raise UserError(
-            "ONNX files are made with onnx, which is not installed: pip install 's2s-cli[onnx]'"
+            f"ONNX files are made with onnx, which is not installed: {install_extra('onnx')}"
         ) from None
     return onnx

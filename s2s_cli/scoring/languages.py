@@ -5,6 +5,7 @@ from typing import Literal
 
 from s2s_cli.console import warn
 from s2s_cli.errors import UserError
+from s2s_cli.installation import install_packages
 from s2s_cli.text.facts import FACTS_FILE, Facts
 from s2s_cli.text.languages import find_language
 
@@ -72,5 +73,5 @@ def missing_package(tokeniser: BleuTokeniser) -> str:
     except (ImportError, RuntimeError, SystemExit):
         language = tokeniser.partition("-")[0]
         package = f"sacrebleu[{language}]" if language in ("ja", "ko") else "sentencepiece"
-        return f"sacreBLEU's tokeniser {tokeniser} needs a package: pip install '{package}'"
+        return f"sacreBLEU's tokeniser {tokeniser} needs a package: {install_packages(package)}"
     return ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from s2s_cli.atomic_files import AtomicFiles
 from s2s_cli.console import warn
 from s2s_cli.errors import UsageError, UserError
+from s2s_cli.installation import install_extra
 from s2s_cli.scoring.tables import Table
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def require_matplotlib() -> None:
         import matplotlib.figure  # noqa: F401
     except ImportError:
         raise UserError(
-            "a picture needs matplotlib: pip install 's2s-cli[plot]'; "
+            f"a picture needs matplotlib: {install_extra('plot')}; "
             f"an --output that ends in {DATA} works without it"
         ) from None
 

@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol, assert_never
 
 from s2s_cli.errors import UserError
 from s2s_cli.files import regular
+from s2s_cli.installation import install_extra
 from s2s_cli.json_fields import fits, from_json
 from s2s_cli.text.layout import pieces_file
 
@@ -326,7 +327,7 @@ def require_sentencepiece() -> Any:
     except ImportError:
         raise UserError(
             "words are split into pieces by SentencePiece, which is not installed: "
-            "pip install 's2s-cli[subwords]'"
+            f"{install_extra('subwords')}"
         ) from None
     return sentencepiece
 
