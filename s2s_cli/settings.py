@@ -46,13 +46,15 @@ def setting(
     max: float | None = None,
     panel: str | None = None,
     writes: Writes | None = None,
+    hidden: bool = False,
 ) -> T:
     """Make a dataclass field with its help and bounds for the command line.
 
     ``min`` and ``max`` are inclusive bounds, which every number has; ``panel`` is the heading in
-    ``--help``; ``writes`` marks a path that is written.
+    ``--help``; ``writes`` marks a path that is written; ``hidden`` leaves the option out of it.
     """
     metadata = {"help": help, "min": min, "max": max, "panel": panel, "writes": writes}
+    metadata["hidden"] = hidden
     return dataclasses.field(default=default, metadata=metadata)
 
 

@@ -9,6 +9,7 @@ from unittest.mock import patch
 import torch
 
 from s2s_cli.commands.app import root_command
+from s2s_cli.commands.command import report_user_errors
 from s2s_cli.inference.codec import TextCodec
 from s2s_cli.inference.replicas import LoadedModel
 from s2s_cli.inference.scorer import ModelScorer
@@ -70,7 +71,8 @@ def s2s_here(*arguments: object) -> Done:
     code = 0
     with redirect_stdout(out), redirect_stderr(told), patch("os.fsync"):
         try:
-            COMMAND.main([*map(str, arguments)], prog_name="s2s", standalone_mode=False)
+            with report_user_errors():
+                COMMAND.main([*map(str, arguments)], prog_name="s2s", standalone_mode=False)
         except SystemExit as left:
             code = int(left.code or 0)
     return Done(code, out.getvalue(), told.getvalue())

@@ -190,7 +190,11 @@ def option(group: Any, field: "dataclasses.Field[Any]") -> inspect.Parameter:
     """The command-line option of one settings field."""
     meta = field.metadata
     info = typer.Option(
-        help=meta["help"], min=meta["min"], max=meta["max"], rich_help_panel=meta["panel"]
+        help=meta["help"],
+        min=meta["min"],
+        max=meta["max"],
+        rich_help_panel=meta["panel"],
+        hidden=meta["hidden"],
     )
     annotation: Any = Annotated[get_type_hints(group)[field.name], info]
     if meta["writes"]:
@@ -234,7 +238,8 @@ def set_parser(parameter: inspect.Parameter) -> None:
     elif kind.type is Path:
         info, *_ = parameter.annotation.__metadata__
         is_argument = isinstance(info, typer.models.ArgumentInfo)
-        name = parameter.name.upper() if is_argument else f"--{as_key(parameter.name)}"
+        long, *_ = getattr(info, "param_decls", None) or (f"--{as_key(parameter.name)}",)
+        name = parameter.name.upper() if is_argument else long
         info.parser = path_parser(name)
 
 

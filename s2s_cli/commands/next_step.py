@@ -92,7 +92,7 @@ def scoring_step(source: Path, output: Path, model: Path, *, tokenised: bool) ->
     reference = plain.with_suffix(f".{facts.target_language}")
     if output == STDIO or reference == source or not is_there(reference):
         return None
-    values: dict[str, Any] = {"references": [reference], "hypothesis": output}
+    values: dict[str, Any] = {"reference": reference, "translation": [output]}
     if choose_language("", None) != facts.target_language:
         values["language"] = facts.target_language
     flags = ("--tokenised",) if tokenised or facts.tokenised else ()

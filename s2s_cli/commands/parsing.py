@@ -128,6 +128,9 @@ def read_defaults(ctx: Any, values: Mapping[str, Any]) -> None:
     ctx.find_root().default_map = defaults  # of what comes next, too
     for name in section_of(ctx).split("."):
         defaults = defaults.get(name, {})
+    for key, kind in ctx.command.kinds.items():
+        if values.get(key.replace("-", "_")):
+            defaults = {name: value for name, value in defaults.items() if name not in kind.hides}
     ctx.default_map = defaults
 
 

@@ -10,6 +10,8 @@ import typer
 from s2s_cli.commands.command import command
 from s2s_cli.commands.options import Device, PrecisionName
 from s2s_cli.commands.score_output import Columns, print_columns, print_scores, print_systems
+from s2s_cli.commands.score_texts import REFERENCE, name_texts, warn_of_unread_stdin
+from s2s_cli.commands.settings_file import Hides
 from s2s_cli.console import warn
 from s2s_cli.errors import UsageError, UserError
 from s2s_cli.files import STDIO, name_of
@@ -41,13 +43,23 @@ if TYPE_CHECKING:
     from s2s_cli.commands.score_model import ScoringModel
     from s2s_cli.scoring.significance import Comparison
 
-REFERENCES = [Path("corpus/test.fr")]
 SOURCE = Path("corpus/test.en")
 # As many lines ending like this are what tokenised text looks like, not running text.
 SUSPICIOUS = 100
 
-ReferenceTexts = Annotated[
-    list[Path], typer.Argument(help="References, one translation a line (- is stdin).")
+Reference = Annotated[
+    Path | None,
+    typer.Argument(help=f"Reference, a translation a line; {REFERENCE} if you name none."),
+    Hides("references"),
+]
+ScoredTranslations = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Translations, a file for each system; without one, stdin is scored."),
+    Hides("hypothesis", "system"),
+]
+MoreReferences = Annotated[
+    list[Path] | None,
+    typer.Option("--reference", help="One more reference beside the first (repeat)."),
 ]
 Bare = Annotated[
     Metric | None,
@@ -84,7 +96,7 @@ FirstId = Annotated[
 ]
 SystemOutputs = Annotated[
     list[Path] | None,
-    typer.Option(help="Score this output instead (repeat for a table of several)."),
+    typer.Option(hidden=True, help="A translation to score, as an option (repeat)."),
 ]
 
 Lines = Mapping[Path, list[str]]
@@ -131,12 +143,10 @@ class ScoreRequest:
             UsageError: says which.
         """
         check_bootstrap(self.settings.bootstrap)
-        if not self.references:
-            raise UsageError("no reference; name at least one file")
         if self.paths.count(STDIO) > 1:
             raise UsageError(
-                "stdin can be one text only, which is the hypotheses without --hypothesis FILE; "
-                "name files for the others"
+                "stdin can be one text only, and is the translations unless an argument names "
+                "them; name files for the others"
             )
         self.check_kind()
         if self.bare:
@@ -146,17 +156,18 @@ class ScoreRequest:
         """Refuse what a list, several outputs and single lines do not go with."""
         if self.oracle and (self.model or self.baseline):
             raise UsageError("--oracle goes with neither --model nor --baseline")
-        named = self.settings.hypothesis != STDIO
-        if self.systems and (self.oracle or self.baseline or self.model or self.bare or named):
+        if self.systems and (self.oracle or self.baseline or self.model or self.bare):
             raise UsageError(
-                "--system goes with none of --hypothesis, --baseline, --oracle, --model and --bare"
+                "several translations are a table, which goes with none of --baseline, --oracle, "
+                "--model and --bare; name one translation"
             )
         if self.baseline and self.bare:
             raise UsageError("--baseline does not go with --bare")
         whole = self.oracle or self.systems or self.baseline or self.settings.bootstrap
         if self.sentences and whole:
             raise UsageError(
-                "--sentences goes with none of --oracle, --system, --baseline and --bootstrap"
+                "--sentences is for one translation, and goes with none of --oracle, --baseline "
+                "and --bootstrap"
             )
 
     def check_bare(self, bare: Metric) -> None:
@@ -177,7 +188,9 @@ class ScoreRequest:
 @command
 def score_command(
     settings: ScoringConfig,
-    references: ReferenceTexts = REFERENCES,
+    reference: Reference = None,
+    translation: ScoredTranslations = None,
+    references: MoreReferences = None,
     bare: Bare = None,
     json: Json = False,
     sentences: Sentences = False,
@@ -192,13 +205,22 @@ def score_command(
 ) -> None:
     """Score translations: cased BLEU on tokenised and on running text, chrF, perplexity.
 
-    Reads the hypotheses on stdin: s2s score ref.fr < out.fr
+    One translation gets a line for each metric, several get a table.
     """
-    if oracle:
-        settings = replace(settings, hypothesis=oracle)
+    outputs = [settings.hypothesis] * (settings.hypothesis != STDIO) + (system or [])
+    texts = name_texts(
+        [*([reference] if reference else []), *(translation or [])],
+        references or [],
+        outputs,
+        list_named=oracle is not None,
+    )
+    if bare in (*MODEL_METRICS, *LINE_METRICS) and texts.as_arguments:
+        texts.refuse_translations(f"--bare {bare} is a score of the reference")
+    scored, systems = (STDIO, texts.translations) if system else texts.one_or_several()
+    settings = replace(settings, hypothesis=oracle or scored)
     request = ScoreRequest(
-        settings, references, bare, json, sentences, model or [], source, baseline, oracle,
-        first_id, system or [], precision, device,
+        settings, texts.references, bare, json, sentences, model or [], source, baseline, oracle,
+        first_id, systems, precision, device,
     )  # fmt: skip
     request.check()
     facts = model_facts(request.model[0]) if request.model else None
@@ -208,12 +230,13 @@ def score_command(
         print_list(request)
         return
     lines = read_once(request.paths)
-    if system:
-        print_systems({path: output_scores(request, path, lines) for path in system}, json)
+    if systems:
+        print_systems({path: output_scores(request, path, lines) for path in systems}, json)
     elif sentences:
         print_columns(sentence_columns(request, lines), json)
     else:
         print_texts(request, lines)
+    warn_of_unread_stdin(texts)
 
 
 def print_list(request: ScoreRequest) -> None:

@@ -20,6 +20,16 @@ LONGEST_PLACEHOLDER = 40
 
 
 @dataclass(frozen=True)
+class Hides:
+    """Mark of an argument: given on the command line, it hides keys of the settings file."""
+
+    keys: tuple[str, ...]
+
+    def __init__(self, *keys: str) -> None:
+        object.__setattr__(self, "keys", keys)
+
+
+@dataclass(frozen=True)
 class Kind:
     """The values of an option: a plain type, bounds, one value or several, whether it writes."""
 
@@ -28,12 +38,14 @@ class Kind:
     min: float | None = None
     max: float | None = None
     writes: Writes | None = None
+    hides: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, annotation: Any) -> "Kind":
         """Find the kind of ``Annotated[int | None, typer.Option(min=1)]`` and its like."""
         bare, *infos = get_args(annotation) if hasattr(annotation, "__metadata__") else [annotation]
-        marks = [each for each in infos if isinstance(each, Writes)]
+        writes = next((each for each in infos if isinstance(each, Writes)), None)
+        hidden = [key for each in infos if isinstance(each, Hides) for key in each.keys]
         infos = [each for each in infos if hasattr(each, "min")]
         choices = [each for each in get_args(bare) if each is not type(None)]
         if type(None) in get_args(bare):
@@ -41,7 +53,7 @@ class Kind:
         several = get_origin(bare) is list
         bounds = [(info.min, info.max) for info in infos] or [(None, None)]
         plain = get_args(bare)[0] if several else bare
-        return cls(plain, several, *bounds[0], *marks)
+        return cls(plain, several, *bounds[0], writes, tuple(hidden))
 
     @property
     def words(self) -> tuple[str, ...]:

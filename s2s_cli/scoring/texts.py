@@ -31,7 +31,7 @@ FEWEST_RESAMPLES = 100  # fewer leave one or two in each of the tails that are c
 class ScoringConfig:
     """The text to score, its language and the sizes of tests."""
 
-    hypothesis: Path = setting(STDIO, "The translations, one a line (- is stdin).")
+    hypothesis: Path = setting(STDIO, "The translation to score, as an option.", hidden=True)
     tokenised: bool = setting(False, "The texts are tokenised: words stand between spaces.")
     language: str = setting(
         "", "Language of the texts; by default the model's (--model), that of data/, or fr."

@@ -58,7 +58,8 @@ def test_the_reference_has_a_default_and_stdin_may_be_it(s2s: Run, folder: Path)
 
 
 def test_identical_text_scores_a_hundred_with_any_other_reference(s2s: Run, folder: Path) -> None:
-    run = s2s("score", "out.fr", "ref.fr", "--json", cwd=folder, input=REFERENCE.encode())
+    references = ["out.fr", "--reference", "ref.fr"]
+    run = s2s("score", *references, "--json", cwd=folder, input=REFERENCE.encode())
     result = json.loads(run.stdout)
     assert result["lines"] == 3
     assert list(result["scores"]) == ["bleu-tokenised", "bleu-detokenised", "chrf"]
@@ -117,7 +118,7 @@ def test_text_that_looks_tokenised_is_remarked_on_stderr(s2s: Run, tmp_path: Pat
         (["ref.fr", "out2.fr"], b"a\n", 1, [b"out2.fr", b"no such file"]),
         ([], b"a\n", 1, [b"corpus/test.fr", b"no such file"]),
         (["ref.fr"], b"a\n\xff\nb\n", 1, [b"stdin:2", b"UTF-8"]),
-        (["-"], b"a\n", 2, [b"stdin", b"--hypothesis"]),
+        (["-"], b"a\n", 2, [b"stdin can be one text only"]),
         (["ref.fr", "--bootstrap", "7"], b"a\n", 2, [b"--bootstrap 7"]),
         (["ref.fr", "--bare", "perplexity"], b"a\n", 2, [b"--model"]),
         (["ref.fr", "--json", "--bare", "chrf"], b"a\n", 2, [b"--bare", b"--json"]),
@@ -125,6 +126,8 @@ def test_text_that_looks_tokenised_is_remarked_on_stderr(s2s: Run, tmp_path: Pat
         (["ref.fr", "--bare", "log-probability"], b"a\n", 2, [b"--sentences"]),
         (["ref.fr", "--bare", "log-probability", "--sentences"], b"a\n", 2, [b"--model"]),
         (["ref.fr", "--sentences", "--baseline", "out.fr"], b"a\n", 2, [b"--baseline"]),
+        (["ref.fr", "out.fr", "ref.fr", "--sentences"], b"", 2, [b"--sentences is for one"]),
+        (["ref.fr", "out.fr", "--model", "m", "--bare", "perplexity"], b"", 2, [b"leave out out"]),
         (["ref.fr", "--sentences"], b"a\n", 1, [b"stdin has 1 lines", b"ref.fr has 3"]),
     ],
 )
@@ -382,21 +385,70 @@ def test_entities_of_moses_are_undone_in_tokenised_text(s2s: Run, folder: Path) 
     assert b"4 lines with entities as Moses escapes them" in outputs[1].stderr
 
 
-def test_several_systems_are_a_table(s2s: Run, folder: Path) -> None:
+def test_several_translations_are_a_table(s2s: Run, folder: Path) -> None:
     (folder / "short.fr").write_text("Le chat\n\nUn homme\n", "utf-8")
-    systems = ["--system", "out.fr", "--system", "short.fr", "--system", "ref.fr"]
-    run = s2s("score", "ref.fr", *systems, cwd=folder)
+    names = ["out.fr", "short.fr", "ref.fr"]
+    run = s2s("score", "ref.fr", *names, cwd=folder)
     heading, *rows = run.stdout.decode().splitlines()
     assert heading.split("  ")[0] == ""
-    assert [row.split()[0] for row in rows[:3]] == ["out.fr", "short.fr", "ref.fr"]
+    assert [row.split()[0] for row in rows[:3]] == names
     assert rows[2].split() == ["ref.fr", "100.00", "100.00", "100.00", "1.000", "1.000"]
     assert float(rows[1].split()[4]) < 1
     assert [row.partition(": ")[0] for row in rows[3:]] == [
         "BLEU (tokenised)", "BLEU (detokenised)", "chrF2 (detokenised)"
     ]  # fmt: skip
     alone = s2s("score", "ref.fr", "--json", cwd=folder, input=HYPOTHESIS.encode())
-    both = s2s("score", "ref.fr", *systems, "--json", cwd=folder)
+    both = s2s("score", "ref.fr", *names, "--json", cwd=folder)
     assert json.loads(both.stdout)["systems"]["out.fr"] == json.loads(alone.stdout)["scores"]
+    systems = [word for name in names for word in ("--system", name)]
+    assert s2s("score", "ref.fr", *systems, cwd=folder).stdout == run.stdout
+
+
+def test_one_translation_is_scored_as_stdin_is(s2s: Run, folder: Path) -> None:
+    runs = [
+        s2s("score", "ref.fr", cwd=folder, input=HYPOTHESIS.encode()),
+        s2s("score", "ref.fr", "out.fr", cwd=folder),
+        s2s("score", "ref.fr", "-", cwd=folder, input=HYPOTHESIS.encode()),
+        s2s("score", "ref.fr", "--hypothesis", "out.fr", cwd=folder),
+    ]
+    assert {(run.returncode, run.stdout, run.stderr) for run in runs} == {(0, runs[0].stdout, b"")}
+
+
+def test_more_references_are_options_or_stand_beside_the_old_options(
+    s2s: Run, folder: Path
+) -> None:
+    (folder / "ref2.fr").write_text(HYPOTHESIS, "utf-8")
+    best = {"value": 100.0}
+    for arguments, told in (
+        (["ref.fr", "out.fr", "--reference", "ref2.fr"], b""),
+        (["ref.fr", "--hypothesis", "out.fr", "--reference", "ref2.fr"], b""),
+        (["--reference", "ref.fr", "--reference", "ref2.fr", "--hypothesis", "out.fr"], b""),
+        (["ref.fr", "ref2.fr", "--hypothesis", "out.fr"], b"references: ref.fr, ref2.fr\n"),
+    ):
+        run = s2s("score", *arguments, "--json", cwd=folder)
+        assert (run.returncode, run.stderr) == (0, told)
+        score = json.loads(run.stdout)["scores"]["chrf"]
+        assert score.items() >= best.items() and score["signature"].startswith("nrefs:2|")
+
+
+def test_text_on_stdin_that_nobody_reads_is_remarked(s2s: Run, folder: Path) -> None:
+    """In earlier versions the second argument was one more reference."""
+    run = s2s("score", "ref.fr", "out.fr", cwd=folder, input=REFERENCE.encode())
+    assert run.returncode == 0
+    assert b"stdin is not read: out.fr is scored" in run.stderr
+    assert b"--reference out.fr" in run.stderr
+    with subprocess.Popen(["echo", "text"], stdout=subprocess.PIPE) as echo:
+        echo.wait()
+        command = [sys.executable, "-m", "s2s_cli", "score", "ref.fr", "out.fr"]
+        piped = subprocess.run(command, cwd=folder, stdin=echo.stdout, capture_output=True)
+    assert b"stdin is not read" in piped.stderr
+
+
+def test_arguments_hide_what_the_settings_file_names(s2s: Run, folder: Path) -> None:
+    toml = '[score]\nreferences = ["none.fr"]\nhypothesis = "out.fr"\nbare = "chrf"\n'
+    (folder / "s2s.toml").write_text(toml, "utf-8")
+    assert s2s("score", "out.fr", cwd=folder).stdout == b"100.00\n"
+    assert s2s("score", "ref.fr", "ref.fr", cwd=folder).stdout == b"100.00\n"
 
 
 @pytest.mark.parametrize("options", [["--bare", "chrf"], ["--baseline", "ref.fr"]])
@@ -405,7 +457,7 @@ def test_a_table_of_systems_goes_with_nothing_else(
 ) -> None:
     run = s2s("score", "ref.fr", "--system", "out.fr", *options, cwd=folder)
     assert run.returncode == 2
-    assert b"--system goes with none of" in run.stderr
+    assert b"a table, which goes with none of" in run.stderr
 
 
 def test_stdin_is_one_of_the_texts_of_a_table(s2s: Run, folder: Path) -> None:

@@ -36,7 +36,7 @@ WORKING: dict[str, Values] = {
     "train": {"data": "data", "model": "model"},
     "decode": {"model": "model", "input": "in.en", "output": "out.fr"},
     "rescore": RESCORE,
-    "score": {"references": "in.fr", "hypothesis": "out.fr", "source": "in.en"},
+    "score": {"reference": "in.fr", "translation": "out.fr", "source": "in.en"},
     "export": {"model": "model", "onnx": "onnx"},
     "info": {"directory": "model"},
     "show.lengths": {**TEXTS, "output": "lengths.tsv"},
@@ -57,8 +57,10 @@ BESIDE: dict[tuple[str, str], Values] = {
     ("rescore", "weights"): {"weights": "weights.toml", "tune": "in.fr"},
     ("score", "model"): {"model": "model"},
     ("score", "baseline"): {"baseline": "out.fr"},
-    ("score", "oracle"): {"oracle": "nbest.txt", "hypothesis": ""},
-    ("score", "system"): {"system": "out.fr", "hypothesis": ""},
+    ("score", "references"): {"references": "in.fr"},
+    ("score", "hypothesis"): {"hypothesis": "out.fr", "translation": ""},
+    ("score", "oracle"): {"oracle": "nbest.txt", "translation": ""},
+    ("score", "system"): {"system": "out.fr", "translation": ""},
     ("show.rarity", "data"): {"data": "data"},
 }
 FLAGS = {"replace-unk"}
@@ -266,7 +268,8 @@ class Trials:
         name, code, stderr = self.run(option, kind)
         outcomes["works" if code == 0 else "refused"] += 1
         found = list(badly_received(code, stderr))
-        if kind == "empty" and not (option.key.upper() in stderr.upper() and code == 2):
+        named = option.key.removesuffix("s").upper() in stderr.upper()
+        if kind == "empty" and not (named and code == 2):
             found.append(f"is not named: {stderr}")
         if kind == "missing" and code == 0 and (self.folder / "place/here/no").exists():
             if not option.kind.writes:
