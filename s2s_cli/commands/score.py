@@ -47,7 +47,7 @@ SOURCE = Path("corpus/test.en")
 # As many lines ending like this are what tokenised text looks like, not running text.
 SUSPICIOUS = 100
 
-Reference = Annotated[
+FirstReference = Annotated[
     Path | None,
     typer.Argument(help=f"Reference, a translation a line; {REFERENCE} if you name none."),
     Hides("references"),
@@ -188,7 +188,7 @@ class ScoreRequest:
 @command
 def score_command(
     settings: ScoringConfig,
-    reference: Reference = None,
+    reference: FirstReference = None,
     translation: ScoredTranslations = None,
     references: MoreReferences = None,
     bare: Bare = None,
