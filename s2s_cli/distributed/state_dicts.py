@@ -3,9 +3,9 @@
 A checkpoint holds these, so that a training goes on with another number of devices.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -13,8 +13,16 @@ from torch.nn import Parameter
 
 from s2s_cli.model.pipeline import Model, SpreadSeq2Seq
 
+
+class Optimiser(Protocol):
+    """What is saved of an optimiser: its parameters, and for each what it keeps, by name."""
+
+    parameters: list[Tensor]
+    state: dict[Tensor, dict[str, Any]]
+
+
 # Raises a ValueError where an optimiser cannot have such a state of a parameter like the tensor.
-StateCheck = Callable[[torch.optim.Optimizer, dict[str, Any], Tensor], None]
+StateCheck = Callable[[Any, dict[str, Any], Tensor], None]
 
 
 def shards(model: Model) -> dict[str, list[Parameter]]:
@@ -51,27 +59,24 @@ def load_model_state_dict(model: Model, saved: dict[str, Tensor]) -> None:
             part.copy_(values)
 
 
-def optimiser_state_dicts(
-    optimisers: list[torch.optim.Optimizer], model: Model
-) -> list[dict[str, Any]]:
+def optimiser_state_dicts(optimisers: Sequence[Optimiser], model: Model) -> list[dict[str, Any]]:
     """The optimisers' states, numbered by the parameters of a `Seq2Seq`.
 
     Not their settings (rates, betas): those follow from the training's own.
     """
     result = []
     for optimiser in optimisers:
-        saved, numbers = optimiser.state_dict()["state"], shard_numbers(optimiser, model)
         states = {
-            index: merge_states([saved[number] for number in parts])
-            for index, parts in enumerate(numbers)
-            if all(number in saved for number in parts)
+            index: merge_states([optimiser.state[part] for part in parts])
+            for index, parts in enumerate(own_shards(optimiser, model))
+            if all(part in optimiser.state for part in parts)
         }
         result.append({"state": states})
     return result
 
 
 def load_optimiser_state_dicts(
-    optimisers: list[torch.optim.Optimizer],
+    optimisers: Sequence[Optimiser],
     model: Model,
     saved: list[dict[str, Any]],
     check: StateCheck,
@@ -86,47 +91,41 @@ def load_optimiser_state_dicts(
         for optimiser, content in zip(optimisers, saved, strict=True)
     ]
     for optimiser, states in zip(optimisers, loaded, strict=True):
-        groups = optimiser.state_dict()["param_groups"]
-        optimiser.load_state_dict({"state": states, "param_groups": groups})
+        optimiser.state = states
 
 
 def own_states(
-    optimiser: torch.optim.Optimizer,
+    optimiser: Optimiser,
     model: Model,
     saved: dict[int, dict[str, Any]],
     check: StateCheck,
-) -> dict[int, dict[str, Any]]:
+) -> dict[Tensor, dict[str, Any]]:
     """The states of ``optimiser``'s own parameters, from those by parameter of a `Seq2Seq`."""
-    own = optimiser.param_groups[0]["params"]
-    numbers_of = shard_numbers(optimiser, model)
-    if not set(saved) <= set(range(len(numbers_of))):
+    own = own_shards(optimiser, model)
+    if not set(saved) <= set(range(len(own))):
         raise ValueError("states of other parameters")
-    states: dict[int, dict[str, Any]] = {}
+    states: dict[Tensor, dict[str, Any]] = {}
     for index, state in saved.items():
-        parts = [own[number] for number in numbers_of[index]]
+        parts = own[index]
         shape = (sum(map(len, parts)), *parts[0].shape[1:])
         check(optimiser, state, parts[0].new_empty(shape, device="meta"))
         split = split_state(state, [len(part) for part in parts])
-        for number, part, values in zip(numbers_of[index], parts, split, strict=True):
-            states[number] = {
-                # A copy: what was loaded may still be mapped from the file.
-                key: torch.empty_like(part).copy_(value.detach())
-                if is_elementwise(value)
-                else value
-                for key, value in values.items()
-            }
+        for part, values in zip(parts, split, strict=True):
+            states[part] = {key: own_copy(value, part) for key, value in values.items()}
     return states
 
 
-def shard_numbers(optimiser: torch.optim.Optimizer, model: Model) -> list[list[int]]:
-    """For each parameter of a `Seq2Seq` that ``optimiser`` steps, its shards' numbers there."""
-    (group,) = optimiser.param_groups
-    numbers = {id(parameter): number for number, parameter in enumerate(group["params"])}
-    return [
-        [numbers[id(part)] for part in parts]
-        for parts in shards(model).values()
-        if id(parts[0]) in numbers
-    ]
+def own_copy(value: Any, part: Tensor) -> Any:
+    """A loaded ``value`` on the device of ``part``; what was loaded may be mapped from the file."""
+    if is_elementwise(value):
+        return torch.empty_like(part).copy_(value.detach())
+    return value.to(part.device) if isinstance(value, Tensor) else value
+
+
+def own_shards(optimiser: Optimiser, model: Model) -> list[list[Parameter]]:
+    """Each parameter of a `Seq2Seq` that ``optimiser`` steps, as its shards."""
+    own = set(map(id, optimiser.parameters))
+    return [parts for parts in shards(model).values() if id(parts[0]) in own]
 
 
 def merge_states(parts: list[dict[str, Any]]) -> dict[str, Any]:

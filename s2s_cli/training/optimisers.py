@@ -1,6 +1,8 @@
-"""The optimisers: how each is made, what it keeps for every weight, and what a file may hold of it.
+"""The optimisers: their steps, what they keep for every weight, and what a file may hold of it.
 
-A new kind is a name in `OptimiserKind` and a case of `optimiser_spec`.
+A new kind is a name in `OptimiserKind` and a case of `optimiser_spec`. A step uses torch's kernels
+and gives the bits of torch's own optimisers. These are not used: making one imports torch's
+compiler, which takes as long as importing torch.
 """
 
 import math
@@ -10,13 +12,107 @@ from typing import Any, assert_never
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from s2s_cli.model.pipeline import Model
 from s2s_cli.training.config import OptimiserKind
 
 # The largest count that a file may hold: every whole number up to it is exact as a double.
 LARGEST_COUNT = 2**53
+# Decay of the two moments of Adam, and what is added to the root of the second one.
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+
+
+class Sgd:
+    """Stochastic gradient descent without momentum (§3.4).
+
+    Attributes:
+        parameters: that it steps.
+        state: what it keeps for a parameter, by name.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor]) -> None:
+        self.parameters = list(parameters)
+        self.state: dict[Tensor, dict[str, Any]] = {}
+
+    def step(self, rate: float) -> None:
+        """Move each parameter by -``rate`` times its gradient, which may be sparse."""
+        for parameter in self.parameters:
+            if parameter.grad is not None:
+                parameter.add_(parameter.grad, alpha=-rate)
+
+
+class Adam(Sgd):
+    """Adam (Kingma and Ba 2015), one kernel for all parameters of a device."""
+
+    def step(self, rate: float) -> None:
+        """Step all parameters whose gradient, a dense one, is there."""
+        by_device: dict[torch.device, list[Tensor]] = {}
+        for parameter in self.parameters:
+            if parameter.grad is not None:
+                by_device.setdefault(parameter.device, []).append(parameter)
+        for parameters in by_device.values():
+            gradients = [each.grad for each in parameters if each.grad is not None]
+            states = [self.state_of(each) for each in parameters]
+            first, second, steps = (
+                [each[name] for each in states] for name in ("exp_avg", "exp_avg_sq", "step")
+            )
+            torch._foreach_add_(steps, 1)
+            torch._fused_adam_(
+                *(parameters, gradients, first, second, [], steps),
+                lr=rate,
+                beta1=BETA1,
+                beta2=BETA2,
+                weight_decay=0.0,
+                eps=EPSILON,
+                amsgrad=False,
+                maximize=False,
+            )
+
+    def state_of(self, parameter: Tensor) -> dict[str, Any]:
+        """The state of a parameter, zeros at first."""
+        if parameter not in self.state:
+            self.state[parameter] = {
+                "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
+                "exp_avg": torch.zeros_like(parameter),
+                "exp_avg_sq": torch.zeros_like(parameter),
+            }
+        return self.state[parameter]
+
+
+class LazyAdam(Sgd):
+    """Adam for tables whose gradient holds the rows that a batch touched.
+
+    Weights and moments of other rows stay unchanged, so that an embedding table costs what the
+    words of a batch cost. Bias is corrected for the number of all updates. Epsilon is added to the
+    root of the second moment before that correction (Kingma and Ba 2015, end of §2).
+    """
+
+    def step(self, rate: float) -> None:
+        """Step the rows of all tables that their sparse gradients hold."""
+        for table in self.parameters:
+            if table.grad is not None:
+                state = self.state.setdefault(table, {"step": 0})
+                state["step"] += 1
+                for name in ("exp_avg", "exp_avg_sq"):
+                    if name not in state:
+                        state[name] = torch.zeros_like(table)
+                gradient = table.grad.coalesce()
+                step_rows(table, gradient.indices()[0], gradient.values(), state, rate)
+
+
+def step_rows(
+    table: Tensor, rows: Tensor, gradient: Tensor, state: dict[str, Any], rate: float
+) -> None:
+    """Step ``rows`` [n] of a table along their ``gradient`` [n, size], as Adam does."""
+    first, second, steps = state["exp_avg"], state["exp_avg_sq"], state["step"]
+    before = first[rows]
+    mean = gradient.sub(before).mul_(1 - BETA1).add_(before)
+    first.index_copy_(0, rows, mean)
+    before = second[rows]
+    square = gradient.pow(2).sub_(before).mul_(1 - BETA2).add_(before)
+    second.index_copy_(0, rows, square)
+    size = rate * math.sqrt(1 - BETA2**steps) / (1 - BETA1**steps)
+    table.index_add_(0, rows, mean.div_(square.sqrt_().add_(EPSILON)).mul_(-size))
 
 
 @dataclass(frozen=True)
@@ -27,31 +123,21 @@ class OptimiserSpec:
         dense: makes the one that steps parameters whose gradient is dense.
         sparse: makes the one of the embeddings, whose gradient holds the rows that a batch touched;
             None: ``dense`` steps these, too.
-        moments: numbers that are kept for each weight, by torch's name, and the lowest value that
-            each can have.
+        moments: numbers that are kept for each weight, by name, and the lowest value that each can
+            have.
         is_linear: a step is a multiple of the gradient, so that the rate can take its factor.
     """
 
-    dense: Callable[[Sequence[Tensor]], Optimizer]
-    sparse: Callable[[Sequence[Tensor]], Optimizer] | None
+    dense: Callable[[Sequence[Tensor]], Sgd]
+    sparse: Callable[[Sequence[Tensor]], Sgd] | None
     moments: dict[str, float]
     is_linear: bool
 
 
-# Rates are set at each update.
-SGD = OptimiserSpec(  # without momentum (§3.4)
-    dense=lambda parameters: torch.optim.SGD(parameters, lr=0.0),
-    sparse=None,
-    moments={},
-    is_linear=True,
-)
+SGD = OptimiserSpec(dense=Sgd, sparse=None, moments={}, is_linear=True)
 ADAM = OptimiserSpec(
-    dense=lambda parameters: torch.optim.Adam(parameters, lr=0.0, fused=True),
-    # "Lazy" Adam: weights and moments of words that are not in a batch stay unchanged, so that an
-    # embedding table costs what the words of a batch cost. Bias is corrected for the number of all
-    # updates. Epsilon is added to the root of the second moment before that correction (Kingma and
-    # Ba 2015, end of §2).
-    sparse=lambda tables: torch.optim.SparseAdam(tables, lr=1.0),  # it would not take 0
+    dense=Adam,
+    sparse=LazyAdam,
     moments={"exp_avg": -math.inf, "exp_avg_sq": 0.0},
     is_linear=False,
 )
@@ -77,7 +163,7 @@ class Optimisers:
     """
 
     spec: OptimiserSpec
-    each: list[Optimizer]
+    each: list[Sgd]
 
     @classmethod
     def of(cls, kind: OptimiserKind, model: Model) -> "Optimisers":
@@ -94,13 +180,12 @@ class Optimisers:
         return [
             torch.empty_like(parameter)
             for optimiser in self.each
-            for group in optimiser.param_groups
-            for parameter in group["params"]
+            for parameter in optimiser.parameters
             if parameter not in optimiser.state
             for _ in self.spec.moments
         ]
 
-    def check_state(self, optimiser: Optimizer, state: dict[str, Any], like: Tensor) -> None:
+    def check_state(self, optimiser: Sgd, state: dict[str, Any], like: Tensor) -> None:
         """Refuse a state that ``optimiser`` cannot have of a parameter of the form of ``like``.
 
         Raises:
@@ -132,7 +217,7 @@ def check_moment(values: Any, like: Tensor, lowest: float) -> None:
 
 
 def check_steps(steps: Any, *, sparse: bool) -> None:
-    """Refuse what is no number of steps: torch's sparse optimisers have an int, others a tensor.
+    """Refuse what is no number of steps: `LazyAdam` has an int, as torch's has, `Adam` a tensor.
 
     Raises:
         ValueError: it is none.

@@ -122,15 +122,13 @@ def step(optimisers: Optimisers, rate: float, coefficient: float) -> None:
     """
     linear = optimisers.spec.is_linear
     for optimiser in optimisers.each:
-        for group in optimiser.param_groups:
-            group["lr"] = rate * coefficient if linear else rate
-            for parameter in group["params"]:
-                if not linear and coefficient != 1 and parameter.grad is not None:
-                    gradient_values(parameter).mul_(coefficient)
-        optimiser.step()
+        for parameter in optimiser.parameters:
+            if not linear and coefficient != 1 and parameter.grad is not None:
+                gradient_values(parameter).mul_(coefficient)
+        optimiser.step(rate * coefficient if linear else rate)
 
 
-def gradient_values(parameter: Parameter) -> Tensor:
+def gradient_values(parameter: Tensor) -> Tensor:
     """The numbers of a gradient: all of a dense one, the touched rows of a sparse one."""
     assert parameter.grad is not None
     if not parameter.grad.is_sparse:

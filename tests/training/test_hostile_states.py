@@ -9,6 +9,7 @@ import pytest
 import torch
 from small import CPU, assert_same, final, run, small_corpus
 
+from s2s_cli.distributed import state_dicts
 from s2s_cli.errors import DamagedFileError
 from s2s_cli.model.config import Shape
 from s2s_cli.model.description import LAST, Description
@@ -49,7 +50,8 @@ def restored(directory: Path) -> tuple[Restored | None, list[Content]]:
     optimisers = Optimisers.of("adam", network)
     saved = torch.load(directory / PREVIOUS, weights_only=True)["settings"]
     found = Checkpoints(directory, network, optimisers, Identity(saved), CPU).restore()
-    return found, [each.state_dict() for each in optimisers.each]
+    states = state_dicts.optimiser_state_dicts(optimisers.each, network)
+    return found, states
 
 
 def state(content: Content, optimiser: int) -> Content:
