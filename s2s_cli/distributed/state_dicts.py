@@ -15,7 +15,7 @@ from s2s_cli.model.pipeline import Model, SpreadSeq2Seq
 
 
 class Optimiser(Protocol):
-    """What is saved of an optimiser: its parameters, and for each what it keeps, by name."""
+    """An optimiser, as far as it is saved: its parameters, and what it keeps for each, by name."""
 
     parameters: list[Tensor]
     state: dict[Tensor, dict[str, Any]]

@@ -62,7 +62,7 @@ class ModelConfig:
     )
     cell: Cell = setting(
         "lstm",
-        "LSTM, LSTM with peepholes (slower), GRU, or a plain tanh RNN.",
+        "LSTM, LSTM with peepholes, GRU, or a plain tanh RNN.",
         panel=BEYOND,
     )
     bidirectional: bool = setting(

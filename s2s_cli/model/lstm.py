@@ -4,92 +4,40 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn.utils.rnn import PackedSequence
 
-from s2s_cli.model.precision import accumulation_dtype, autocast_dtype
+from s2s_cli.model.packed import (
+    ROWS_MULTIPLE,
+    PackedLayers,
+    rounded_up,
+    sigmoid_backward,
+    sums_by_index,
+    tanh_backward,
+    zeros_or_copy,
+)
 from s2s_cli.model.products import PrepackedLinear
 from s2s_cli.model.sequences import EndedStates, States
 
-# Rows of a product over a whole batch, or over its distinct words, are filled up to a multiple of
-# this: kernels are prepared for each number of rows.
-ROWS_MULTIPLE = 64
 
+class Lstm(PackedLayers, nn.LSTM):  # type: ignore[misc]
+    """``nn.LSTM`` with the same parameters and results; `_Layer` computes it on a CPU."""
 
-class Lstm(nn.LSTM):
-    """``nn.LSTM`` with the same parameters and results, faster where it runs on a CPU.
+    kinds = 2
 
-    On a GPU it is ``nn.LSTM``, that is cuDNN. On a CPU that one is slow for sentences of unequal
-    length, prepares its kernels anew for each shape of a batch, and cannot know that a batch holds
-    the same words again and again; `_Layer` computes it there.
-    """
-
-    def forward(  # type: ignore[override]
-        self, inputs: PackedSequence, states: States | None = None
-    ) -> tuple[PackedSequence, States]:
-        """Read all time steps.
-
-        Args:
-            inputs: packed sequences of [size] each.
-            states: hidden and cell state to start from, each [layers, batch, cells], in the order
-                of the batch; zeros if None.
-
-        Returns:
-            The top layer's hidden state at every step, packed as ``inputs``; the states of all
-            layers after each sequence's last step.
-        """
-        if inputs.data.device.type != "cpu":
-            # Under autocast torch would compute in fp16, cell states included.
-            with torch.autocast("cuda", enabled=False):
-                return super().forward(inputs, states)  # type: ignore[arg-type]
-        return self._read(inputs, inputs.data, None, states)
-
-    def read_words(
-        self, words: PackedSequence, table: nn.Embedding, states: States | None = None
-    ) -> tuple[PackedSequence, States]:
-        """Read the vectors that ``words``, packed ids, have in ``table``.
-
-        As `forward` on ``table(words)``; what the first layer makes of a word is computed once
-        for all its occurrences in the batch, and so is its share of the gradient.
-        """
-        if words.data.device.type != "cpu":
-            return self(words._replace(data=table(words.data)), states)  # type: ignore[no-any-return]
-        distinct, index = words.data.unique(return_inverse=True)
-        return self._read(words, table(distinct), index, states)
-
-    def _read(
-        self, form: PackedSequence, rows: Tensor, index: Tensor | None, states: States | None
-    ) -> tuple[PackedSequence, States]:
-        """Read ``rows``, or ``rows[index]``; ``form`` says which is what step of what sequence."""
-        if states is not None and form.sorted_indices is not None:
-            states = tuple(each.index_select(1, form.sorted_indices) for each in states)
-        hidden, after = self._layers(rows, index, form.batch_sizes.tolist(), states)
-        if form.unsorted_indices is not None:
-            after = tuple(each.index_select(1, form.unsorted_indices) for each in after)
-        return form._replace(data=hidden), after
-
-    def _layers(
-        self, rows: Tensor, index: Tensor | None, sizes: list[int], states: States | None
+    def read_layer(
+        self,
+        layer: int,
+        rows: Tensor,
+        index: Tensor | None,
+        before: States,
+        sizes: list[int],
+        dtype: torch.dtype,
     ) -> tuple[Tensor, States]:
-        """Run all layers over rows of which ``sizes[t]`` belong to time step t."""
-        dtype = autocast_dtype(rows)
-        if states is None:
-            kept = accumulation_dtype(dtype)
-            zeros = rows.new_zeros(self.num_layers, sizes[0], self.hidden_size, dtype=kept)
-            states = zeros, zeros
-        last = []
-        with torch.autocast("cpu", enabled=False):  # the types are chosen by hand
-            for layer, weights in enumerate(self.all_weights):
-                if layer:
-                    rows = F.dropout(rows, self.dropout, self.training)
-                rows, *after = _Layer.apply(  # type: ignore[no-untyped-call]
-                    rows, *(each[layer] for each in states), *weights, sizes, index, dtype
-                )
-                index = None
-                last.append(after)
-        return rows, tuple(torch.stack(each) for each in zip(*last, strict=True))
+        hidden, *after = _Layer.apply(  # type: ignore[no-untyped-call]
+            rows, *before, *self.all_weights[layer], sizes, index, dtype
+        )
+        return hidden, tuple(after)
 
 
 class _Layer(torch.autograd.Function):
@@ -254,13 +202,6 @@ def cell_backward(
     sigmoid_backward(d_gate, gate, d_gate)
 
 
-def sums_by_index(rows: Tensor, index: Tensor, size: int) -> Tensor:
-    """[size, n]: the sum of all ``rows`` that have one ``index``, in fp32 or better on the way."""
-    dtype = accumulation_dtype(rows.dtype)
-    result = rows.new_zeros(size, rows.shape[1], dtype=dtype)
-    return result.index_add_(0, index, rows.to(dtype)).to(rows.dtype)
-
-
 def joint_weight(one: Tensor, other: Tensor, dtype: torch.dtype) -> Tensor:
     """A copy of two matrices as one of type ``dtype``."""
     both = one.new_empty(len(one), one.shape[1] + other.shape[1], dtype=dtype)
@@ -268,26 +209,7 @@ def joint_weight(one: Tensor, other: Tensor, dtype: torch.dtype) -> Tensor:
     return both
 
 
-def rounded_up(rows: Tensor) -> Tensor:
-    """``rows`` and as many of zeros as make their number a multiple of `ROWS_MULTIPLE`."""
-    return F.pad(rows, (0, 0, 0, -len(rows) % ROWS_MULTIPLE))
-
-
 def candidate_times(factor: int, weights: Tensor) -> Tensor:
     """Multiply the candidate's quarter of ``weights`` [4 cells, ...] in place."""
     weights.chunk(4)[2].mul_(factor)
     return weights
-
-
-def sigmoid_backward(gradient: Tensor, output: Tensor, out: Tensor) -> Tensor:
-    """``gradient · output · (1 - output)`` in one pass."""
-    return torch.ops.aten.sigmoid_backward.grad_input(gradient, output, grad_input=out)  # type: ignore[no-any-return]
-
-
-def tanh_backward(gradient: Tensor, output: Tensor, out: Tensor) -> Tensor:
-    """``gradient · (1 - output²)`` in one pass."""
-    return torch.ops.aten.tanh_backward.grad_input(gradient, output, grad_input=out)  # type: ignore[no-any-return]
-
-
-def zeros_or_copy(gradient: Tensor | None, like: Tensor) -> Tensor:
-    return torch.zeros_like(like) if gradient is None else gradient.clone()

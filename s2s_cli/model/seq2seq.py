@@ -17,7 +17,8 @@ from s2s_cli.model.bridge import first_states, make_bridge
 from s2s_cli.model.config import Shape
 from s2s_cli.model.encoder import Direction, Encoded, encoder_outputs, sentence_vectors
 from s2s_cli.model.feeding import decode_feeding
-from s2s_cli.model.recurrent import read_vectors, read_words, recurrent_layers
+from s2s_cli.model.packed import PackedLayers
+from s2s_cli.model.recurrent import recurrent_layers
 from s2s_cli.model.sequences import States, batch_index, mirrored
 from s2s_cli.model.softmax import negative_log_likelihood
 
@@ -113,7 +114,7 @@ class Seq2Seq(nn.Module):
 
     def read(
         self,
-        layers: nn.RNNBase,
+        layers: PackedLayers,
         table: nn.Embedding,
         words: PackedSequence,
         states: States | None = None,
@@ -125,8 +126,8 @@ class Seq2Seq(nn.Module):
             The top layer's hidden states, packed as ``words``; the last states of all layers.
         """
         if beside is None and not (self.training and self.dropout.p > 0):
-            return read_words(layers, words, table, states)
-        return read_vectors(layers, self.embed(table, words, beside), states)
+            return layers.read_words(words, table, states)
+        return layers(self.embed(table, words, beside), states)  # type: ignore[no-any-return]
 
     def embed(
         self, table: nn.Embedding, words: PackedSequence, beside: Tensor | None

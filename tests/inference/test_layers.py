@@ -11,7 +11,7 @@ from s2s_cli.inference import layers as module
 from s2s_cli.inference.layers import Layers, WordTable
 from s2s_cli.model.cells import EXPONENTIALS, lstm_step
 from s2s_cli.model.config import Cell
-from s2s_cli.model.recurrent import read_vectors, recurrent_layers
+from s2s_cli.model.recurrent import recurrent_layers
 from s2s_cli.model.sequences import States
 
 WORDS, SIZE, CELLS, LAYERS = 30, 12, 20, 3
@@ -62,7 +62,7 @@ def test_every_cell_computes_what_it_was_trained_as(cell: Cell, dtype: torch.dty
     for parameter in layers.parameters():
         parameter.uniform_(-0.4, 0.4, generator=generator)
     embedding, text = torch.randn(WORDS, SIZE, generator=generator).to(exact), words(9, 17)
-    _, expected = read_vectors(layers, pack_sequence(list(embedding[text].unbind(1))))
+    _, expected = layers(pack_sequence(list(embedding[text].unbind(1))))
     ours = Layers(cell, layers, embedding, dtype)
     near = {torch.float64: 1e-12, torch.float32: 4e-6, torch.bfloat16: 8e-2}[dtype]
     for kind, states in zip(ours.by_kind(read(ours, text)), expected, strict=True):

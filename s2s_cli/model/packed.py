@@ -1,0 +1,144 @@
+"""Recurrent layers over packed sentences of different lengths, without padding (§2)."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from s2s_cli.model.precision import accumulation_dtype, autocast_dtype
+from s2s_cli.model.sequences import States
+
+# Rows of a product over a whole batch, or over its distinct words, are filled up to a multiple of
+# this: kernels are prepared for each number of rows.
+ROWS_MULTIPLE = 64
+
+
+class PackedLayers(nn.RNNBase):
+    """Layers with the parameters and results of ``torch.nn``, faster where they run on a CPU.
+
+    Torch's own are slow there for sentences of unequal length, and cannot know that a batch holds
+    the same words again and again: what the first layer makes of a word is computed once for all
+    its occurrences, and so is its share of the gradient. On a GPU they are torch's own, that is
+    cuDNN.
+
+    Attributes:
+        kinds: states of a layer: hidden, and of LSTMs cell.
+        in_cudnn: true where cuDNN has these layers.
+    """
+
+    kinds: int
+    in_cudnn = True
+
+    def forward(
+        self, inputs: PackedSequence, states: States | None = None
+    ) -> tuple[PackedSequence, States]:
+        """Read all time steps.
+
+        Args:
+            inputs: packed sequences of [size] each.
+            states: to start from, each [layers, batch, cells], in the order of the batch; zeros
+                if None.
+
+        Returns:
+            The top layer's hidden state at every step, packed as ``inputs``; the states of all
+            layers after each sequence's last step.
+        """
+        if self._runs_in_cudnn(inputs):
+            return self._cudnn(inputs, states)
+        return self._read(inputs, inputs.data, None, states)
+
+    def read_words(
+        self, words: PackedSequence, table: nn.Embedding, states: States | None = None
+    ) -> tuple[PackedSequence, States]:
+        """Read the vectors that ``words``, packed ids, have in ``table``, as `forward` would."""
+        if self._runs_in_cudnn(words):
+            return self._cudnn(words._replace(data=table(words.data)), states)
+        distinct, index = words.data.unique(return_inverse=True)
+        return self._read(words, table(distinct), index, states)
+
+    def _runs_in_cudnn(self, inputs: PackedSequence) -> bool:
+        return self.in_cudnn and inputs.data.device.type != "cpu"
+
+    def _cudnn(
+        self, inputs: PackedSequence, states: States | None
+    ) -> tuple[PackedSequence, States]:
+        """Torch's own layers; under autocast they would compute in fp16, cell states included."""
+        first: Any = states if states is None or self.kinds > 1 else states[0]
+        with torch.autocast("cuda", enabled=False):
+            output, last = super().forward(inputs, first)
+        return output, last if self.kinds > 1 else (last,)
+
+    def _read(
+        self, form: PackedSequence, rows: Tensor, index: Tensor | None, states: States | None
+    ) -> tuple[PackedSequence, States]:
+        """Read ``rows``, or ``rows[index]``; ``form`` says which is what step of what sequence."""
+        if states is not None and form.sorted_indices is not None:
+            states = tuple(each.index_select(1, form.sorted_indices) for each in states)
+        hidden, after = self._layers(rows, index, form.batch_sizes.tolist(), states)
+        if form.unsorted_indices is not None:
+            after = tuple(each.index_select(1, form.unsorted_indices) for each in after)
+        return form._replace(data=hidden), after
+
+    def _layers(
+        self, rows: Tensor, index: Tensor | None, sizes: list[int], states: States | None
+    ) -> tuple[Tensor, States]:
+        """Run all layers over rows of which ``sizes[t]`` belong to time step t."""
+        dtype = autocast_dtype(rows)
+        if states is None:
+            kept = accumulation_dtype(dtype)
+            zeros = rows.new_zeros(self.num_layers, sizes[0], self.hidden_size, dtype=kept)
+            states = (zeros,) * self.kinds
+        last = []
+        with torch.autocast(rows.device.type, enabled=False):  # the types are chosen by hand
+            for layer in range(self.num_layers):
+                if layer:
+                    rows = F.dropout(rows, self.dropout, self.training)
+                before = tuple(each[layer] for each in states)
+                rows, after = self.read_layer(layer, rows, index, before, sizes, dtype)
+                index = None
+                last.append(after)
+        return rows, tuple(torch.stack(each) for each in zip(*last, strict=True))
+
+    def read_layer(
+        self,
+        layer: int,
+        rows: Tensor,
+        index: Tensor | None,
+        before: States,
+        sizes: list[int],
+        dtype: torch.dtype,
+    ) -> tuple[Tensor, States]:
+        """One layer over ``rows`` [rows, size], or ``rows[index]``; products are of ``dtype``.
+
+        Returns:
+            Hidden states [rows, cells]; the states after the last step, [batch, cells] each.
+        """
+        raise NotImplementedError
+
+
+def sums_by_index(rows: Tensor, index: Tensor, size: int) -> Tensor:
+    """[size, n]: the sum of all ``rows`` that have one ``index``, in fp32 or better on the way."""
+    dtype = accumulation_dtype(rows.dtype)
+    result = rows.new_zeros(size, rows.shape[1], dtype=dtype)
+    return result.index_add_(0, index, rows.to(dtype)).to(rows.dtype)
+
+
+def rounded_up(rows: Tensor) -> Tensor:
+    """``rows`` and as many of zeros as make their number a multiple of `ROWS_MULTIPLE`."""
+    return F.pad(rows, (0, 0, 0, -len(rows) % ROWS_MULTIPLE))
+
+
+def sigmoid_backward(gradient: Tensor, output: Tensor, out: Tensor) -> Tensor:
+    """``gradient · output · (1 - output)`` in one pass."""
+    return torch.ops.aten.sigmoid_backward.grad_input(gradient, output, grad_input=out)  # type: ignore[no-any-return]
+
+
+def tanh_backward(gradient: Tensor, output: Tensor, out: Tensor) -> Tensor:
+    """``gradient · (1 - output²)`` in one pass."""
+    return torch.ops.aten.tanh_backward.grad_input(gradient, output, grad_input=out)  # type: ignore[no-any-return]
+
+
+def zeros_or_copy(gradient: Tensor | None, like: Tensor) -> Tensor:
+    return torch.zeros_like(like) if gradient is None else gradient.clone()
