@@ -20,15 +20,10 @@ from s2s_cli.model.seq2seq import Seq2Seq
 
 GROUP: Any = root_command()
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
-# of other toolkits; of every command; of pip; of sbatch; of recipes
+# of other toolkits; of every command; of pip; of docker; of sbatch; of recipes
 OTHER_OPTIONS = {
-    "--lr",
-    "--help",
-    "--constraint",
-    "--extra-index-url",
-    "--signal",
-    "--moses",
-    "--digits",
+    *("--lr", "--help", "--constraint", "--editable", "--extra-index-url"),
+    *("--interactive", "--tty", "--user", "--signal", "--moses", "--digits"),
 }
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 

@@ -56,3 +56,16 @@ def test_the_project_has_one_address() -> None:
     for path in (*ROOT.glob("*.md"), ROOT / "CITATION.cff", *(ROOT / ".github").rglob("*.yml")):
         for address in re.findall(rf"{re.escape(owner)}/[\w-]+", read(path)):
             assert address == source, path
+
+
+def test_the_image_is_made_of_what_there_is() -> None:
+    text = read(ROOT / "Dockerfile")
+    (minor,) = re.findall(r"^FROM python:(\S+)-slim$", text, re.M)
+    assert minor in pythons()
+    (extras,) = re.findall(r"'\.\[(.+?)\]'", text)
+    assert set(extras.split(",")) <= set(PROJECT["optional-dependencies"])
+    (demo,) = re.findall(r"--entrypoint /s2s/(\S+)", text)
+    assert (ROOT / demo).stat().st_mode & 0o100
+    page = read(ROOT / "docs" / "install.md")
+    told = [line.removeprefix("#   ") for line in text.split("\n") if line.startswith("#   docker")]
+    assert all(line.partition("  #")[0].strip() in page for line in told)
