@@ -14,6 +14,7 @@ WORK = {
     "commands": "options in, errors out",
     "api": "Translator",
     "planning": "train --plan",
+    "info": "facts of directories",
     "training": "loop, update, checkpoints",
     "decoding": "beam search, stream of lines",
     "rescoring": "prefix trees, tuned weights",
@@ -26,7 +27,7 @@ WORK = {
     "text": "tokens, vocabularies, n-best lists",
     "ground": "errors, files, locks, settings",
 }
-WITHOUT_TORCH = {"text", "preparation", "scoring", "report"}
+WITHOUT_TORCH = {"text", "preparation", "scoring", "report", "info"}
 WIDTH, LEFT, STEP, GAP, WIDEST = 900, 76, 70, 14, 260
 
 HEAD = """\
