@@ -23,6 +23,7 @@ LEVELS = {
     "scoring": 4,
     "planning": 5,
     "info": 5,
+    "report": 5,
     "api": 5,
     "commands": 6,
 }

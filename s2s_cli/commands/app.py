@@ -44,6 +44,7 @@ FIGURES = {
     "attention": Listed("Of models", "show_models", "Source words looked at for each word."),
     "beam": Listed("Of models", "show_beam", "The beam search of one sentence."),
     "curves": Listed("Of models", "show_models", "Learning curves: perplexity by epoch."),
+    "report": Listed("Of an experiment", "show_report", "All of it in one HTML page."),
 }
 SHOW = "show"
 GROUPS = {SHOW: Listed(LOOK, "", "Draw figures and tables.")}

@@ -147,7 +147,7 @@ def longest_command(
 
 
 def read_checked(
-    source: Path,
+    source: Path | None,
     reference: Path,
     translations: list[Path],
     names: list[str] | None,

@@ -18,6 +18,7 @@ from s2s_cli.scoring.tables import Table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+Draw = Callable[[], "Figure"]
 DATA = ".tsv"
 PICTURES = (".svg", ".png", ".pdf")
 NO_GLYPH = re.compile(r"Glyph (\d+) .*missing from")
@@ -97,7 +98,7 @@ def require_matplotlib() -> None:
         ) from None
 
 
-def write_figure(output: Path, table: Table, draw: "Callable[[], Figure]") -> list[Path]:
+def write_figure(output: Path, table: Table, draw: Draw) -> list[Path]:
     """Write the picture that ``draw`` makes, and ``table`` beside it; the files written.
 
     The picture is made before either is written, and both get their names together.
@@ -116,7 +117,7 @@ def write_figure(output: Path, table: Table, draw: "Callable[[], Figure]") -> li
     return [data] if picture is None else [output, data]
 
 
-def rendered(suffix: str, draw: "Callable[[], Figure]") -> bytes:
+def rendered(suffix: str, draw: Draw) -> bytes:
     """The bytes of a picture, which no settings of the user's matplotlib change."""
     buffer = io.BytesIO()
     with house_style(), one_word_of_glyphs(suffix):

@@ -30,7 +30,7 @@ class Systems:
     """N lines of a source text and their translations.
 
     Attributes:
-        sources, references: N lines each, as they were read.
+        sources, references: N lines each, as they were read; no sources where they are not known.
         words: the words of each source line; none of a blank one.
         texts: by the name of each system, its N lines beside the reference.
     """
@@ -42,24 +42,25 @@ class Systems:
 
 
 def read_systems(
-    source: Path,
+    source: Path | None,
     reference: Path,
     translations: Sequence[Path],
     names: Sequence[str],
     form: TextForm,
 ) -> Systems:
-    """Read all files.
+    """Read all files, of which there may be no ``source``.
 
     Raises:
         UserError: stdin named twice; a file cannot be read, has no lines or another number of them.
     """
-    if [source, reference, *translations].count(STDIO) > 1:
+    given = [reference, *translations] if source is None else [reference, source, *translations]
+    if given.count(STDIO) > 1:
         raise UsageError("stdin can be one of the texts; name files for the others")
-    lines = read_once([reference, source, *translations])
-    references, sources = lines[reference], lines[source]
+    lines = read_once(given)
+    references, sources = lines[reference], lines[source] if source else []
     if not references:
         raise UserError(f"{name_of(reference)}: no lines to score")
-    if len(sources) != len(references):
+    if source and len(sources) != len(references):
         raise UserError(
             f"{name_of(source)} has {len(sources)} lines but {name_of(reference)} has "
             f"{len(references)}; each line needs its reference on the same line"

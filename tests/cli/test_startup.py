@@ -15,7 +15,7 @@ Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 COMMANDS = [
     *("init", "prep", "vocab", "train", "decode", "rescore", "score", "export", "info", "show"),
 ]
-FIGURES = ["lengths", "rarity", "longest", "states", "attention", "beam", "curves"]
+FIGURES = ["lengths", "rarity", "longest", "states", "attention", "beam", "curves", "report"]
 
 # An entry of None makes Python refuse the import, with a traceback that names the importer. Nor is
 # there matplotlib, which only pictures need.
@@ -133,6 +133,7 @@ def test_what_uses_no_model_does_without_torch(tiny_experiment: Path, tmp_path: 
         (["score", str(reference), "--bootstrap", "100"], reference.read_bytes()),
         (["show", *figure("lengths.tsv")], b""),
         (["show", *figure("rarity.tsv"), "--data", "data"], b""),
+        (["show", *figure("report")[:-1], "report.html"], b""),
         (["show", "curves", str(tiny_experiment / "model"), "--output", "curves.tsv"], b""),
         (["info", str(tiny_experiment / "model"), "data"], b""),
     ):

@@ -42,11 +42,11 @@ def metadata(wheel: zipfile.ZipFile) -> Message:
     return Parser().parsestr(wheel.read(name).decode())
 
 
-def test_it_holds_every_module_and_the_mark_of_typed_code(wheel: zipfile.ZipFile) -> None:
+def test_it_holds_every_file_of_the_package(wheel: zipfile.ZipFile) -> None:
     source = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "s2s_cli").rglob("*")
-        if path.suffix == ".py" or path.name == "py.typed"
+        if path.is_file() and "__pycache__" not in path.parts
     }
     packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert packed == source

@@ -46,6 +46,7 @@ WORKING: dict[str, Values] = {
     "show.attention": {"source": "in.en", "model": "attention", "output": "attention.tsv"},
     "show.beam": {"source": "in.en", "model": "model", "output": "beam.tsv"},
     "show.curves": {"model": "model", "output": "curves.tsv"},
+    "show.report": {**TEXTS, "model": "model", "output": "report.html"},
 }
 # What else is given beside an option that is not among them, its own value first.
 BESIDE: dict[tuple[str, str], Values] = {

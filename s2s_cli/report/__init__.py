@@ -1,0 +1,1 @@
+"""One HTML page about an experiment: settings, curves, scores, sentences that differ."""
