@@ -226,7 +226,9 @@ def draw_key(axes: "Axes", nodes: Sequence[BeamNode], top: float) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    key: dict[str, Any] = {"best result": Line2D([], [], **line_to("kept", best=True))}
+    key: dict[str, Any] = {}
+    if any(each.result is not None for each in nodes):
+        key["best result"] = Line2D([], [], **line_to("kept", best=True))
     fates = {each.fate for each in nodes}
     for fate, meaning in MEANING.items():
         if fate in fates and fate != "ended":

@@ -121,28 +121,29 @@ def cost(
         for other in others
     )
     clashes = sum(label > 0 for label in labels)
-    return 10 * (hidden + outside) / box.area + 5 * clashes + crossed + place.distance / 10
+    return (10 * hidden + 30 * outside) / box.area + 5 * clashes + crossed + place.distance / 10
 
 
-def spread_apart(wanted: Sequence[float], least: float, low: float = -inf) -> list[float]:
-    """Places in the order of ``wanted``, as near to it as can be, at ``least`` apart.
+def spread_apart(wanted: Sequence[float], sizes: Sequence[float], low: float = -inf) -> list[float]:
+    """Middles of intervals of ``sizes``, in the order of ``wanted`` and as near to it as can be.
 
-    Neighbours that come too close are centred about the mean of what they wanted, but none is
-    below ``low``.
+    Intervals do not overlap. Neighbours that come too close are stacked about the mean of what they
+    wanted, but none begins below ``low``.
     """
     order = sorted(range(len(wanted)), key=lambda index: (wanted[index], index))
     groups = [[index] for index in order]
 
-    def places(group: list[int]) -> list[float]:
+    def ends(group: list[int]) -> tuple[float, float]:
         middle = sum(wanted[index] for index in group) / len(group)
-        return [middle + (at - (len(group) - 1) / 2) * least for at in range(len(group))]
+        half = sum(sizes[index] for index in group) / 2
+        return middle - half, middle + half
 
     while True:
         close = next(
             (
                 at
                 for at, (one, two) in enumerate(pairwise(groups))
-                if places(two)[0] - places(one)[-1] < least - 1e-9
+                if ends(two)[0] - ends(one)[1] < -1e-9
             ),
             None,
         )
@@ -151,7 +152,8 @@ def spread_apart(wanted: Sequence[float], least: float, low: float = -inf) -> li
         groups[close : close + 2] = [groups[close] + groups[close + 1]]
     found = [0.0] * len(wanted)
     for group in groups:
-        for index, place in zip(group, places(group), strict=True):
-            found[index] = max(place, low)
-            low = found[index] + least
+        low = max(ends(group)[0], low)
+        for index in group:
+            found[index] = low + sizes[index] / 2
+            low += sizes[index]
     return found

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_LABELS = 40
+ROOMY = 16  # labels for which a picture of usual size has room
 FAR = 9.0  # a label that is further from its point is joined to it by a line
 LABEL_SIZE = 8.5  # size of the labels of points
 LABEL_WIDTH, LABEL_LINES = 34, 2  # characters of a label, and how often it is folded
@@ -20,7 +21,7 @@ WORD_WIDTH = 24  # characters of a word beside a heat map
 CELL = 0.22  # inches of a word's row or column
 LONGEST_SIDE = 20.0  # inches; words beyond share it
 MOST_WORDS = 80  # that are named on so many inches
-MOST_CELLS = 5000  # that are drawn as shapes; more are one image
+MOST_CELLS = 2000  # that are drawn as shapes; more are one image
 # Of the colour bar, in inches: its place right of the map, and its size.
 BAR_GAP, BAR_WIDTH, BAR_HEIGHT = 0.15, 0.12, 1.4
 
@@ -37,7 +38,9 @@ def plot_states(
         shares: of the variance that each coordinate has, from 0 to 1.
         names: of the groups, for the legend.
     """
-    figure, axes = canvas(7.6, 5.4)
+    count = sum(map(len, groups))
+    larger = max(1.0, math.sqrt(count / ROOMY)) if count <= MOST_LABELS else 1.0
+    figure, axes = canvas(7.6 * larger, 5.4 * larger)
     handles = []
     for number, group in enumerate(groups):
         _, across, up = zip(*group, strict=True)
@@ -69,7 +72,9 @@ def label_points(
     if len(phrases) > MOST_LABELS:
         return
     texts = [
-        axes.text(0, 0, folded(text, LABEL_WIDTH, LABEL_LINES), fontsize=LABEL_SIZE, color=colour)
+        axes.text(
+            0, 0, folded(text, LABEL_WIDTH, LABEL_LINES), fontsize=LABEL_SIZE, color=dark(colour)
+        )
         for text, _, _, colour in phrases
     ]
     figure.draw_without_rendering()
@@ -89,6 +94,14 @@ def label_points(
             axes.plot(
                 *zip(*line, strict=True), color=colour, linewidth=0.7, scalex=False, scaley=False
             )
+
+
+def dark(colour: str) -> tuple[float, float, float]:
+    """A colour for text, which is read less easily than a point."""
+    from matplotlib.colors import to_rgb
+
+    red, green, blue = (0.65 * part for part in to_rgb(colour))
+    return red, green, blue
 
 
 def to_pair(values: Iterable[float]) -> tuple[float, float]:

@@ -45,8 +45,6 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "s2s",
     "svg.fonttype": "none",  # text is text: it can be searched, copied and read aloud
     "pdf.fonttype": 42,  # TrueType: likewise, and publishers take it
-    "font.family": "sans-serif",
-    "font.sans-serif": FONTS,
     "text.hinting": "none",
     "text.parse_math": False,
     "savefig.dpi": 200,
@@ -134,17 +132,22 @@ def rendered(suffix: str, draw: Draw) -> bytes:
 
 def with_short_font_lists(svg: bytes) -> bytes:
     """Name a few fonts with each text of ``svg``, not all of those that were looked for."""
-    return re.sub(rb"(?<=font-family: )'[^;\"<>]*", SVG_FONTS.encode(), svg)
+    # Not what looks like a list in a text: a text has no "<".
+    list_of_fonts = rb"(<text style=\"[^\"]*?font(?:-family)?: [^';\"]*)'[^;\"]*"
+    return re.sub(list_of_fonts, rb"\1" + SVG_FONTS.encode(), svg)
 
 
 @contextmanager
 def house_style() -> Iterator[None]:
     """Draw in our style, whatever the user's settings of matplotlib are."""
     import matplotlib
+    from matplotlib.font_manager import fontManager
 
+    installed = {each.name for each in fontManager.ttflist}
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
+        matplotlib.rcParams["font.family"] = [each for each in FONTS if each in installed]
         yield
 
 

@@ -156,10 +156,9 @@ def name_lines(figure: "Figure", axes: "Axes", ends: Sequence[tuple[str, float]]
     heights = [axes.transData.transform((0, value))[1] for _, value in ends]
     inverse = axes.transData.inverted()
     names = [folded(name) for name, _ in ends]
-    apart = LINE_HEIGHT * max(name.count("\n") + 1 for name in names)
+    sizes = [LINE_HEIGHT * (name.count("\n") + 1) for name in names]
     # Not beside the labels below the axis.
-    lowest = float(axes.bbox.y0) + apart / 2
-    for number, height in enumerate(spread_apart(heights, apart, lowest)):
+    for number, height in enumerate(spread_apart(heights, sizes, float(axes.bbox.y0))):
         y = inverse.transform((0, height))[1]
         left, right = (1 + each / axes.bbox.width for each in (4.0, 4.0 + SAMPLE))
         colour, marker = line_style(number)
@@ -188,12 +187,16 @@ def plot_curves(curves: Sequence[LearningCurve]) -> "Figure":
         training, validation = (
             thinned(points, MOST_POINTS) for points in (curve.training(), curve.validation())
         )
-        axes.plot(*coordinates(training), color=colour, linewidth=0.9, alpha=0.6)
+        axes.plot(
+            *coordinates(training), color=colour, linewidth=0.9, alpha=0.6,
+            marker="." if len(training) == 1 else None,
+        )  # fmt: skip
         handles += axes.plot(
             *coordinates(validation), color=colour, marker=marker, linestyle=dash(number)
         )
+    low, high = limits_of(curves)
     axes.set_yscale("log")
-    low, high = axes.get_ylim()
+    axes.set_ylim(low, high)
     several = high / low > 10  # of 1, 2, 5, 10, ...
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)) if several else MaxNLocator(6))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
@@ -210,6 +213,15 @@ def plot_curves(curves: Sequence[LearningCurve]) -> "Figure":
         names.append(str(handle.get_label()))
     axes.legend(handles, names, loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=2.6)
     return figure
+
+
+def limits_of(curves: Sequence[LearningCurve]) -> tuple[float, float]:
+    """The lowest and the highest perplexity that is drawn, and some room beside them."""
+    points = [each for curve in curves for each in (*curve.training(), *curve.validation())]
+    values = [value for _, value in points] or [1.0]
+    low, high = min(values), max(values)
+    room = max(high / low, 1.5) ** 0.05
+    return low / room, high * room
 
 
 def mark_drops(axes: "Axes", drops: Sequence[tuple[list[float], str]]) -> None:

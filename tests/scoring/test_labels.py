@@ -48,10 +48,14 @@ def test_no_label_is_lost_where_there_is_no_room() -> None:
 def test_heights_are_spread_in_their_order(seed: int) -> None:
     draw = random.Random(seed)
     wanted = [draw.uniform(0, 50) for _ in range(6)]
-    found = spread_apart(wanted, 10)
+    found = spread_apart(wanted, [10] * 6)
     inside = [found[index] for index in sorted(range(6), key=wanted.__getitem__)]
     assert all(two - one >= 10 - 1e-6 for one, two in pairwise(inside))
     assert sum(found) == pytest.approx(sum(wanted)), "what is moved up is moved down elsewhere"
-    assert spread_apart([5, 100, 50], 10) == [5, 100, 50]
-    assert spread_apart([5, 5], 10) == [0, 10]
-    assert spread_apart([40, 5, 5, 4], 10, low=3) == [40, 13, 23, 3]
+    assert spread_apart([5, 100, 50], [10] * 3) == [5, 100, 50]
+    assert spread_apart([5, 5], [10] * 2) == [0, 10]
+    assert spread_apart([40, 5, 5, 4], [10] * 4, low=-2) == [40, 13, 23, 3]
+
+
+def test_a_folded_name_takes_the_room_of_its_lines_alone() -> None:
+    assert spread_apart([5, 5, 60], [30, 10, 10]) == [0, 20, 60]

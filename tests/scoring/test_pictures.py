@@ -3,6 +3,7 @@
 import math
 import re
 import sys
+import warnings
 from collections.abc import Callable
 from functools import partial
 from itertools import combinations
@@ -16,9 +17,9 @@ from s2s_cli.errors import UserError
 from s2s_cli.scoring.breakdowns import Bin, BinScore
 from s2s_cli.scoring.curves import LearningCurve, MetricsEntry
 from s2s_cli.scoring.metrics import Score
-from s2s_cli.scoring.model_plots import plot_attention, plot_states
+from s2s_cli.scoring.model_plots import WORD_WIDTH, plot_attention, plot_states
 from s2s_cli.scoring.pictures import PICTURES, check_output, house_style, write_figure
-from s2s_cli.scoring.plots import MOST_POINTS, plot_breakdown, plot_curves
+from s2s_cli.scoring.plots import MOST_POINTS, drawable, plot_breakdown, plot_curves
 from s2s_cli.scoring.tables import Table
 
 TABLE = Table(["a"], [["1"]])
@@ -192,6 +193,14 @@ def hostile_figures(text: str) -> dict[str, Callable[[], Any]]:
     }
 
 
+def test_only_lists_of_fonts_are_shortened_in_an_svg(tmp_path: Path) -> None:
+    text = "<text style=\"font-family: 'x'"
+    write_figure(tmp_path / "a.svg", TABLE, partial(plot_attention, [text], ["b"], [[1.0]]))
+    assert drawn_texts(tmp_path / "a.svg") >= {drawable(text, WORD_WIDTH)}
+    lists = re.findall(r"font-family: ([^;\"]*);", (tmp_path / "a.svg").read_text("utf-8"))
+    assert set(lists) == {"'DejaVu Sans', Verdana, sans-serif"}
+
+
 def test_any_text_gives_a_picture_that_programs_can_read(tmp_path: Path) -> None:
     for text in HOSTILE:
         for name, draw in hostile_figures(text).items():
@@ -207,8 +216,9 @@ def test_curves_of_any_numbers_can_be_drawn() -> None:
                for epoch in (0.0, 1e15) for one in numbers for two in numbers]  # fmt: skip
     none = MetricsEntry(0, 0.0, None, None, None)
     for chosen in ([none], entries[:1], entries[2:3], entries):
-        figure = plot_curves([LearningCurve("m", chosen)])
-        figure.draw_without_rendering()
+        with warnings.catch_warnings(action="error"):
+            figure = plot_curves([LearningCurve("m", chosen)])
+            figure.draw_without_rendering()
         assert all(map(math.isfinite, (*figure.axes[0].get_ylim(), *figure.axes[0].get_xlim())))
         assert len(figure.axes[0].get_yticks()) < 50
 
