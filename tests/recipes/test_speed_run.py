@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,6 @@ def multi30k(recipes: Path, data: Path) -> None:
 
 def run(recipe: Path, *arguments: str, **variables: str) -> Any:
     environment = {key: value for key, value in os.environ.items() if key != "PEERS"}
-    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     environment |= {"S2S_DATA": str(recipe.parents[1] / "text"), "RUNS": "1", "THREADS": "1"}
     return subprocess.run(
         [str(recipe / "run.sh"), "--quick", *arguments],
@@ -46,7 +44,7 @@ def run(recipe: Path, *arguments: str, **variables: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def recipe(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+def recipe(fast_s2s: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """The recipe after a run of some sections."""
     folder = tmp_path_factory.mktemp("speed")
     ignored = shutil.ignore_patterns("work", "RESULTS*.md", "results*.tsv", "__pycache__")

@@ -1,34 +1,27 @@
 """One update means the same in every layout, and a training goes on in another one."""
 
 import dataclasses
+import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from small import sized
+from conftest import Popen
+from copies import CPU, UPDATES, trained, trainer_of
 from torch import Tensor
-from torch.distributed import FileStore  # type: ignore[attr-defined]
-from torch.multiprocessing.spawn import start_processes
 
-from s2s_cli.data.batches import plan_epoch
-from s2s_cli.data.corpus import Corpus
-from s2s_cli.distributed.ranks import Rank, process_group
 from s2s_cli.distributed.replica import Replica
 from s2s_cli.distributed.signals import StopSignals
 from s2s_cli.distributed.state_dicts import model_state_dict
-from s2s_cli.model.config import ModelConfig
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.loop import Run
 from s2s_cli.training.trainer import Trainer
 
-CPU = torch.device("cpu")
-SHAPE = ModelConfig(layers=3, hidden_size=6, embedding_size=5)
 # 200 pairs: the last batch of an epoch has 11, fewer than others; 4 replicas share 27 unevenly.
 CONFIG = TrainingConfig(batch_size=27, learning_rate=0.5, clip_norm=0.4, epochs=9, device="cpu")
-UPDATES = 20
-
-Trace = list[float]
 
 
 @pytest.fixture(autouse=True)
@@ -38,44 +31,23 @@ def float64() -> Any:
     torch.set_default_dtype(torch.float32)
 
 
-def trained(
-    data: Path, directory: Path, config: TrainingConfig, replica: Replica, updates: int
-) -> tuple[Trainer, Trace]:
-    """A training after so many updates, and each update's loss and gradient norm in turn."""
-    corpus = Corpus.open(data)
-    trainer = Trainer(corpus, directory, sized(SHAPE, corpus), config, replica)
-    trace: Trace = []
-    pairs = trainer.corpus.train
-    while trainer.progress.updates < updates:
-        epoch, done = divmod(trainer.progress.updates, trainer.schedule.updates_per_epoch)
-        trainer.progress.window_loss = trainer.progress.window_norm = 0.0
-        trainer.update(plan_epoch(pairs, config.batch_size, config.seed, epoch)[done])
-        trace += [trainer.progress.window_loss, trainer.progress.window_norm]
-    return trainer, trace
+RANK = """
+import pickle, sys
+sys.path[:] = {path!r}
+from copies import one_of_several
+one_of_several(int(sys.argv[1]), *pickle.loads({arguments!r}))
+"""
 
 
-def one_of_several(
-    rank: int, count: int, places: int, data: Path, folder: Path, config: TrainingConfig
-) -> None:
-    """What each process does; it leaves its trace and its weights in ``folder``."""
-    torch.set_num_threads(1)
-    torch.set_default_dtype(torch.float64)
-    store = FileStore(str(folder / "meeting"), count)
-    with process_group(Rank(rank, count, rank, count), CPU, 1.0, store):
-        replica = Replica((CPU,) * places, rank, count)
-        trainer, trace = trained(data, folder / "model", config, replica, UPDATES)
-        perplexity = trainer.validation_perplexity()
-        found = {
-            "trace": trace,
-            "perplexity": perplexity,
-            "weights": model_state_dict(trainer.model),
-        }
-        torch.save(found, folder / f"{rank}.pt")
-
-
-def in_processes(count: int, places: int, data: Path, folder: Path, config: TrainingConfig) -> Any:
-    arguments = count, places, data, folder, config
-    start_processes(one_of_several, arguments, nprocs=count, start_method="spawn")
+def in_processes(
+    popen: Popen, count: int, places: int, data: Path, folder: Path, config: TrainingConfig
+) -> Any:
+    arguments = pickle.dumps((count, places, data, folder, config))
+    script = RANK.format(path=sys.path, arguments=arguments)
+    processes = [popen(["-c", script, str(rank)], stderr=subprocess.PIPE) for rank in range(count)]
+    for each in processes:
+        _, told = each.communicate()
+        assert each.returncode == 0, told.decode()
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(count)]
 
 
@@ -103,13 +75,13 @@ def test_the_model_spread_over_devices(
     ("count", "places", "optimiser"), [(2, 1, "sgd"), (4, 1, "adam"), (2, 4, "sgd"), (3, 2, "adam")]
 )
 def test_copies_in_several_processes(
-    tiny_experiment: Path, tmp_path: Path, count: int, places: int, optimiser: Any
+    tiny_experiment: Path, tmp_path: Path, popen: Popen, count: int, places: int, optimiser: Any
 ) -> None:
     """Data parallel, also with each copy spread over devices; every process has the same bits."""
     config = dataclasses.replace(CONFIG, optimiser=optimiser)
     data = tiny_experiment / "data"
     one, expected = trained(data, tmp_path, config, Replica((CPU,)), UPDATES)
-    found = in_processes(count, places, data, tmp_path, config)
+    found = in_processes(popen, count, places, data, tmp_path, config)
     for each in found:
         assert each["trace"] == pytest.approx(expected, rel=1e-9)
         assert_close(each["weights"], model_state_dict(one.model))
@@ -118,12 +90,12 @@ def test_copies_in_several_processes(
             assert torch.equal(each["weights"][name], value)
 
 
-def test_more_processes_than_sentences(tiny_experiment: Path, tmp_path: Path) -> None:
+def test_more_processes_than_sentences(tiny_experiment: Path, tmp_path: Path, popen: Popen) -> None:
     """Batches of 3 for 4 replicas: one of them always computes what does not count."""
     config = dataclasses.replace(CONFIG, batch_size=3)
     data = tiny_experiment / "data"
     one, expected = trained(data, tmp_path, config, Replica((CPU,)), UPDATES)
-    found = in_processes(4, 1, data, tmp_path, config)
+    found = in_processes(popen, 4, 1, data, tmp_path, config)
     assert found[3]["trace"] == pytest.approx(expected, rel=1e-9)
     assert_close(found[3]["weights"], model_state_dict(one.model))
 
@@ -137,8 +109,7 @@ def test_a_training_goes_on_in_another_layout(
     def run(directory: Path, places: int, updates: int) -> Trainer:
         config = dataclasses.replace(CONFIG, optimiser=optimiser, max_updates=updates)
         replica = Replica((CPU,) * places)
-        corpus = Corpus.open(tiny_experiment / "data")
-        trainer = Trainer(corpus, directory, sized(SHAPE, corpus), config, replica)
+        trainer = trainer_of(tiny_experiment / "data", directory, config, replica)
         resumed = trainer.restored is not None
         assert resumed == (directory / "last.pt").is_file()
         Run(trainer, StopSignals()).run()
