@@ -2,12 +2,13 @@
 
 import gzip
 import os
+import pty
 import sys
 from pathlib import Path
 
 import pytest
 
-from s2s_cli.files import STDIO, count_lines
+from s2s_cli.files import STDIO, count_lines, is_typed, read_lines
 
 
 @pytest.mark.parametrize(("text", "lines"), [(b"", 0), (b"a\n\nb\n", 3), (b"a\n\nb", 3)])
@@ -37,3 +38,18 @@ def test_stdin_that_is_a_file_is_counted_from_where_it_is_and_left_there(
         monkeypatch.setattr(sys, "stdin", stdin)
         assert count_lines(STDIO) == 2
         assert stdin.read() == b"two\nthree"
+
+
+def test_who_has_to_type_is_told_so_and_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    person, program = pty.openpty()
+    (tmp_path / "text").write_bytes(b"a line\n")
+    for stdin, prompted in ((os.fdopen(program), True), ((tmp_path / "text").open(), False)):
+        with stdin:
+            monkeypatch.setattr(sys, "stdin", stdin)
+            os.write(person, b"a line\n\x04")
+            assert list(read_lines(STDIO)) == ["a line"]
+            assert is_typed(STDIO) == prompted and not is_typed(tmp_path / "text")
+            assert ("Ctrl-D ends" in capsys.readouterr().err) == prompted
+    os.close(person)

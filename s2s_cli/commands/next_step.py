@@ -1,8 +1,10 @@
 """The command that comes after another one, as a line to paste into a shell."""
 
+import os
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -24,41 +26,65 @@ class NextStep:
 
     Attributes:
         command: its name, as `s2s` has it.
-        values: files and the like by the name of its parameter, options and arguments alike. Those
-            that the command would take by itself are left out of the line.
+        values: files and the like by the name of its parameter, options and arguments alike,
+            arguments in their order. What the command would take by itself is left out of the line.
         flags: options without a value.
         settings: the settings file for it; None: the one in use.
+        fresh: the name of a directory that it writes, and a test of the one that it would take by
+            itself: if that holds something else, another one is suggested.
     """
 
     command: str
     values: Mapping[str, Any] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     settings: Path | None = None
+    fresh: tuple[str, Callable[[Path], bool]] | None = None
 
 
 def say_next(context: typer.Context, step: NextStep) -> None:
     """Print ``step`` on stderr."""
-    say(f"next: {command_line(context, step)}")
+    parameters, defaults = known_of(context, step.command)
+    if step.fresh:
+        name, is_other = step.fresh
+        path = Path(defaults[name])
+        if is_other(path):
+            say(f"{path}: was made from other data and stays as it is")
+            step = replace(step, values={**step.values, name: free_name(path)})
+    say(f"next: {command_line(context.obj, step, parameters, defaults)}")
 
 
-def command_line(context: typer.Context, step: NextStep) -> str:
-    """Write ``step`` for the settings file in use: only what differs from its defaults."""
+def known_of(context: typer.Context, command: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The parameters of a command by name, and their values where none is given."""
     root = context.find_root()
-    parameters = {each.name: each for each in root.command.commands[step.command].params}  # type: ignore[attr-defined]
-    settings = (root.default_map or {}).get(step.command, {})
-    options, arguments = list(step.flags), []
-    for name, value in step.values.items():
+    parameters = {each.name: each for each in root.command.commands[command].params}  # type: ignore[attr-defined]
+    defaults = {name: each.default for name, each in parameters.items()}
+    return parameters, {**defaults, **(root.default_map or {}).get(command, {})}
+
+
+def free_name(path: Path) -> Path:
+    """Find a name beside ``path`` that nothing has: model-2 for model."""
+    names = (path.with_name(f"{path.name}-{number}") for number in count(2))
+    return next(each for each in names if not os.path.lexists(each))
+
+
+def command_line(
+    settings: SettingsFile | None,
+    step: NextStep,
+    parameters: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+) -> str:
+    """Write ``step`` for the settings file in use: only what differs from its defaults."""
+    options, arguments = list(step.flags), list[str]()
+    for name, value in reversed(list(step.values.items())):
         parameter, texts = parameters[name], as_texts(value)
-        if texts == as_texts(settings.get(name, parameter.default)):
-            continue
+        is_default = texts == as_texts(defaults[name])
         texts = [HERE + each if each[0] == "-" and each != "-" else each for each in texts]
-        if parameter.param_type_name == "argument":
-            arguments += texts
-        else:
-            options += [word for each in texts for word in (f"--{as_key(name)}", each)]
-    return shlex.join(
-        ["s2s", *config_option(context.obj, step), step.command, *options, *arguments]
-    )
+        if parameter.param_type_name != "argument":
+            words = [word for each in texts for word in (f"--{as_key(name)}", each)]
+            options += [] if is_default else words
+        elif arguments or not is_default:  # an argument is known by those before it
+            arguments = texts + arguments
+    return shlex.join(["s2s", *config_option(settings, step), step.command, *options, *arguments])
 
 
 def as_texts(value: Any) -> list[str]:

@@ -1,10 +1,17 @@
 """The command ``s2s vocab``: vocabularies and the numericalised corpus."""
 
+from functools import partial
+from pathlib import Path
+
 from s2s_cli.commands.command import command
 from s2s_cli.commands.next_step import NextStep
 from s2s_cli.console import say
+from s2s_cli.data.manifest import Manifest
 from s2s_cli.data.numericalise import VocabConfig, numericalise
-from s2s_cli.text.layout import vocabulary_file
+from s2s_cli.errors import UserError
+from s2s_cli.files import read_json
+from s2s_cli.text.layout import MANIFEST, vocabulary_file
+from s2s_cli.training.record import TrainingRecord
 
 
 @command
@@ -19,4 +26,14 @@ def vocab_command(config: VocabConfig) -> NextStep:
         say(line)
     files = [str(vocabulary_file(config.data, each.language)) for each in report.languages]
     say(f"wrote {', '.join(files)} and the ids of {', '.join(report.pairs)}")
-    return NextStep("train", {"data": config.data})
+    return NextStep("train", {"data": config.data}, fresh=("model", partial(is_other, config.data)))
+
+
+def is_other(data: Path, model: Path) -> bool:
+    """Check for a model directory whose training was on other data, by its record."""
+    try:
+        record = TrainingRecord.read(model)
+    except UserError:
+        return False
+    path = data / MANIFEST
+    return record is not None and record.data.sha256 != Manifest(path, read_json(path)).digest

@@ -67,8 +67,11 @@ def test_translations_are_scored_against_the_text_beside_the_source(
 ) -> None:
     shutil.copytree(tiny_experiment / "model", here / "m")
     decode = ["decode", "--model", "m", "--threads", "1", "--input"]
-    line = suggested(s2s_here(*decode, "corpus/test.en", "--output", "out.fr"))
-    assert follow(line).out.startswith("BLEU")
+    for settings in ("", '[score]\nreference = "corpus/test.fr"\n'):
+        Path("s2s.toml").write_text(settings, "utf-8")
+        line = suggested(s2s_here(*decode, "corpus/test.en", "--output", "out.fr"))
+        assert line == "s2s score corpus/test.fr out.fr"
+        assert follow(line).out.startswith("BLEU")
     Path("in.en").write_text("one\n", "utf-8")
     done = s2s_here(*decode, "in.en", "--output", "out.fr")
     assert done.told.endswith("\nwrote out.fr\n"), "no reference is known"
@@ -85,3 +88,15 @@ def test_an_own_list_is_rescored(here: Path, tiny_experiment: Path) -> None:
     done = follow(f"{line} --detokenise --output best.fr --threads 1")
     assert "2 segments, 4 hypotheses in " in done.told and "wrote best.fr\n" in done.told
     assert follow(suggested(done)).out.startswith("BLEU")
+
+
+def test_a_model_of_other_data_is_not_trained_into(here: Path, tiny_experiment: Path) -> None:
+    for name in ("data", "model"):
+        shutil.copytree(tiny_experiment / name, here / name)
+    assert suggested(s2s_here("vocab")) == "s2s train", "it was trained on these very words"
+    done = s2s_here("vocab", "--source-size", "8")
+    assert "model: was made from other data and stays as it is\n" in done.told
+    assert suggested(done) == "s2s train --model model-2"
+    (here / "model-2").touch()
+    Path("s2s.toml").write_text('[train]\nmodel = "model-3"\n', "utf-8")
+    assert suggested(s2s_here("vocab", "--source-size", "8")) == "s2s train"
