@@ -60,18 +60,18 @@ def contrast_sections(report: Report) -> Iterator[Html]:
     name = corpus_metric(SENTENCE_METRIC).name
     for number, each in enumerate(report.contrasts, 1):
         counts = (
-            f"By {name} of single sentences, {each.system} is better in {each.better:,}, "
-            f"{each.baseline} in {each.worse:,}; in {each.equal:,} they are equal."
+            f"{each.system} has the higher {name} in {each.better:,} sentences, {each.baseline} in "
+            f"{each.worse:,}; {each.equal:,} are equal. Beside each translation is its own."
         )
         yield element(
             "section",
             element("h3", f"{each.system} beside {each.baseline}"),
             element("p", counts),
             *direction_sections(
-                report, each, each.ahead, f"{each.system} is better", f"ahead-{number}"
+                report, each, each.ahead, f"{each.system} is better by most", f"ahead-{number}"
             ),
             *direction_sections(
-                report, each, each.behind, f"{each.baseline} is better", f"behind-{number}"
+                report, each, each.behind, f"{each.baseline} is better by most", f"behind-{number}"
             ),
         )
 
@@ -81,7 +81,7 @@ def direction_sections(
 ) -> Iterator[Html]:
     """Write the sentences in which one system of a pair is better."""
     if lines:
-        yield element("h4", f"Where {title} by most")
+        yield element("h4", title)
     for line in lines:
         yield example(report, pair, line, f"{name}-{line + 1}")
 
@@ -113,9 +113,13 @@ def example(report: Report, pair: Contrast, line: int, name: str) -> Html:
         rows.append(text_row(label, text.written(marks, spans), report.language))
     return element(
         "article",
-        element("h5", f"Line {line + 1}", id=name),
+        element(
+            "div",
+            element("h5", f"Line {line + 1}", id=name),
+            element("p", class_="looking", role="status") if attended else None,
+            class_="head",
+        ),
         element("dl", *rows, class_="texts"),
-        element("p", class_="looking", role="status") if attended else None,
         class_="example attentive" if attended else "example",
         aria_labelledby=name,
     )

@@ -109,8 +109,9 @@ def scores_parts(report: Report) -> Iterator[Html]:
     """Write scores, tests and signatures."""
     yield score_table(report.scores)
     (first, *_) = report.scores.values()
-    if any(score.low is not None for score in first.values()):
-        yield note("In brackets: 95 % intervals of the bootstrap.")
+    interval = any(score.low is not None for score in first.values())
+    brackets = "In brackets: 95 % intervals of the bootstrap. " if interval else ""
+    yield note(f"{brackets}BP is the brevity penalty of BLEU.")
     signatures = [element("li", f"{each.name}: {each.signature}") for each in first.values()]
     if report.comparisons:
         yield comparison_table(report.comparisons)
@@ -155,7 +156,7 @@ def model_parts(report: Report) -> Iterator[Html]:
         title = "Perplexity by epoch"
         table = html_table(title, ["model", "epoch", "validation perplexity"], rows)
         yield from figure_parts("curves", title, partial(plot_curves, curves), table)
-    yield facts_table("Models", {each.name: each.facts for each in report.models})
+    yield facts_table("Text, shape and training", {each.name: each.facts for each in report.models})
     settings = {each.name: each.settings for each in report.models if each.settings}
     if settings:
         table = facts_table("Settings of the trainings", settings)

@@ -48,7 +48,7 @@ def swatch(number: int) -> Html:
 def score_table(scores: Mapping[str, Mapping[TextMetric, Score]]) -> Html:
     """A row for each system: values with their intervals, and the parts of BLEU."""
     (first, *_) = scores.values()
-    columns = ["system", *(each.name for each in first.values()), "brevity penalty", "length ratio"]
+    columns = ["system", *(each.name for each in first.values()), "BP", "length ratio"]
     rows = []
     for number, (system, found) in enumerate(scores.items()):
         parts = found["bleu-tokenised"].parts

@@ -15,6 +15,7 @@ WORK = {
     "api": "Translator",
     "planning": "train --plan",
     "info": "facts of directories",
+    "report": "page of an experiment",
     "training": "loop, update, checkpoints",
     "decoding": "beam search, stream of lines",
     "rescoring": "prefix trees, tuned weights",
@@ -27,7 +28,7 @@ WORK = {
     "text": "tokens, vocabularies, n-best lists",
     "ground": "errors, files, locks, settings",
 }
-WITHOUT_TORCH = {"text", "preparation", "scoring", "report", "info"}
+WITHOUT_TORCH = {"text", "preparation", "scoring", "info"}
 WIDTH, LEFT, STEP, GAP, WIDEST = 900, 76, 70, 14, 260
 
 HEAD = """\
