@@ -21,6 +21,8 @@ SMALLEST = 1e-12
 MANY = 1_000_000_000
 MOST_THREADS = 1024
 MOST_GPUS = 64
+# The heading in ``--help`` of options about devices and processors, of any command.
+HARDWARE = "Hardware"
 LONGEST_SHOWN = 40
 
 

@@ -21,7 +21,7 @@ from s2s_cli.decoding.config import AlignmentConfig, BeamConfig
 from s2s_cli.errors import UsageError
 from s2s_cli.files import STDIO
 from s2s_cli.inference.config import MbrConfig
-from s2s_cli.settings import WRITES
+from s2s_cli.settings import HARDWARE, WRITES
 
 if TYPE_CHECKING:
     from s2s_cli.decoding.translate import Counts
@@ -32,14 +32,19 @@ def decode_command(
     config: BeamConfig,
     model: ModelPaths = [Path("model")],  # noqa: B006 - typer copies it
     input: Annotated[
-        Path, typer.Argument(help="Text to translate, a sentence a line."), AlsoOption()
+        Path,
+        typer.Argument(help="Text to translate, one sentence on each line."),
+        AlsoOption(),
     ] = STDIO,
-    output: Annotated[Path, typer.Option(help="Translations; -: stdout."), WRITES] = STDIO,
+    output: Annotated[Path, typer.Option(help="File for the translations."), WRITES] = STDIO,
     tokenised: Tokenised = False,
     batch_size: Annotated[
         int,
         typer.Option(
-            min=0, max=1_000_000, help="Sentences decoded together; 0: 1024 divided by the beam."
+            min=0,
+            max=1_000_000,
+            help="Sentences decoded together. 0: 1024 divided by the beam size.",
+            rich_help_panel=HARDWARE,
         ),
     ] = 0,
     precision: PrecisionName = "fp32",
@@ -51,10 +56,16 @@ def decode_command(
     risk: MbrConfig,
     alignment: AlignmentConfig,
 ) -> NextStep | None:
-    """Translate text line by line with beam search.
+    """Translate text with beam search, one line for each line.
 
-    Raw text in, raw text out; the model knows how its text was tokenised and whether the source
-    was reversed. Line by line when you type, in batches through a pipe.
+    Reads and writes running text: the model directory says how to tokenise it and whether to
+    reverse the source. What you type is translated line by line, a file or a pipe in batches.
+
+    Examples:
+        s2s decode in.en -o out.fr
+        s2s decode in.en -m model -m model-2 --beam 5 > out.fr
+        s2s decode in.en -b 20 --nbest 20 -o nbest.txt
+        echo 'Good morning.' | s2s decode
     """
     config.check()
     risk.check()

@@ -16,16 +16,20 @@ from s2s_cli.settings import WRITES
 def export_command(
     model: Annotated[Path, typer.Argument(help=MODEL_HELP), AlsoOption()] = Path("model"),
     onnx: Annotated[
-        Path | None, typer.Option(help="Directory for the model as ONNX, the only format."), WRITES
+        Path | None, typer.Option(help="Directory to write (required)."), WRITES
     ] = None,
 ) -> None:
-    """Write a model for programs that have no PyTorch, as ONNX.
+    """Write a model in the ONNX format, for programs without PyTorch.
 
     encoder.onnx reads a batch of sources, and decoder_step.onnx one target word at a time.
-    export.json names what goes in and comes out; the vocabularies lie beside it.
+    export.json describes inputs and outputs. The vocabularies are copied, too.
+
+    Examples:
+        s2s export --onnx exported
+        s2s export model/last.pt --onnx exported
     """
     if onnx is None:
-        raise UsageError("ONNX is the only format: add --onnx DIRECTORY")
+        raise UsageError("export needs a directory to write: --onnx DIRECTORY")
     from s2s_cli.model import onnx_export
 
     written = onnx_export.export(model, onnx)

@@ -8,12 +8,16 @@ from typing import Any
 
 from s2s_cli.commands.settings_file import Kind, as_key
 from s2s_cli.files import STDIO
+from s2s_cli.settings import HARDWARE
 
 # Columns of the names of options; a longer one has a line of its own.
 NAME_COLUMNS = 24
 EXAMPLES = "Examples:"
 OPTIONS = "Options"
-EVERY = "Of every command"
+EVERY = "Common options"
+ARGUMENTS = "Arguments"
+# It is written as a space, at which no line is broken.
+NO_BREAK = "\N{NO-BREAK SPACE}"
 # A range is shown if its upper end is this small, or its lower end this large: others say no more
 # than that a number is meant.
 SMALL, LARGE = 50, 10
@@ -67,10 +71,10 @@ def usage_pieces(command: Any) -> Iterator[str]:
 
 def panels(command: Any, ctx: Any) -> dict[str, list[Any]]:
     """Arguments and options by their headings, in order; those of every command come last."""
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[Any]] = {ARGUMENTS: [], OPTIONS: []}
     for each in command.params:
         if is_argument(each):
-            found.setdefault("Arguments", []).append(each)
+            found[ARGUMENTS].append(each)
         elif not each.hidden and as_key(each.name) in command.kinds:
             found.setdefault(each.rich_help_panel or OPTIONS, []).append(each)
     common = [
@@ -78,8 +82,9 @@ def panels(command: Any, ctx: Any) -> dict[str, list[Any]]:
         for each in command.get_params(ctx)
         if not is_argument(each) and not each.hidden and as_key(each.name) not in command.kinds
     ]
-    found.setdefault(OPTIONS if not found.keys() - {"Arguments"} else EVERY, common)
-    return found
+    found[HARDWARE] = found.pop(HARDWARE, [])
+    found[EVERY] = common
+    return {heading: parameters for heading, parameters in found.items() if parameters}
 
 
 def names_of(parameter: Any, kinds: Mapping[str, Kind]) -> str:
@@ -101,7 +106,9 @@ def described(parameter: Any, ctx: Any) -> str:
     notes = [] if kind is None else [*range_notes(kind), *default_notes(parameter, kind, ctx)]
     if parameter.required:
         notes.append("required")
-    return f"{parameter.help} [{', '.join(notes)}]" if notes else str(parameter.help)
+    if not notes:
+        return str(parameter.help)
+    return f"{parameter.help} [{', '.join(note.replace(' ', NO_BREAK) for note in notes)}]"
 
 
 def range_notes(kind: Kind) -> Iterator[str]:
@@ -145,6 +152,7 @@ def write_paragraphs(formatter: Any, text: str) -> None:
 def write_rows(formatter: Any, heading: str, rows: Sequence[tuple[str, str]]) -> None:
     with formatter.section(heading):
         formatter.write_dl(list(rows), col_max=NAME_COLUMNS)
+    formatter.buffer[:] = [each.replace(NO_BREAK, " ") for each in formatter.buffer]
 
 
 def is_argument(parameter: Any) -> bool:

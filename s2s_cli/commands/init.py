@@ -23,19 +23,22 @@ def init_command(
     preset: Annotated[
         Preset,
         typer.Option(
-            help="Size of the model: toy for some thousand short pairs, small for ten thousand to "
-            "a million, paper for millions and a GPU."
+            help="Size of the model: toy for a few thousand short pairs, small for ten thousand "
+            "to a million, paper for millions and a GPU."
         ),
     ] = "small",
-    output: Annotated[
-        Path, typer.Option(help="The settings file; -: stdout."), WRITES
-    ] = SETTINGS_FILE,
+    output: Annotated[Path, typer.Option(help="File for the settings."), WRITES] = SETTINGS_FILE,
     source_language: Annotated[str, typer.Option(help="Code of the source language.")] = "en",
     target_language: Annotated[str, typer.Option(help="Code of the target language.")] = "fr",
 ) -> NextStep | None:
     """Write a settings file to start from, with a comment on every setting.
 
-    The other commands read s2s.toml from the current directory. Change in it what you like.
+    The other commands read s2s.toml from the current directory. Edit it as you like.
+
+    Examples:
+        s2s init
+        s2s init --preset toy --source-language de --target-language en
+        s2s init --preset paper -o paper.toml
     """
     if output != STDIO and would_be_replaced(output):
         raise UserError(f"{output}: is there already and stays; name another file with --output")

@@ -94,7 +94,7 @@ class CommandGroup(TyperGroup):
                 typer.echo(ctx.get_help())
                 raise typer.Exit(0)
             name, others = others[0], [*others[1:], "--help"]
-        if name not in self.commands:
+        if name not in self.listed:
             refuse_command(ctx, name)
         return super().resolve_command(ctx, [name, *others])
 

@@ -11,10 +11,18 @@ from s2s_cli.preparation.prepare import prepare
 
 @command
 def prep_command(config: PrepConfig) -> NextStep | None:
-    """Tokenise parallel text and drop the pairs that are no good for training.
+    """Tokenise parallel text and drop sentence pairs that are unsuitable for training.
 
-    Reads CORPUS/{train,valid,test}.LANGUAGE[.gz], one sentence a line, and writes tokenised text
-    and what was decided (facts.json) to the output directory. Test text is never filtered.
+    Reads {train,valid,test}.LANGUAGE from the corpus directory, compressed (.gz) or not, with one
+    sentence on each line. Writes the tokenised text and facts.json, which records these options for
+    the commands after it. No pair of the test text is dropped.
+
+    Examples:
+        s2s prep
+        s2s prep --reverse-source --source-language de --target-language en
+        s2s prep --subwords bpe --subword-size 4000
+        s2s prep --train corpus/big --valid corpus/dev -o data/big
+        s2s prep --filter fr < ref.fr > ref.tok.fr
     """
     if config.filter is not None:
         filter_stdin(config, config.filter)

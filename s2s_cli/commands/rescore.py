@@ -38,10 +38,14 @@ def rescore_command(
     risk: MbrConfig,
     nbest: Annotated[
         list[Path],
-        typer.Argument(help="Moses n-best lists, .gz or not; -: stdin. Several: their union."),
+        typer.Argument(
+            help="N-best lists in the format of Moses. Several are read as their union."
+        ),
     ] = [Path("nbest.txt")],  # noqa: B006 - typer copies it
     model: ModelPaths = [Path("model")],  # noqa: B006 - typer copies it
-    output: Annotated[Path, typer.Option(help="Winners, or the list."), WRITES] = STDIO,
+    output: Annotated[
+        Path, typer.Option(help="File for the winners, or for the list."), WRITES
+    ] = STDIO,
     tokenised: Tokenised = False,
     precision: PrecisionName = "fp32",
     device: Device = "auto",
@@ -49,12 +53,17 @@ def rescore_command(
     threads: Threads = 0,
     measure: Measure = False,
 ) -> NextStep | None:
-    """Rescore an n-best list by forced decoding; print the winner of each segment.
+    """Rescore an n-best list with a model, and print the best hypothesis of each segment.
 
-    The list's total and the model's log probability are averaged evenly, as in the paper (§3.2).
-    Hypotheses are words as the model's own tokeniser makes them; the source, and the reference of
-    --tune, are raw text unless --tokenised. One line for each line of the source, blank where the
-    list has nothing.
+    Averages the list's total and the model's log probability evenly, as in the paper (3.2). The
+    hypotheses must be tokenised as `s2s prep` does it. The source, and the reference of --tune, are
+    running text unless --tokenised is given. There is one line for each line of the source; it is
+    blank if the list has no hypothesis.
+
+    Examples:
+        s2s rescore nbest.txt --source in.en --detokenise -o best.fr
+        s2s rescore nbest.txt --source in.en --add-feature -o nbest.s2s.txt
+        s2s rescore nbest.s2s.txt --source in.en --tune ref.fr --weights weights.toml
     """
     config.check(nbest, risk)
     from s2s_cli.inference.replicas import Replicas

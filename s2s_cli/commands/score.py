@@ -27,6 +27,8 @@ from s2s_cli.scoring.metrics import (
     score_texts,
 )
 from s2s_cli.scoring.texts import (
+    SIGNIFICANCE,
+    TEXT_PANEL,
     ScoringConfig,
     Texts,
     check_bootstrap,
@@ -44,55 +46,90 @@ if TYPE_CHECKING:
     from s2s_cli.scoring.significance import Comparison
 
 SOURCE = Path("corpus/test.en")
+PRINTED = "What is printed"
+MODEL_PANEL = "With a model"
+LIST_PANEL = "Of an n-best list"
 # As many lines ending like this are what tokenised text looks like, not running text.
 SUSPICIOUS = 100
 
 FirstReference = Annotated[
     Path | None,
-    typer.Argument(help=f"Reference, a translation a line; {REFERENCE} if you name none."),
+    typer.Argument(help=f"Reference, one sentence on each line. Without one: {REFERENCE}."),
     Hides("references"),
 ]
 ScoredTranslations = Annotated[
     list[Path] | None,
-    typer.Argument(help="Translations, a file for each system; without one, stdin is scored."),
+    typer.Argument(help="Translations, one file for each system. Without one: stdin."),
     Hides("hypothesis", "system"),
 ]
 MoreReferences = Annotated[
     list[Path] | None,
-    typer.Option("--reference", help="One more reference beside the first (repeat)."),
+    typer.Option(
+        "--reference",
+        help="One more reference, beside the first (repeat for several).",
+        rich_help_panel=TEXT_PANEL,
+    ),
 ]
 Bare = Annotated[
     Metric | None,
     typer.Option(
-        help="Print one number alone, or one for each line with --sentences: "
-        f"{', '.join(get_args(Metric))}."
+        help="Print only this number, or with --sentences one for each line: "
+        f"{', '.join(get_args(Metric))}.",
+        rich_help_panel=PRINTED,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, or one for each line.")]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Print one JSON object, or with --sentences one for each line.",
+        rich_help_panel=PRINTED,
+    ),
+]
 Sentences = Annotated[
     bool,
     typer.Option(
         "--sentences",
-        help="Print for each line, between tabs: BLEU (tokenised, detokenised), chrF, words of "
-        "hypothesis and closest reference, and with --model the log probability.",
+        help="Print a line for each line, with tabs between columns: BLEU (tokenised, "
+        "detokenised), chrF, words of the translation and of the closest reference; with --model "
+        "the log probability.",
+        rich_help_panel=PRINTED,
     ),
 ]
 Models = Annotated[
     list[Path] | None,
     typer.Option(
-        help="Also its perplexity of the first reference, with --sentences the log probability "
-        "of each line (repeat for an ensemble)."
+        help="Print also the perplexity of the first reference under this model; with --sentences "
+        "log probabilities. Repeat it for an ensemble.",
+        rich_help_panel=MODEL_PANEL,
     ),
 ]
-SourceText = Annotated[Path, typer.Option(help="Source text of the reference, for the model.")]
+SourceText = Annotated[
+    Path,
+    typer.Option(help="With --model: source text of the reference.", rich_help_panel=MODEL_PANEL),
+]
 Baseline = Annotated[
-    Path | None, typer.Option(help="Also whether the difference to this output is significant.")
+    Path | None,
+    typer.Option(
+        help="Test whether the difference to this translation is significant.",
+        rich_help_panel=SIGNIFICANCE,
+    ),
 ]
 Oracle = Annotated[
-    Path | None, typer.Option(help="Score this n-best list instead: its own best, and two oracles.")
+    Path | None,
+    typer.Option(
+        help="Score this n-best list: its own best hypotheses, and two oracles.",
+        rich_help_panel=LIST_PANEL,
+    ),
 ]
 FirstId = Annotated[
-    int, typer.Option(min=0, max=MANY, help="Id in that list of the first line of the reference.")
+    int,
+    typer.Option(
+        min=0,
+        max=MANY,
+        help="With --oracle: id in the list for the first line of the reference.",
+        rich_help_panel=LIST_PANEL,
+    ),
 ]
 SystemOutputs = Annotated[
     list[Path] | None,
@@ -203,9 +240,17 @@ def score_command(
     precision: PrecisionName = "fp32",
     device: Device = "auto",
 ) -> None:
-    """Score translations: cased BLEU on tokenised and on running text, chrF, perplexity.
+    """Score translations with cased BLEU on tokenised and on running text, and with chrF.
 
-    One translation gets a line for each metric, several get a table.
+    The first file is the reference, all others are translations. Several translations are printed
+    as a table. Each score has a signature, which names everything that it depends on.
+
+    Examples:
+        s2s score ref.fr out.fr
+        s2s score ref.fr out.fr other.fr --bootstrap 1000
+        s2s score ref.fr out.fr --baseline other.fr
+        s2s score ref.fr out.fr --source in.en --model model
+        s2s decode in.en | s2s score ref.fr --bare bleu-detokenised
     """
     outputs = [settings.hypothesis] * (settings.hypothesis != STDIO) + (system or [])
     texts = name_texts(

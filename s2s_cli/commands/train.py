@@ -8,30 +8,48 @@ import typer
 
 from s2s_cli.commands.command import command
 from s2s_cli.errors import UsageError
-from s2s_cli.model.config import ModelConfig, Shape
-from s2s_cli.settings import WRITES
+from s2s_cli.model.config import PANEL, ModelConfig, Shape
+from s2s_cli.settings import HARDWARE, WRITES
 from s2s_cli.training.config import TrainingConfig
 
 
 @command
 def train_command(
     *,
-    data: Annotated[Path, typer.Option(help="Directory of `s2s vocab`.")] = Path("data"),
-    model: Annotated[Path, typer.Option(help="Model directory to write."), WRITES] = Path("model"),
+    data: Annotated[
+        Path, typer.Option(help="Directory that `s2s vocab` completed.", rich_help_panel=PANEL)
+    ] = Path("data"),
+    model: Annotated[
+        Path, typer.Option(help="Model directory to write.", rich_help_panel=PANEL), WRITES
+    ] = Path("model"),
     shape: ModelConfig,
     config: TrainingConfig,
     plan: Annotated[
         bool,
-        typer.Option("--plan", help="Print placement, memory and speed to expect, and leave."),
+        typer.Option(
+            "--plan",
+            help="Print the expected placement, memory and speed, and exit.",
+            rich_help_panel=HARDWARE,
+        ),
     ] = False,
     json: Annotated[
-        bool, typer.Option("--json", help="With --plan: print it as one JSON object.")
+        bool,
+        typer.Option(
+            "--json", help="With --plan: print one JSON object.", rich_help_panel=HARDWARE
+        ),
     ] = False,
 ) -> None:
-    """Train the two LSTMs; the defaults are the paper's model and recipe.
+    """Train a model. The defaults are the model and the training of the paper.
 
-    The same command resumes a stopped training. SIGTERM, SIGINT, SIGHUP and SIGUSR1 end it after
-    the update with a checkpoint (exit code 128 + signal).
+    The same command resumes a training that was stopped. Ctrl-C (SIGINT), SIGTERM, SIGHUP and
+    SIGUSR1 stop it after the current update and save a checkpoint; the exit code is 128 + signal.
+
+    Examples:
+        s2s train
+        s2s train --layers 2 --optimiser adam --learning-rate 0.001 --epochs 10
+        s2s train -m model-2 --seed 2 --max-minutes 60
+        s2s train -m attentive --attention general --bidirectional --bridge linear
+        s2s train --gpus 8 --plan
     """
     # Read by torch when it is loaded: kernels are kept for each number of rows of a product, and
     # without a bound they would take a gigabyte.

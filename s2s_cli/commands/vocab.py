@@ -16,10 +16,15 @@ from s2s_cli.training.record import TrainingRecord
 
 @command
 def vocab_command(config: VocabConfig) -> NextStep:
-    """Choose the most frequent words of both languages and write the text as ids.
+    """Choose the most frequent words of both languages as vocabularies, and write the text as ids.
 
-    Reads what `s2s prep` wrote and leaves vocab.LANGUAGE and the corpus for `s2s train` beside it.
-    Every word outside the vocabulary becomes the unknown word.
+    Reads the directory that `s2s prep` wrote, and adds vocab.LANGUAGE and the corpus for `s2s
+    train` to it. All words outside the vocabulary become UNK, the unknown word.
+
+    Examples:
+        s2s vocab
+        s2s vocab --min-count 2
+        s2s vocab --data data/big --source-size 30000 --target-size 30000
     """
     report = numericalise(config)
     for line in report.lines():

@@ -39,11 +39,13 @@ class VocabConfig:
 
     data: Path = setting(Path("data"), "Directory that `s2s prep` wrote.", writes=WRITES)
     source_size: int = setting(
-        160_000, "Rows of the source embeddings: words, end of sentence, unknown.", min=3, max=MANY
+        160_000, "Largest size of the source vocabulary, with <EOS> and UNK.", min=3, max=MANY
     )
-    target_size: int = setting(80_000, "Rows of the target embeddings, likewise.", min=3, max=MANY)
+    target_size: int = setting(
+        80_000, "Largest size of the target vocabulary, likewise.", min=3, max=MANY
+    )
     min_count: int = setting(
-        1, "Leave out words that are less frequent in the training text.", min=1, max=MANY
+        1, "Leave out words that occur fewer times in the training text.", min=1, max=MANY
     )
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from s2s_cli.errors import UsageError
 from s2s_cli.settings import setting
 
+SEARCH = "Search"
+ATTENTION = "With attention"
 # Hypotheses of a sentence that are searched together.
 MOST_BEAM = 10_000
 
@@ -14,26 +16,32 @@ MOST_BEAM = 10_000
 class BeamConfig:
     """Settings of beam search."""
 
-    beam: int = setting(12, "Hypotheses kept at each step.", min=1, max=MOST_BEAM)
+    beam: int = setting(
+        12, "Beam size: hypotheses kept at each step.", min=1, max=MOST_BEAM, panel=SEARCH
+    )
     nbest: int = setting(
         0,
-        "Write so many hypotheses a line, as a Moses n-best list; 0: the best alone.",
+        "Write a Moses n-best list of this many hypotheses for each line. 0: only the best one, "
+        "as text.",
         min=0,
         max=MOST_BEAM,
+        panel=SEARCH,
     )
     normalise: float = setting(
         0.0,
-        "Divide log probabilities by length to this power; 0: not, as in the paper.",
+        "Divide log probabilities by the length to this power. 0: do not, as in the paper.",
         min=0,
         max=10,
+        panel=SEARCH,
     )
     max_length: int = setting(
         0,
-        "Longest translation in words; 0: twice the source and 10 more.",
+        "Longest translation in words. 0: twice the source plus 10.",
         min=0,
         max=1_000_000,
+        panel=SEARCH,
     )
-    forbid_unk: bool = setting(False, "Never write UNK.")
+    forbid_unk: bool = setting(False, "Never write UNK, the unknown word.", panel=SEARCH)
 
     def check(self) -> None:
         """Refuse settings that exclude each other.
@@ -52,13 +60,19 @@ class AlignmentConfig:
     """Uses of attention, once a translation is found."""
 
     replace_unk: bool = setting(
-        False, "Write for each UNK the source word that attention looked at most."
+        False,
+        "Replace each UNK by the source word with the highest attention weight.",
+        panel=ATTENTION,
     )
     dictionary: Path | None = setting(
-        None, "With --replace-unk: lines of a source word and what to write for it instead."
+        None,
+        "With --replace-unk: a file with a source word and its translation on each line.",
+        panel=ATTENTION,
     )
     alignments: bool = setting(
-        False, "With --nbest: a last field of source-target pairs, as 0-0 1-2, by attention."
+        False,
+        "With --nbest: add word alignments by attention, such as 0-0 1-2.",
+        panel=ATTENTION,
     )
 
     @property

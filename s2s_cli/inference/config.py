@@ -6,18 +6,20 @@ from s2s_cli.errors import UsageError
 from s2s_cli.settings import setting
 
 DEFAULT_SCALE = 1.0
+RISK = "Minimum Bayes risk"
 
 
 @dataclass(frozen=True)
 class MbrConfig:
     """The choice of the hypothesis with the highest expected BLEU."""
 
-    mbr: bool = setting(False, "Minimum Bayes risk: highest expected BLEU.")
+    mbr: bool = setting(False, "Choose the hypothesis with the highest expected BLEU.", panel=RISK)
     mbr_scale: float = setting(
         DEFAULT_SCALE,
-        "With --mbr: factor of scores.",
+        "With --mbr: factor of the log probabilities.",
         min=0,
         max=1e6,
+        panel=RISK,
     )
 
     def check(self) -> None:

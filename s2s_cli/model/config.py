@@ -6,8 +6,8 @@ from typing import Any, Literal, NamedTuple, assert_never
 from s2s_cli.json_fields import from_json, required_fields
 from s2s_cli.settings import setting
 
-PANEL = "Model"
-BEYOND = "Model, beyond the paper"
+PANEL = "Data and model"
+BEYOND = "Beyond the paper"
 
 # More than any machine holds.
 MOST_LAYERS = 1000
@@ -56,50 +56,52 @@ class ModelConfig:
     layers: int = setting(
         4, "LSTM layers of the encoder, and of the decoder.", min=1, max=MOST_LAYERS, panel=PANEL
     )
-    hidden_size: int = setting(1000, "Cells of each layer.", min=1, max=LARGEST_LAYER, panel=PANEL)
+    hidden_size: int = setting(1000, "Cells in each layer.", min=1, max=LARGEST_LAYER, panel=PANEL)
     embedding_size: int = setting(
-        1000, "Size of a word embedding.", min=1, max=LARGEST_LAYER, panel=PANEL
+        1000, "Size of the word embeddings.", min=1, max=LARGEST_LAYER, panel=PANEL
     )
     cell: Cell = setting(
         "lstm",
-        "LSTM, LSTM with peepholes, GRU, or a plain tanh RNN.",
+        "LSTM, LSTM with peepholes, GRU, or plain tanh RNN.",
         panel=BEYOND,
     )
     bidirectional: bool = setting(
-        False, "A second encoder reads the source from its other end.", panel=BEYOND
+        False, "Add a second encoder, which reads the source from its other end.", panel=BEYOND
     )
     bridge: Bridge = setting(
         "copy",
-        "The decoder starts from the encoder's last states (copy), a linear layer of them, or "
-        "zeros with the sentence vector beside every input (concat).",
+        "How the decoder starts: from the encoder's last states (copy); from a linear layer of "
+        "them (linear); from zeros, with the sentence vector as input to every step (concat).",
         panel=BEYOND,
     )
     decoder_layers: int = setting(
         0,
-        "Decoder's layers, not with --bridge copy; 0: as the encoder's.",
+        "Layers of the decoder; not with --bridge copy. 0: as many as the encoder has.",
         min=0,
         max=MOST_LAYERS,
         panel=BEYOND,
     )
     decoder_hidden_size: int = setting(
         0,
-        "Cells of each of them, likewise; 0: as the encoder's.",
+        "Cells in each of these, likewise. 0: as many as the encoder has.",
         min=0,
         max=LARGEST_LAYER,
         panel=BEYOND,
     )
     peeky: bool = setting(
         False,
-        "The sentence vector joins every input of the decoder and of the output layer.",
+        "Feed the sentence vector to the decoder and the output layer at every step.",
         panel=BEYOND,
     )
     attention: AttentionKind = setting(
         "none",
-        "How the decoder scores words of the source, if it looks back at them.",
+        "Attention to the source words, by this score function.",
         panel=BEYOND,
     )
     input_feeding: bool = setting(
-        False, "With attention: what it found is read at the next step (slower).", panel=BEYOND
+        False,
+        "With --attention: feed the attentional hidden state to the next step (slower).",
+        panel=BEYOND,
     )
 
 

@@ -7,46 +7,78 @@ from pathlib import Path
 from s2s_cli.console import say, warn
 from s2s_cli.errors import UsageError, UserError
 from s2s_cli.files import refuse_pipe
-from s2s_cli.settings import MANY, MOST_THREADS, WRITES, setting
+from s2s_cli.settings import HARDWARE, MANY, MOST_THREADS, WRITES, setting
 from s2s_cli.text.facts import is_language
 from s2s_cli.text.languages import find_language, unknown_language
 from s2s_cli.text.layout import SPLITS, text_file
 from s2s_cli.text.subwords import SubwordKind, require_sentencepiece, subword_origin
 from s2s_cli.text.tokenise import RawTokeniserKind, TokeniserKind
 
+TEXTS = "Files and languages"
+WORDS = "Words"
+FILTER = "Filtering"
+
 
 @dataclass(frozen=True)
 class PrepConfig:
     """Settings of ``s2s prep``: what it reads, keeps and writes."""
 
-    corpus: Path = setting(Path("corpus"), "Directory of the text: {train,valid,test}.LANGUAGE.")
-    train: Path | None = setting(None, "Training text: PREFIX of PREFIX.LANGUAGE[.gz].")
-    valid: Path | None = setting(None, "Validation text, likewise.")
-    test: Path | None = setting(None, "Test text, likewise.")
-    output: Path = setting(Path("data"), "Directory to write.", writes=WRITES)
-    source_language: str = setting("en", "Language translated from.")
-    target_language: str = setting("fr", "Language translated into.")
-    tokenised: bool = setting(False, "The text is tokenised: words stand between spaces.")
+    corpus: Path = setting(
+        Path("corpus"), "Directory with {train,valid,test}.LANGUAGE.", panel=TEXTS
+    )
+    train: Path | None = setting(
+        None, "Training text elsewhere: PATH.LANGUAGE, or PATH.LANGUAGE.gz.", panel=TEXTS
+    )
+    valid: Path | None = setting(None, "Validation text elsewhere, likewise.", panel=TEXTS)
+    test: Path | None = setting(None, "Test text elsewhere, likewise.", panel=TEXTS)
+    output: Path = setting(Path("data"), "Directory to write.", writes=WRITES, panel=TEXTS)
+    source_language: str = setting("en", "Code of the source language.", panel=TEXTS)
+    target_language: str = setting("fr", "Code of the target language.", panel=TEXTS)
+    tokenised: bool = setting(
+        False, "The text is already tokenised, with spaces between words.", panel=WORDS
+    )
     tokeniser: RawTokeniserKind = setting(
         "moses",
-        "Words of raw text: by the rules of Moses; the same with joiner marks, so that text is "
-        "given back to the letter; or as versions before 0.3 found them (sacremoses).",
+        "Rules for raw text: those of Moses; joiner, which also marks where no space was, so that "
+        "text can be restored exactly; or sacremoses, as in versions before 0.3.",
+        panel=WORDS,
     )
-    nfc: bool = setting(True, "Compose letters and their marks (Unicode NFC).")
-    reverse_source: bool = setting(False, "Models read the source last word first (section 3.3).")
+    nfc: bool = setting(True, "Normalise characters to Unicode NFC.", panel=WORDS)
+    reverse_source: bool = setting(
+        False, "Have models read the source last word first, as in the paper (3.3).", panel=WORDS
+    )
     subwords: SubwordKind = setting(
         "none",
-        "Pieces of words: none; bpe, unigram: learned from the training text; subword-nmt, "
-        "sentencepiece: the text came split so.",
+        "Pieces of words. bpe, unigram: learn them from the training text. sentencepiece, "
+        "subword-nmt: the text is already split in this way.",
+        panel=WORDS,
     )
-    subword_size: int = setting(8000, "Pieces to learn for each language.", min=2, max=10_000_000)
+    subword_size: int = setting(
+        8000, "Pieces to learn for each language.", min=2, max=10_000_000, panel=WORDS
+    )
     character_coverage: float = setting(
-        1.0, "Share of the characters of the text that pieces are learned for.", min=0.98, max=1.0
+        1.0,
+        "Share of the characters of the text that get pieces; the rarest get none.",
+        min=0.98,
+        max=1.0,
+        panel=WORDS,
     )
-    max_length: int = setting(100, "Drop pairs with more words on a side.", min=1, max=MANY)
-    max_ratio: float = setting(9.0, "Drop pairs with a side this much longer.", min=1.0, max=MANY)
-    workers: int = setting(0, "Processes; 0: one for each core.", min=0, max=MOST_THREADS)
-    filter: str | None = setting(None, "Only tokenise stdin, in this LANGUAGE, to stdout.")
+    max_length: int = setting(
+        100, "Drop pairs with more words than this on a side.", min=1, max=MANY, panel=FILTER
+    )
+    max_ratio: float = setting(
+        9.0,
+        "Drop pairs with more than this many times as many words on one side.",
+        min=1.0,
+        max=MANY,
+        panel=FILTER,
+    )
+    workers: int = setting(
+        0, "Processes. 0: one for each core.", min=0, max=MOST_THREADS, panel=HARDWARE
+    )
+    filter: str | None = setting(
+        None, "Only tokenise stdin, text in this language, to stdout.", panel=WORDS
+    )
 
     @property
     def languages(self) -> tuple[str, str]:
@@ -118,6 +150,7 @@ def find_splits(config: PrepConfig) -> dict[str, tuple[Path, Path]]:
     found = {}
     for split in SPLITS:
         paths = input_files(config, split)
+        refuse_one_file(config, split, paths)
         if any(map(exists, paths)) or getattr(config, split) is not None:
             refuse_same_files(config, paths)
             for path in filter(exists, paths):
@@ -131,6 +164,20 @@ def find_splits(config: PrepConfig) -> dict[str, tuple[Path, Path]]:
         elif split == "valid":
             say(f"no validation text ({paths[0]} and {paths[1]}): going on without")
     return found
+
+
+def refuse_one_file(config: PrepConfig, split: str, paths: tuple[Path, Path]) -> None:
+    """Refuse ``--train corpus/train.en``, a file, in place of the beginning of two names."""
+    given: Path | None = getattr(config, split)
+    if given is None or any(map(exists, paths)):
+        return
+    pair = given.with_suffix("") if given.suffix == ".gz" else given
+    if pair.suffix[1:] in config.languages:
+        source, target = (f"{pair.with_suffix('')}.{each}" for each in config.languages)
+        raise UsageError(
+            f"--{split} {given}: name the two files without their language, --{split} "
+            f"{pair.with_suffix('')}, for {source} and {target}"
+        )
 
 
 def exists(path: Path) -> bool:

@@ -15,17 +15,26 @@ from s2s_cli.text.features import TOTAL, UNLABELLED
 Tuner = Literal["mert", "mira"]
 
 
+TUNING = "Tuning weights"
+
+
 @dataclass(frozen=True)
 class TunerConfig:
     """The tuner of --tune, and its settings."""
 
-    tuner: Tuner = setting("mert", "mira suits many features.")
+    tuner: Tuner = setting("mert", "Tuner; mira suits many features.", panel=TUNING)
     restarts: int = setting(
-        10, "Random starts of mert, besides total and even average.", min=0, max=10_000
+        10,
+        "With mert: random starting points, besides the total and the even average.",
+        min=0,
+        max=10_000,
+        panel=TUNING,
     )
-    seed: int = setting(1, "Seed of --tune.", min=0, max=MANY)
+    seed: int = setting(1, "Seed of the tuner.", min=0, max=MANY, panel=TUNING)
 
 
+WINNERS = "Choosing the winners"
+FEATURE = "Adding a feature"
 EVEN = 0.5  # share of the model in the average with the total (§3.2)
 
 
@@ -34,23 +43,42 @@ class RescoringConfig:
     """Use of a scored list: its text, the choice of winners, and what is written."""
 
     source: Path = setting(
-        Path("corpus/test.en"), "The text that was translated, one segment a line."
+        Path("corpus/test.en"), "Text that was translated, one segment on each line."
     )
-    add_feature: bool = setting(False, "Write the list with the model's score as one more feature.")
+    add_feature: bool = setting(
+        False,
+        "Write the list with the model's score as one more feature, not the winners.",
+        panel=FEATURE,
+    )
     feature_name: str = setting(
-        "s2s", "Name of that feature; a list that has it is not scored again."
+        "s2s",
+        "Name of that feature. A list that has it already is not scored again.",
+        panel=FEATURE,
     )
-    weight: float = setting(EVEN, "Share of the model in the average with the total.", min=0, max=1)
+    weight: float = setting(
+        EVEN,
+        "Weight of the model's score in the average with the list's total.",
+        min=0,
+        max=1,
+        panel=WINNERS,
+    )
     weights: Path | None = setting(
-        None, "Rank by weights of all features, in this file.", writes=Writes(when="tune")
+        None,
+        "File with weights of all features, to rank by; with --tune it is written.",
+        writes=Writes(when="tune"),
+        panel=WINNERS,
     )
     tune: list[Path] | None = setting(
-        None, "Write --weights with the highest BLEU against this reference (repeat)."
+        None,
+        "Find the weights with the highest BLEU against this reference (repeat for several).",
+        panel=TUNING,
     )
-    detokenise: bool = setting(False, "Write winners as running text.")
-    language: str = setting("", "Language of a list that has scores.")
-    first_id: int = setting(0, "Id in the list of the first line of the source.", min=0, max=MANY)
-    list_name: list[str] | None = setting(None, "Label of each of several lists (repeat).")
+    detokenise: bool = setting(False, "Write the winners as running text.", panel=WINNERS)
+    language: str = setting("", "Language of a list that has scores already.")
+    first_id: int = setting(0, "Id in the list for the first line of the source.", min=0, max=MANY)
+    list_name: list[str] | None = setting(
+        None, "Label of each list, in their order, for several lists (repeat)."
+    )
 
     def check(self, lists: Sequence[Path], risk: MbrConfig) -> None:
         """Refuse settings that exclude each other, and names that cannot be meant.

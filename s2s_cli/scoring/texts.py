@@ -22,6 +22,8 @@ from s2s_cli.settings import setting
 from s2s_cli.text.languages import find_language
 from s2s_cli.text.tokenise import make_tokeniser
 
+TEXT_PANEL = "Text"
+SIGNIFICANCE = "Significance"
 AS_GIVEN = "as-given"
 MOSES_ENTITY = re.compile("&(?:amp|#124|lt|gt|apos|quot|#91|#93);")
 FEWEST_RESAMPLES = 100  # fewer leave one or two in each of the tails that are cut off
@@ -32,18 +34,32 @@ class ScoringConfig:
     """The text to score, its language and the sizes of tests."""
 
     hypothesis: Path = setting(STDIO, "The translation to score, as an option.", hidden=True)
-    tokenised: bool = setting(False, "The texts are tokenised: words stand between spaces.")
+    tokenised: bool = setting(
+        False, "The texts are already tokenised, with spaces between words.", panel=TEXT_PANEL
+    )
     language: str = setting(
-        "", "Language of the texts; by default the model's (--model), that of data/, or fr."
+        "",
+        "Language of the texts. By default: that of --model, that of data/, or fr.",
+        panel=TEXT_PANEL,
     )
     tokenize: BleuTokeniserChoice = setting(
-        "auto", "Tokeniser of sacreBLEU for running text; auto: by the language."
+        "auto",
+        "Tokeniser of sacreBLEU for running text. auto: by the language.",
+        panel=TEXT_PANEL,
     )
     bootstrap: int = setting(
-        0, "Resamples for a 95 % interval, 1000 is usual; 0 is off.", min=0, max=10_000
+        0,
+        "Bootstrap resamples for a 95 % interval, usually 1000. 0: no interval.",
+        min=0,
+        max=10_000,
+        panel=SIGNIFICANCE,
     )
     trials: int = setting(
-        10_000, "Of the approximate randomisation beside a baseline.", min=100, max=1_000_000
+        10_000,
+        "With --baseline: trials of approximate randomisation.",
+        min=100,
+        max=1_000_000,
+        panel=SIGNIFICANCE,
     )
 
 

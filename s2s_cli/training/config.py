@@ -5,13 +5,13 @@ from typing import Literal
 
 from s2s_cli.distributed.config import Layout
 from s2s_cli.model.config import Precision
-from s2s_cli.settings import MANY, MOST_GPUS, MOST_THREADS, setting
+from s2s_cli.settings import HARDWARE, MANY, MOST_GPUS, MOST_THREADS, setting
 
 OptimiserKind = Literal["sgd", "adam"]
 
-UPDATE = "Update"
-RUN = "Run"
-DEVICES = "Devices"
+UPDATE = "Optimisation"
+STOPPING = "Stopping"
+RUN = "Validation, saving and logging"
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class TrainingConfig:
     epochs: float = setting(7.5, "Passes over the corpus.", min=0, max=1_000_000, panel=UPDATE)
     batch_size: int = setting(
         128,
-        "Sentence pairs a batch; the gradient is their sum divided by this.",
+        "Sentence pairs in a batch. The gradient is their sum divided by this number.",
         min=1,
         max=1_000_000,
         panel=UPDATE,
@@ -31,83 +31,95 @@ class TrainingConfig:
         "SGD without momentum, as in the paper, or Adam.",
         panel=UPDATE,
     )
-    learning_rate: float = setting(
-        0.7, "Learning rate at the start.", min=0, max=1000, panel=UPDATE
-    )
+    learning_rate: float = setting(0.7, "Initial learning rate.", min=0, max=1000, panel=UPDATE)
     halve_after: float = setting(
         5.0, "Epochs before the learning rate is first halved.", min=0, max=1_000_000, panel=UPDATE
     )
     halve_every: float = setting(
         0.5,
-        "Epochs between halvings; 0 leaves the rate as it is.",
+        "Epochs between halvings. 0: never halve.",
         min=0,
         max=1_000_000,
         panel=UPDATE,
     )
     clip_norm: float = setting(
-        5.0, "Largest L2 norm of the gradient; 0 does not clip.", min=0, max=1_000_000, panel=UPDATE
+        5.0,
+        "Scale the gradient down to this L2 norm if it is larger. 0: do not.",
+        min=0,
+        max=1_000_000,
+        panel=UPDATE,
     )
     dropout: float = setting(
-        0.0, "Dropout into, between and out of the layers.", min=0, max=0.99, panel=UPDATE
+        0.0, "Dropout before, between and after the layers.", min=0, max=0.99, panel=UPDATE
     )
     initial_range: float = setting(
-        0.08, "Weights start in [-x, x].", min=0.000001, max=100, panel=UPDATE
+        0.08,
+        "Draw the initial weights uniformly from [-X, X].",
+        min=0.000001,
+        max=100,
+        panel=UPDATE,
     )
     seed: int = setting(
-        1, "Decides initial weights and the order of batches.", min=0, max=MANY, panel=UPDATE
+        1, "Seed of the initial weights and the order of batches.", min=0, max=MANY, panel=UPDATE
     )
     max_updates: int = setting(
-        0, "Stop after so many updates; 0: no limit.", min=0, max=MANY, panel=RUN
+        0, "Stop after this many updates. 0: no limit.", min=0, max=MANY, panel=STOPPING
     )
     max_minutes: float = setting(
-        0.0, "Stop after so many minutes, resumable; 0: no limit.", min=0, max=10_000_000, panel=RUN
+        0.0,
+        "Stop after this many minutes; the same command resumes. 0: no limit.",
+        min=0,
+        max=10_000_000,
+        panel=STOPPING,
     )
     patience: int = setting(
         0,
-        "Stop after so many validations without a better perplexity; 0: never.",
+        "Stop after this many validations without a better perplexity. 0: never.",
         min=0,
         max=MANY,
-        panel=RUN,
+        panel=STOPPING,
     )
     validate_every: int = setting(
-        0, "Updates between validations; 0: every half epoch.", min=0, max=MANY, panel=RUN
+        0, "Updates between validations. 0: every half epoch.", min=0, max=MANY, panel=RUN
     )
     save_every: int = setting(
         0,
-        "Updates between checkpoints; 0: 1000, and at validations.",
+        "Updates between checkpoints. 0: 1000, and at each validation.",
         min=0,
         max=MANY,
         panel=RUN,
     )
     log_every: int = setting(50, "Updates between log lines.", min=1, max=MANY, panel=RUN)
     precision: Precision = setting(
-        "fp32", "bf16: products in bfloat16; weights, sums and loss stay fp32.", panel=RUN
+        "fp32", "bf16: multiply in bfloat16; weights, sums and loss stay fp32.", panel=HARDWARE
     )
-    threads: int = setting(0, "CPU threads; 0: all cores.", min=0, max=MOST_THREADS, panel=RUN)
+    threads: int = setting(0, "CPU threads. 0: all cores.", min=0, max=MOST_THREADS, panel=HARDWARE)
     measure: bool = setting(
         False,
-        "Say at the end which share of the machine's arithmetic was used.",
-        panel=RUN,
+        "Print at the end which share of the peak FLOP/s was used.",
+        panel=HARDWARE,
     )
-    device: str = setting("auto", "cpu, cuda, cuda:1; auto: a GPU if there is one.", panel=DEVICES)
+    device: str = setting(
+        "auto", "cpu, cuda, or cuda:1 and so on. auto: a GPU if there is one.", panel=HARDWARE
+    )
     gpus: int = setting(
         1,
-        "GPUs to train on.",
+        "Number of GPUs.",
         min=1,
         max=MOST_GPUS,
-        panel=DEVICES,
+        panel=HARDWARE,
     )
     layout: Layout = setting(
         "model",
-        "On several GPUs: one model over all, or a copy on each.",
-        panel=DEVICES,
+        "On several GPUs: spread one model over all (model), or train a copy on each (data).",
+        panel=HARDWARE,
     )
     rank_timeout: float = setting(
         30.0,
         "Minutes to wait for a process that does not answer.",
         min=0.01,
         max=100_000,
-        panel=DEVICES,
+        panel=HARDWARE,
     )
 
 
