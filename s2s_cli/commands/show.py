@@ -27,19 +27,17 @@ if TYPE_CHECKING:
 
 MARKDOWN = ".md"
 
-Reference = Annotated[Path, typer.Argument(help="The reference, one translation a line.")]
-Translations = Annotated[
-    list[Path], typer.Argument(help="Translations, a file for each system (-: stdin).")
-]
+Reference = Annotated[Path, typer.Argument(help="Reference, one sentence on each line.")]
+Translations = Annotated[list[Path], typer.Argument(help="Translations, one file for each system.")]
 Output = Annotated[
     Path,
-    typer.Option(help="NAME.svg, .png or .pdf, and NAME.tsv beside it; or NAME.tsv alone."),
+    typer.Option(help="Picture NAME.svg, .png or .pdf, and its data NAME.tsv; or only NAME.tsv."),
     WRITES,
 ]
 Names = Annotated[
-    list[str] | None, typer.Option(help="What a system is called, in their order (repeat).")
+    list[str] | None, typer.Option(help="Name of each system, in their order (repeat).")
 ]
-Source = Annotated[Path, typer.Option(help="The text that was translated.")]
+Source = Annotated[Path, typer.Option(help="Text that was translated.")]
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class TextFormConfig:
     """Languages and tokenising of the texts, where no model says so."""
 
     tokenised: bool = setting(False, tokenised_help("The texts are"))
-    source_language: str = setting("en", "Language of the source, for the tokeniser.")
+    source_language: str = setting("en", "Language of the source, for tokenising.")
     language: str = setting("fr", "Language of the translations, likewise.")
 
     def text_form(self) -> TextForm:
@@ -65,12 +63,16 @@ def lengths_command(
     config: BinConfig,
     form: TextFormConfig,
 ) -> None:
-    """BLEU by the length of the source sentence, a line for each system.
+    """Draw BLEU by the length of the source sentence, with a line for each system.
 
-    Sentences are sorted by their words and put into bins of about as many; those of one length
-    share a bin. Each point is the corpus BLEU of a bin on tokenised text, as `s2s score` has it.
-    Where that would be 0, as an order of n-grams has no match, it is smoothed, and its marker is
-    hollow.
+    Sentences are sorted by their number of words and put into bins of roughly equal size; those of
+    one length share a bin. Each point is the corpus BLEU of a bin on tokenised text, as in `s2s
+    score`. If it would be 0, because no n-gram of some order matches, it is smoothed and its marker
+    is hollow.
+
+    Examples:
+        s2s show lengths ref.fr out.fr --source in.en
+        s2s show lengths ref.fr out.fr other.fr --name small --name large
     """
     check_output(output)
     config.check()
@@ -92,20 +94,24 @@ def rarity_command(
     output: Output = Path("rarity.svg"),
     name: Names = None,
     model: Annotated[
-        Path, typer.Option(help="Model directory, for languages, tokeniser and ranks.")
+        Path, typer.Option(help="Model directory, which has languages, tokeniser and ranks.")
     ] = Path("model"),
     data: Annotated[
-        Path | None, typer.Option(help="Directory of `s2s vocab`, instead of a model.")
+        Path | None, typer.Option(help="Directory that `s2s vocab` completed, instead of a model.")
     ] = None,
     tokenised: TokenisedTexts = False,
     config: BinConfig,
 ) -> None:
-    """BLEU by how rare the words of the source sentence are, a line for each system.
+    """Draw BLEU by how rare the words of the source sentence are, with a line for each system.
 
     Sentences are sorted by the average frequency rank of their words (or pieces of words) in the
-    source vocabulary, 1 for the most frequent, and put into bins of about as many. A word outside
-    has the vocabulary's size. Each point is the corpus BLEU of a bin on tokenised text, as `s2s
-    score` has it; where that would be 0, it is smoothed, and its marker is hollow.
+    source vocabulary, and put into bins of roughly equal size. The most frequent word has rank 1; a
+    word outside the vocabulary has the vocabulary's size. Each point is the corpus BLEU of a bin on
+    tokenised text, as in `s2s score`. If it would be 0, it is smoothed and its marker is hollow.
+
+    Examples:
+        s2s show rarity ref.fr out.fr --source in.en
+        s2s show rarity ref.fr out.fr other.fr --data data -o rarity.png
     """
     check_output(output)
     config.check()
@@ -128,16 +134,19 @@ def longest_command(
     translation: Translations,
     *,
     source: Source = Path("corpus/test.en"),
-    output: Annotated[
-        Path, typer.Option(help=f"Markdown to write (NAME{MARKDOWN}); -: stdout."), WRITES
-    ] = STDIO,
+    output: Annotated[Path, typer.Option(help=f"Markdown file, NAME{MARKDOWN}."), WRITES] = STDIO,
     name: Names = None,
     number: Annotated[
-        int, typer.Option("--number", "-n", min=1, max=MANY, help="How many sentences.")
+        int, typer.Option("--number", "-n", min=1, max=MANY, help="Number of sentences.")
     ] = 3,
     form: TextFormConfig,
 ) -> None:
-    """The longest source sentences with translations and reference, as Markdown."""
+    """Print the longest source sentences with translations and reference, as Markdown.
+
+    Examples:
+        s2s show longest ref.fr out.fr --source in.en
+        s2s show longest ref.fr out.fr other.fr -n 10 -o longest.md
+    """
     if output != STDIO and output.suffix.lower() != MARKDOWN:
         raise UsageError(f"--output {output}: the name must end in {MARKDOWN}")
     systems = read_checked(source, reference, translation, name, form.text_form())

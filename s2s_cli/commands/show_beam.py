@@ -29,34 +29,39 @@ TEXT = ".txt"
 
 @command
 def beam_command(
-    source: Annotated[Path, typer.Argument(help="Text to translate (-: stdin).")],
+    source: Annotated[Path, typer.Argument(help="Text to translate.")],
     *,
     model: ModelPaths = MODELS,
     output: Annotated[
         Path,
         typer.Option(
-            help="NAME.svg, .png or .pdf, and NAME.tsv beside it; or NAME.tsv, or NAME.txt, alone "
-            "(-: text on stdout)."
+            help="Picture NAME.svg, .png or .pdf, and its data NAME.tsv; or only NAME.tsv; or only "
+            "text, NAME.txt or -."
         ),
         WRITES,
     ] = Path("beam.svg"),
     line: LineNumber = 1,
     beam: Annotated[
-        int, typer.Option(min=1, max=MOST_BEAM, help="Hypotheses kept at each step.")
+        int, typer.Option(min=1, max=MOST_BEAM, help="Beam size: hypotheses kept at each step.")
     ] = 4,
     nbest: Annotated[
-        int, typer.Option(min=1, max=MOST_BEAM, help="Translations to search for, as in decode.")
+        int, typer.Option(min=1, max=MOST_BEAM, help="Number of translations to search for.")
     ] = 1,
     normalise: Annotated[
-        float, typer.Option(min=0, max=10, help="Divide log probabilities by length to this power.")
+        float,
+        typer.Option(min=0, max=10, help="Divide log probabilities by the length to this power."),
     ] = 0.0,
     tokenised: TokenisedText = False,
 ) -> None:
-    """The beam search of one sentence: the hypotheses of each step, which survive, which end.
+    """Draw the beam search of one sentence: the hypotheses of each step, which survive, which end.
 
-    It is the search of `s2s decode` with the same options, recorded. Steps are across, the ranks of
-    hypotheses in the beam down; a line leads from a hypothesis to its extensions. Numbers are
-    log probabilities. As text, it is the tree of hypotheses, and the translations below.
+    The search is that of `s2s decode` with the same options. Columns are its steps, rows the ranks
+    in the beam; a line leads from a hypothesis to each of its extensions. Numbers are log
+    probabilities. As text, it is the tree of hypotheses, followed by the translations.
+
+    Examples:
+        s2s show beam in.en
+        s2s show beam in.en --line 3 --beam 2 -o -
     """
     as_text = output == STDIO or output.suffix.lower() == TEXT
     if not as_text:

@@ -25,27 +25,33 @@ from s2s_cli.training.metrics import METRICS
 
 MODELS = [Path("model")]
 
-LineNumber = Annotated[int, typer.Option(min=1, max=MANY, help="Which line of the text, from 1.")]
+LineNumber = Annotated[
+    int, typer.Option(min=1, max=MANY, help="Number of the line to translate, from 1.")
+]
 
 
 @command
 def states_command(
     phrases: Annotated[
-        Path, typer.Argument(help="Phrases, one a line; blank lines part groups (-: stdin).")
+        Path, typer.Argument(help="Phrases, one on each line; blank lines separate groups.")
     ],
     *,
     model: ModelPath = Path("model"),
     output: Output = Path("states.svg"),
     name: Annotated[
-        list[str] | None, typer.Option(help="What a group is called, in their order (repeat).")
+        list[str] | None, typer.Option(help="Name of each group, in their order (repeat).")
     ] = None,
     tokenised: TokenisedPhrases = False,
 ) -> None:
-    """Where the encoder puts phrases: their states in two dimensions, a colour for each group.
+    """Draw where the encoder puts phrases: their states in two dimensions, a colour for each group.
 
-    The states are the encoder's last ones, hidden and cell, of all layers: all that the paper's
-    decoder starts from. The plane is that of their two first principal components. Phrases are
-    tokenised and reversed as the model's own text was.
+    The states are the last hidden and cell states of all layers of the encoder, from which the
+    paper's decoder starts. The axes are their first two principal components. Phrases are tokenised
+    and reversed as the text of the model was.
+
+    Examples:
+        s2s show states phrases.en
+        s2s show states phrases.en -m model-2 -o states.pdf
     """
     check_output(output)
     groups = read_groups(phrases)
@@ -106,22 +112,29 @@ def group_names(count: int, given: list[str]) -> list[str]:
 
 @command
 def attention_command(
-    source: Annotated[Path, typer.Argument(help="Text to translate (-: stdin).")],
+    source: Annotated[Path, typer.Argument(help="Text to translate.")],
     *,
     model: Annotated[
-        list[Path], typer.Option(help="Model directory, or a file of weights in one (repeat).")
+        list[Path],
+        typer.Option(
+            help="Model directory, or a file of weights in one. Repeat it for an ensemble."
+        ),
     ] = MODELS,
     output: Output = Path("attention.svg"),
     line: LineNumber = 1,
     beam: Annotated[
-        int, typer.Option(min=1, max=MOST_BEAM, help="Hypotheses kept at each step.")
+        int, typer.Option(min=1, max=MOST_BEAM, help="Beam size: hypotheses kept at each step.")
     ] = 12,
     tokenised: TokenisedText = False,
 ) -> None:
-    """Which source words attention looked at for each word of a translation, as a heat map.
+    """Draw the attention weights of a translation as a heat map.
 
-    Source words stand across, target words down, the last one the end of the sentence; a row of
-    weights sums to 1. Of several models, an ensemble, it is the mean of those that have attention.
+    Columns are the source words. Rows are the words of the translation, the last one <EOS>; each
+    row sums to 1. For an ensemble, the weights are the mean of the models that have attention.
+
+    Examples:
+        s2s show attention in.en
+        s2s show attention in.en --line 3 -m attentive -o attention.png
     """
     check_output(output)
     text = line_of(source, line)
@@ -161,14 +174,18 @@ def curves_command(
     *,
     output: Output = Path("curves.svg"),
     name: Annotated[
-        list[str] | None, typer.Option(help="What a model is called, in their order (repeat).")
+        list[str] | None, typer.Option(help="Name of each model, in their order (repeat).")
     ] = None,
 ) -> None:
-    """Learning curves: perplexity of training and validation text by epoch.
+    """Draw learning curves: perplexity of training and validation text by epoch.
 
-    Perplexity is per target word, its <EOS> counted: of the words of a stretch of training as
-    they were trained on, and of the validation text. A triangle stands where the learning rate
-    was lowered. The picture joins neighbours where there are many; the data have them all.
+    Perplexity is per target word, <EOS> included. For the training text it is averaged over the
+    updates between two log lines. A triangle marks each point where the learning rate was lowered.
+    The picture averages neighbouring points if there are many; NAME.tsv has all.
+
+    Examples:
+        s2s show curves
+        s2s show curves model model-2 --name forward --name reversed -o curves.pdf
     """
     check_output(output)
     names = system_names(model, name or [])

@@ -37,17 +37,22 @@ MODEL_DIRECTORY = Path("model")
 class ReportConfig(BinConfig):
     """Sizes of the page, and languages and tokenising of the texts."""
 
-    bootstrap: int = setting(1000, "Resamples for 95 % intervals; 0 is off.", min=0, max=10_000)
+    bootstrap: int = setting(
+        1000, "Bootstrap resamples for 95 % intervals. 0: none.", min=0, max=10_000
+    )
     examples: int = setting(
-        5, "Sentences of each pair of systems and direction; 0: none.", min=0, max=1000
+        5,
+        "Sentences to show for each pair of systems, in each direction. 0: none.",
+        min=0,
+        max=1000,
     )
     title: str = setting("", "Title of the page.")
     tokenised: bool = setting(False, tokenised_help("The texts are"))
     source_language: str = setting(
-        "", "Language of the source; by default the model's (--model), or en."
+        "", "Language of the source. By default: that of --model, or en."
     )
     language: str = setting(
-        "", "Language of the translations; by default the model's, that of data/, or fr."
+        "", "Language of the translations. By default: that of --model, that of data/, or fr."
     )
 
 
@@ -57,24 +62,31 @@ def report_command(
     translation: Translations,
     *,
     source: Annotated[
-        Path | None, typer.Option(help="The text that was translated [default: corpus/test.en]")
+        Path | None,
+        typer.Option(help="Text that was translated. By default: corpus/test.en, if it exists."),
     ] = None,
-    output: Annotated[
-        Path, typer.Option(help="HTML page to write (NAME.html); -: stdout."), WRITES
-    ] = Path("report.html"),
+    output: Annotated[Path, typer.Option(help="HTML page, NAME.html."), WRITES] = Path(
+        "report.html"
+    ),
     name: Names = None,
     model: Annotated[
         list[Path] | None,
-        typer.Option(help="Model directory, for settings and curves (repeat) [default: model]"),
+        typer.Option(
+            help="Model directory, for settings and curves (repeat). By default: model, if it "
+            "exists."
+        ),
     ] = None,
     config: ReportConfig,
 ) -> None:
-    """An HTML page of it all: scores, breakdowns, curves, settings, sentences that differ most.
+    """Write an HTML page of scores, breakdowns, curves, and sentences that differ most.
 
-    The page is one file, which needs no network. The first system is the baseline that the others
-    are compared with. Without a source, or without a model, the page has what needs none. The
-    sentences are those with the largest differences in chrF; a model with attention shows where it
-    looks for each word of them.
+    The page is one file and needs no network. All other systems are compared with the first one.
+    Parts that need a source text or a model are left out if there is none. The sentences are those
+    with the largest differences in chrF; a model with attention shows its weights for them.
+
+    Examples:
+        s2s show report ref.fr out.fr --source in.en
+        s2s show report ref.fr out.fr other.fr --title Experiment -o experiment.html
     """
     if output != STDIO and output.suffix.lower() not in PAGES:
         raise UsageError(f"--output {output}: the name must end in {PAGES[0]}")

@@ -28,13 +28,13 @@ class BinConfig:
     """The number of bins, and of resamples in each of them."""
 
     bins: int = setting(
-        10, "Bins of about as many sentences; equal ones share a bin.", min=2, max=50
+        10, "Bins of roughly equal size; sentences of equal value share one.", min=2, max=50
     )
     min_sentences: int = setting(
-        30, "Fewest sentences of a bin; a small text has fewer bins.", min=1, max=MANY
+        30, "Fewest sentences in a bin; a small text has fewer bins.", min=1, max=MANY
     )
     bootstrap: int = setting(
-        0, "Resamples for 95 % intervals, 1000 is usual; 0 is off.", min=0, max=10_000
+        0, "Bootstrap resamples for 95 % intervals, usually 1000. 0: none.", min=0, max=10_000
     )
 
     def check(self) -> None:
