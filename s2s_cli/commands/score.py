@@ -3,15 +3,27 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
-
-import typer
+from typing import TYPE_CHECKING
 
 from s2s_cli.commands.command import command
 from s2s_cli.commands.options import Device, PrecisionName
+from s2s_cli.commands.score_options import (
+    SOURCE,
+    Bare,
+    Baseline,
+    FirstId,
+    FirstReference,
+    Json,
+    Models,
+    MoreReferences,
+    Oracle,
+    ScoredTranslations,
+    Sentences,
+    SourceText,
+    SystemOutputs,
+)
 from s2s_cli.commands.score_output import Columns, print_columns, print_scores, print_systems
-from s2s_cli.commands.score_texts import REFERENCE, name_texts, warn_of_unread_stdin
-from s2s_cli.commands.settings_file import Hides
+from s2s_cli.commands.score_texts import name_texts, warn_of_unread_stdin
 from s2s_cli.console import warn
 from s2s_cli.errors import UsageError, UserError
 from s2s_cli.files import STDIO, name_of
@@ -27,8 +39,6 @@ from s2s_cli.scoring.metrics import (
     score_texts,
 )
 from s2s_cli.scoring.texts import (
-    SIGNIFICANCE,
-    TEXT_PANEL,
     ScoringConfig,
     Texts,
     check_bootstrap,
@@ -38,103 +48,14 @@ from s2s_cli.scoring.texts import (
     read_references,
     texts_of,
 )
-from s2s_cli.settings import MANY
 from s2s_cli.text.facts import Facts
 
 if TYPE_CHECKING:
     from s2s_cli.commands.score_model import ScoringModel
     from s2s_cli.scoring.significance import Comparison
 
-SOURCE = Path("corpus/test.en")
-PRINTED = "What is printed"
-MODEL_PANEL = "With a model"
-LIST_PANEL = "Of an n-best list"
 # As many lines ending like this are what tokenised text looks like, not running text.
 SUSPICIOUS = 100
-
-FirstReference = Annotated[
-    Path | None,
-    typer.Argument(help=f"Reference, one sentence on each line. Without one: {REFERENCE}."),
-    Hides("references"),
-]
-ScoredTranslations = Annotated[
-    list[Path] | None,
-    typer.Argument(help="Translations, one file for each system. Without one: stdin."),
-    Hides("hypothesis", "system"),
-]
-MoreReferences = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--reference",
-        help="One more reference, beside the first (repeat for several).",
-        rich_help_panel=TEXT_PANEL,
-    ),
-]
-Bare = Annotated[
-    Metric | None,
-    typer.Option(
-        help="Print only this number, or with --sentences one for each line: "
-        f"{', '.join(get_args(Metric))}.",
-        rich_help_panel=PRINTED,
-    ),
-]
-Json = Annotated[
-    bool,
-    typer.Option(
-        "--json",
-        help="Print one JSON object, or with --sentences one for each line.",
-        rich_help_panel=PRINTED,
-    ),
-]
-Sentences = Annotated[
-    bool,
-    typer.Option(
-        "--sentences",
-        help="Print a line for each line, with tabs between columns: BLEU (tokenised, "
-        "detokenised), chrF, words of the translation and of the closest reference; with --model "
-        "the log probability.",
-        rich_help_panel=PRINTED,
-    ),
-]
-Models = Annotated[
-    list[Path] | None,
-    typer.Option(
-        help="Print also the perplexity of the first reference under this model; with --sentences "
-        "log probabilities. Repeat it for an ensemble.",
-        rich_help_panel=MODEL_PANEL,
-    ),
-]
-SourceText = Annotated[
-    Path,
-    typer.Option(help="With --model: source text of the reference.", rich_help_panel=MODEL_PANEL),
-]
-Baseline = Annotated[
-    Path | None,
-    typer.Option(
-        help="Test whether the difference to this translation is significant.",
-        rich_help_panel=SIGNIFICANCE,
-    ),
-]
-Oracle = Annotated[
-    Path | None,
-    typer.Option(
-        help="Score this n-best list: its own best hypotheses, and two oracles.",
-        rich_help_panel=LIST_PANEL,
-    ),
-]
-FirstId = Annotated[
-    int,
-    typer.Option(
-        min=0,
-        max=MANY,
-        help="With --oracle: id in the list for the first line of the reference.",
-        rich_help_panel=LIST_PANEL,
-    ),
-]
-SystemOutputs = Annotated[
-    list[Path] | None,
-    typer.Option(hidden=True, help="A translation to score, as an option (repeat)."),
-]
 
 Lines = Mapping[Path, list[str]]
 
@@ -224,13 +145,14 @@ class ScoreRequest:
 
 @command
 def score_command(
-    settings: ScoringConfig,
     reference: FirstReference = None,
     translation: ScoredTranslations = None,
-    references: MoreReferences = None,
+    *,
     bare: Bare = None,
     json: Json = False,
     sentences: Sentences = False,
+    settings: ScoringConfig,
+    references: MoreReferences = None,
     model: Models = None,
     source: SourceText = SOURCE,
     baseline: Baseline = None,

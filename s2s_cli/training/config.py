@@ -10,7 +10,7 @@ from s2s_cli.settings import HARDWARE, MANY, MOST_GPUS, MOST_THREADS, setting
 OptimiserKind = Literal["sgd", "adam"]
 
 UPDATE = "Optimisation"
-STOPPING = "Stopping"
+LIMITS = "Stopping"
 RUN = "Validation, saving and logging"
 
 
@@ -63,21 +63,21 @@ class TrainingConfig:
         1, "Seed of the initial weights and the order of batches.", min=0, max=MANY, panel=UPDATE
     )
     max_updates: int = setting(
-        0, "Stop after this many updates. 0: no limit.", min=0, max=MANY, panel=STOPPING
+        0, "Stop after this many updates. 0: no limit.", min=0, max=MANY, panel=LIMITS
     )
     max_minutes: float = setting(
         0.0,
         "Stop after this many minutes; the same command resumes. 0: no limit.",
         min=0,
         max=10_000_000,
-        panel=STOPPING,
+        panel=LIMITS,
     )
     patience: int = setting(
         0,
         "Stop after this many validations without a better perplexity. 0: never.",
         min=0,
         max=MANY,
-        panel=STOPPING,
+        panel=LIMITS,
     )
     validate_every: int = setting(
         0, "Updates between validations. 0: every half epoch.", min=0, max=MANY, panel=RUN
