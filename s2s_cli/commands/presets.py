@@ -86,7 +86,7 @@ def small() -> Sections:
             *adam(0.002),
             Line("batch-size", 64, "sentence pairs an update"),
             *epochs(10, halve_after=7, halve_every=1),
-            Line("attention", "general", "beyond the paper", off=True),
+            Line("attention", "additive", "beyond the paper", off=True),
         ],
         "decode": [Line("beam", 12, "hypotheses kept at each step")],
     }

@@ -39,7 +39,7 @@ def require_attention(models: Iterable[Path], needed_by: str) -> None:
     if all(Description.read(each).shape.attention == "none" for each in directories):
         raise UserError(
             f"{', '.join(map(str, directories))}: no attention, which {needed_by} needs; "
-            "`s2s train --attention general` makes a model that has it"
+            "`s2s train --attention additive` makes a model that has it"
         )
 
 

@@ -14,7 +14,7 @@ from doc_pages import PAGES, ROOT, blocks, code, section, table
 # What makes the tour's model small enough for a test.
 TINY = {"hidden-size": "16", "embedding-size": "16", "epochs": "2"}
 # Pages whose shell blocks are run, one after the other. Those of other pages are parsed.
-EXECUTED = ("tour", "beyond-the-paper", "onnx")
+EXECUTED = ("tour", "beyond-the-paper", "figures", "onnx")
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +95,14 @@ def test_the_tour_combines_what_it_kept(toured: Path) -> None:
     printed = (toured / "stdout").read_text("utf-8")
     assert re.search(r"^BLEU \(tokenised\), oracle by .* = [\d.]+ ", printed, re.M)
     assert re.search(r"^BLEU \(tokenised\), difference .* paired bootstrap", printed, re.M)
+
+
+def test_every_figure_of_the_page_is_drawn_with_its_data(toured: Path) -> None:
+    for name in ("lengths", "rarity", "curves", "states", "beam", "attention"):
+        assert (toured / f"{name}.svg").stat().st_size > 1000
+        assert (toured / f"{name}.tsv").stat().st_size > 50
+    assert "words that the model does not know" not in (toured / "stderr").read_text("utf-8")
+    assert (toured / "longest.md").read_text("utf-8").startswith("### Line ")
 
 
 def test_the_tour_adds_a_feature_to_every_line_of_the_list(toured: Path) -> None:
