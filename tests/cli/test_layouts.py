@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -350,29 +351,51 @@ def test_two_jobs_at_once(experiment: Path, training: Training) -> None:
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
-def torchrun(count: int) -> list[str]:
-    options = ["--standalone", "--nproc-per-node", str(count), "-m", "s2s_cli"]
-    return [sys.executable, "-m", "torch.distributed.run", *options]
+SHORT = "--device", "cpu", "--max-updates", "20", "--log-every", "10"
 
 
-@pytest.mark.parametrize("devices", [[], ["--gpus", "3"]], ids=["one", "three"])
-def test_torchrun_from_outside(
-    s2s: Run, experiment: Path, training: Training, devices: list[str]
-) -> None:
-    """Copies on a device each, or over three each."""
-    short = "--device", "cpu", "--max-updates", "20", "--log-every", "10"
-    arguments = *short, *devices, "--model", "outside"
-    with training(experiment, *arguments, program=torchrun(2)) as process:
+def from_outside(rank: int, count: int) -> dict[str, str]:
+    """The variables by which torchrun, SLURM and others say which process of how many it is."""
+    numbers = {"RANK": rank, "WORLD_SIZE": count, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": count}
+    return {name: str(value) for name, value in numbers.items()}
+
+
+def test_torchrun_from_outside(s2s: Run, experiment: Path, training: Training) -> None:
+    torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "s2s_cli"]
+    program = [sys.executable, "-m", *torchrun]
+    with training(experiment, *SHORT, "--model", "outside", program=program) as process:
         code, told = end(process)
     assert code == 0, told
     assert told.count("outside: finished") == 1
-    assert ("device 0 (cpu): embeddings, layer 1" in told) == bool(devices)
-    assert s2s("train", *short, cwd=experiment).returncode == 0
+    assert "device 0 (cpu): embeddings, layer 1" not in told
+    assert s2s("train", *SHORT, cwd=experiment).returncode == 0
     assert losses(experiment / "outside") == pytest.approx(losses(experiment / "model"), rel=2e-3)
 
 
-def test_torchrun_and_gpus_at_once_is_a_mistake(experiment: Path, training: Training) -> None:
-    with training(experiment, *TOGETHER, program=torchrun(2)) as process:
-        code, told = end(process)
-    assert code != 0
-    assert "there are 2 processes already" in told
+def test_copies_over_three_devices_each_from_outside(
+    s2s: Run, experiment: Path, popen: Popen
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    train = ["train", *SHORT, "--gpus", "3", "--model", "outside"]
+    streams: dict[str, Any] = {"stderr": subprocess.PIPE, "text": True}
+    copies = [
+        popen(train, cwd=experiment, env=from_outside(rank, 2) | address, **streams)
+        for rank in range(2)
+    ]
+    told = "".join(each.communicate()[1] for each in copies)
+    assert [each.returncode for each in copies] == [0, 0], told
+    assert told.count("outside: finished") == 1
+    assert "device 0 (cpu): embeddings, layer 1" in told
+    assert s2s("train", *SHORT, cwd=experiment).returncode == 0
+    assert losses(experiment / "outside") == pytest.approx(losses(experiment / "model"), rel=2e-3)
+
+
+def test_torchrun_and_gpus_at_once_is_a_mistake(
+    s2s: Run, experiment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in from_outside(0, 2).items():
+        monkeypatch.setenv(name, value)
+    run = s2s("train", *TOGETHER, cwd=experiment)
+    assert run.returncode == 2
+    assert b"there are 2 processes already" in run.stderr
