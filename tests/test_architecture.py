@@ -24,6 +24,7 @@ LEVELS = {
     "planning": 5,
     "info": 5,
     "report": 5,
+    "validation": 5,
     "api": 5,
     "commands": 6,
 }
@@ -159,6 +160,7 @@ def test_libraries_are_imported_only_where_they_belong() -> None:
                     "planning",
                     "decoding",
                     "rescoring",
+                    "validation",
                     "api",
                 }
             case "matplotlib":

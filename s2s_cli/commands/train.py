@@ -60,6 +60,7 @@ def train_command(
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.curdir)
     if mistake := Shape.of(shape, 1, 1).mistake():
         raise UsageError(mistake)
+    config.check()
     if plan:
         from s2s_cli.planning.plan import plan_training
         from s2s_cli.planning.text import plan_json, plan_text
@@ -70,7 +71,8 @@ def train_command(
     if json:
         raise UsageError("--json is for --plan, which is not given")
     from s2s_cli.training.job import TrainingJob
+    from s2s_cli.validation.greedy import open_translator
 
-    stopped = TrainingJob(data, model, shape, config).start()
+    stopped = TrainingJob(data, model, shape, config, open_translator).start()
     if stopped.signal is not None:
         raise typer.Exit(128 + stopped.signal)

@@ -110,6 +110,10 @@ class TextCodec:
         """True where text comes in pieces, which nothing here can make."""
         return self.description.facts.subwords.given
 
+    def source_text(self, pieces: Sequence[str]) -> str:
+        """Words or pieces of the source as a line of running text; see `text`."""
+        return self._source.detokenise(self.source_pieces.join(pieces))
+
     def text(self, words: Sequence[str]) -> str:
         """Target words as a line of running text, or of words where text is tokenised."""
         return self._target.detokenise(words)

@@ -26,6 +26,7 @@ from s2s_cli.text.facts import FACTS_FORMAT
 from s2s_cli.toml import toml_section
 from s2s_cli.training.metrics import METRICS
 from s2s_cli.training.record import RECORD, Environment, TrainingRecord
+from s2s_cli.training.validation import Quality, shown_quality
 
 
 @dataclass(frozen=True)
@@ -133,11 +134,12 @@ def record_facts(record: TrainingRecord, per_piece: str) -> Iterator[Fact]:
     if course.skipped:
         yield "skipped", f"{course.skipped:,} updates, whose gradient was not finite"
     if course.best_update:
+        best = Quality(course.best_perplexity, course.best_bleu)
         epoch = course.epochs * course.best_update / max(1, course.updates)
         yield (
             "best weights",
-            f"validation perplexity {readable(course.best_perplexity, 2)}{per_piece} after update "
-            f"{course.best_update:,}, {epoch:.2f} epochs",
+            f"validation {shown_quality(best, per_piece)} after update {course.best_update:,}, "
+            f"{epoch:.2f} epochs",
         )
     data = record.data
     yield (

@@ -15,6 +15,7 @@ from s2s_cli.scoring.tables import Table
 LARGEST_LOG = 700.0  # whose exponential is still a number
 LARGEST_NUMBER = 1e15  # update, epoch or learning rate; whole numbers up to it are exact
 LARGEST_DRAWN = 1e100  # perplexity
+LARGEST_BLEU = 100.0
 LEAST_PERPLEXITY = 0.5  # it is 1, but for rounding
 
 
@@ -27,6 +28,7 @@ class MetricsEntry:
         training: perplexity of the training words since the line before; None for a validation.
         validation: perplexity of the validation text; None for a stretch of training.
         learning_rate: of the next update; None for a validation.
+        bleu: of translations of the validation text; None where it was not computed.
     """
 
     update: int
@@ -34,6 +36,7 @@ class MetricsEntry:
     training: float | None
     validation: float | None
     learning_rate: float | None
+    bleu: float | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,10 @@ class LearningCurve:
     def validation(self) -> list[tuple[float, float]]:
         """Epoch and perplexity of each validation, likewise."""
         return drawn((each.epoch, each.validation) for each in self.entries)
+
+    def bleu(self) -> list[tuple[float, float]]:
+        """Epoch and BLEU of each validation that computed it."""
+        return [(each.epoch, each.bleu) for each in self.entries if each.bleu is not None]
 
     def drops(self) -> list[float]:
         """Epochs after which the learning rate was lower than before."""
@@ -116,6 +123,7 @@ def parse_metrics(line: bytes) -> MetricsEntry:
         training=checked_perplexity(None if loss is None else exponential(loss)),
         validation=checked_perplexity(number(entry, "validation_perplexity")),
         learning_rate=bounded(entry, "learning_rate"),
+        bleu=checked_bleu(number(entry, "validation_bleu")),
     )
 
 
@@ -153,6 +161,13 @@ def checked_perplexity(value: float | None) -> float | None:
     return value
 
 
+def checked_bleu(value: float | None) -> float | None:
+    """Check a BLEU, of which there may be none."""
+    if value is not None and not 0 <= value <= LARGEST_BLEU:
+        raise ValueError("validation_bleu is not a number from 0 to 100")
+    return value
+
+
 def thinned(points: Sequence[tuple[float, float]], most: int) -> list[tuple[float, float]]:
     """At most ``most`` points: the mean epoch, and the mean of the logarithms, of neighbours.
 
@@ -175,12 +190,13 @@ def curves_table(curves: Sequence[LearningCurve]) -> Table:
     """A row for each line of each metrics file."""
     columns = [
         "model", "update", "epoch", "training_perplexity", "validation_perplexity", "learning_rate",
+        "validation_bleu",
     ]  # fmt: skip
     return Table(columns, [row for curve in curves for row in rows(curve)])
 
 
 def rows(curve: LearningCurve) -> Iterator[list[str]]:
     for each in curve.entries:
-        values = (each.epoch, each.training, each.validation, each.learning_rate)
+        values = (each.epoch, each.training, each.validation, each.learning_rate, each.bleu)
         told = ("" if value is None else f"{value:.6g}" for value in values)
         yield [curve.name, str(each.update), *told]

@@ -174,13 +174,13 @@ def name_lines(figure: "Figure", axes: "Axes", ends: Sequence[tuple[str, float]]
 
 
 def plot_curves(curves: Sequence[LearningCurve]) -> "Figure":
-    """Perplexities against epochs: of training thin, of validation with marks.
+    """Perplexities against epochs: of training thin, of validation with marks; below it BLEU.
 
     A triangle above stands where the learning rate was lowered.
     """
     from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
-    figure, axes = canvas(7.2, 4.2)
+    figure, axes, below = curve_panels(with_bleu=any(curve.bleu() for curve in curves))
     handles: list[Line2D] = []
     for number, curve in enumerate(curves):
         colour, marker = line_style(number)
@@ -205,8 +205,10 @@ def plot_curves(curves: Sequence[LearningCurve]) -> "Figure":
     mark_drops(
         axes, [(curve.drops(), line_style(number)[0]) for number, curve in enumerate(curves)]
     )
-    axes.set_xlabel("epochs")
     axes.set_ylabel("perplexity per word (log scale)")
+    if below:
+        plot_bleu(below, curves)
+    (below or axes).set_xlabel("epochs")
     names = [folded(curve.name) for curve in curves]
     for handle in legend_handles(curves):
         handles.append(handle)
@@ -222,6 +224,26 @@ def limits_of(curves: Sequence[LearningCurve]) -> tuple[float, float]:
     low, high = min(values), max(values)
     room = max(high / low, 1.5) ** 0.05
     return low / room, high * room
+
+
+def curve_panels(*, with_bleu: bool) -> "tuple[Figure, Axes, Axes | None]":
+    """An empty figure with the axes of perplexity, and those of BLEU below."""
+    if not with_bleu:
+        return *canvas(7.2, 4.2), None
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 6.2))
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
+    return figure, upper, lower
+
+
+def plot_bleu(axes: "Axes", curves: Sequence[LearningCurve]) -> None:
+    """BLEU of validations against epochs, with the marks that perplexity has."""
+    for number, curve in enumerate(curves):
+        colour, marker = line_style(number)
+        axes.plot(*coordinates(curve.bleu()), color=colour, marker=marker, linestyle=dash(number))
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("validation BLEU")
 
 
 def mark_drops(axes: "Axes", drops: Sequence[tuple[list[float], str]]) -> None:

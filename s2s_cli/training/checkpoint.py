@@ -4,7 +4,7 @@ Beside them lie the best weights so far, right at every moment, whatever ends th
 """
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -102,7 +102,7 @@ class Checkpoints:
             {
                 "model": model_state_dict(self.model),
                 "optimisers": optimiser_state_dicts(self.optimisers.each, self.model),
-                "progress": asdict(progress),
+                "progress": progress.as_saved(),
                 "settings": self.identity.settings,
                 "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
             },

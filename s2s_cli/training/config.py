@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from s2s_cli.distributed.config import Layout
+from s2s_cli.errors import UsageError
 from s2s_cli.model.config import Precision
 from s2s_cli.settings import HARDWARE, MANY, MOST_GPUS, MOST_THREADS, setting
 
 OptimiserKind = Literal["sgd", "adam"]
+BestBy = Literal["perplexity", "bleu"]
 
 UPDATE = "Optimisation"
 LIMITS = "Stopping"
@@ -74,13 +76,32 @@ class TrainingConfig:
     )
     patience: int = setting(
         0,
-        "Stop after this many validations without a better perplexity. 0: never.",
+        "Stop after this many validations that are no better (--best-by). 0: never.",
         min=0,
         max=MANY,
         panel=LIMITS,
     )
     validate_every: int = setting(
         0, "Updates between validations. 0: every half epoch.", min=0, max=MANY, panel=RUN
+    )
+    validate_bleu: int = setting(
+        0,
+        "Validation sentences to translate for BLEU, 100 or more. 0: none.",
+        min=0,
+        max=MANY,
+        panel=RUN,
+    )
+    best_by: BestBy = setting(
+        "perplexity",
+        "What makes weights the best, for --patience too. bleu needs --validate-bleu.",
+        panel=RUN,
+    )
+    samples: int = setting(
+        2,
+        "Validation sentences shown with their translation at each validation. 0: none.",
+        min=0,
+        max=100,
+        panel=RUN,
     )
     save_every: int = setting(
         0,
@@ -122,8 +143,18 @@ class TrainingConfig:
         panel=HARDWARE,
     )
 
+    def check(self) -> None:
+        """Refuse settings that exclude each other.
 
-# Changing one of these continues the same training; changing any other is another training.
+        Raises:
+            UsageError: names the option to add.
+        """
+        if self.best_by == "bleu" and not self.validate_bleu:
+            raise UsageError("--best-by bleu needs --validate-bleu; add --validate-bleu 100")
+
+
+# Changing one of these continues the same training; changing any other is another training. The
+# number of sentences for BLEU may change where nothing depends on it (`progress.Identity`).
 MAY_CHANGE = frozenset(
     {
         "epochs",
@@ -131,6 +162,7 @@ MAY_CHANGE = frozenset(
         "max_minutes",
         "patience",
         "validate_every",
+        "samples",
         "save_every",
         "log_every",
         "threads",

@@ -11,7 +11,7 @@ from s2s_cli.distributed.signals import Stopped
 from s2s_cli.model.config import ModelConfig
 from s2s_cli.model.device import keep_memory
 from s2s_cli.training.config import TrainingConfig
-from s2s_cli.training.loop import train
+from s2s_cli.training.loop import OpenTranslator, train
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class TrainingJob:
     directory: Path
     shape: ModelConfig
     config: TrainingConfig
+    open_translator: OpenTranslator | None = None
 
     @property
     def name(self) -> str:
@@ -34,7 +35,9 @@ class TrainingJob:
     def run(self, replica: Replica) -> Stopped:
         """Train one replica."""
         keep_memory()
-        return train(self.data, self.directory, self.shape, self.config, replica)
+        return train(
+            self.data, self.directory, self.shape, self.config, replica, self.open_translator
+        )
 
     def start(self) -> Stopped:
         """Train in this process, in several that are started here, or as one of those from outside.

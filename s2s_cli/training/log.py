@@ -5,10 +5,16 @@ numbers are.
 """
 
 import math
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import assert_never
+from unicodedata import east_asian_width
 
-from s2s_cli.console import fitted, readable, say, say_folded, warn
+from s2s_cli.console import COLUMNS, fitted, readable, say, say_folded, warn
+from s2s_cli.training.config import BestBy
 from s2s_cli.training.losses import has_diverged
 from s2s_cli.training.metrics import ValidationMetrics, WindowMetrics
+from s2s_cli.training.validation import Quality, Sample
 
 UPDATE_WIDTH = 16
 # Titles and widths of the columns behind that of the update.
@@ -17,6 +23,9 @@ TITLES = {
 }  # fmt: skip
 # Rows below one heading.
 ROWS_PER_HEADING = 20
+# The texts of a sample stand behind their titles, on so many lines at most.
+SAMPLE_INDENT = 14
+LINES_OF_TEXT = 5
 # Whose exponential is still a number.
 LARGEST_LOSS = 700.0
 
@@ -24,7 +33,9 @@ LARGEST_LOSS = 700.0
 class Log:
     """The lines of one run."""
 
-    def __init__(self) -> None:
+    def __init__(self, best_by: BestBy = "perplexity") -> None:
+        """Compare validations by ``best_by``."""
+        self._best_by: BestBy = best_by
         self._rows = 0
 
     def window(self, metrics: WindowMetrics, left: str) -> None:
@@ -35,25 +46,41 @@ class Log:
         say(row(metrics, left))
 
     def validation(
-        self, metrics: ValidationMetrics, unit: str, best: float | None, words: int
+        self, metrics: ValidationMetrics, unit: str, best: Quality | None, words: int
     ) -> None:
         """Print the line on a validation; the next row has a heading.
 
         Args:
             metrics: of it.
             unit: of its perplexity, where it is not words.
-            best: the perplexity that it is not below; None where it is the best so far.
+            best: the one that it is not better than; None where it is the best so far.
             words: of the target vocabulary.
         """
         self._rows = 0
         diverged = has_diverged(metrics.validation_perplexity, words)
-        compared = "best so far" if best is None else f"best {readable(best, 3)}"
+        compared = "best so far" if best is None else self.best(best)
         say_folded(validation(metrics, unit, "diverged" if diverged else compared))
         if diverged:
             warn(
                 f"the training has diverged: guessing has a perplexity of {words:,}; train anew "
                 "with a lower --learning-rate"
             )
+
+    def best(self, best: Quality) -> str:
+        """Say what a validation is compared with."""
+        match self._best_by:
+            case "perplexity":
+                return f"best {readable(best.perplexity, 3)}"
+            case "bleu":
+                return f"best BLEU {best.bleu:.2f}"
+            case _:
+                assert_never(self._best_by)
+
+    def samples(self, samples: Sequence[Sample]) -> None:
+        """Print sentences with their translations."""
+        for sample in samples:
+            for line in sample_lines(sample):
+                say(line)
 
 
 def column_titles() -> str:
@@ -87,4 +114,18 @@ def numbered_update(update: int) -> str:
 def validation(metrics: ValidationMetrics, unit: str, compared: str) -> str:
     """The line on a validation; ``unit`` is that of its perplexity, where it is not words."""
     found = readable(metrics.validation_perplexity, 3)
-    return f"{numbered_update(metrics.update)}  validation perplexity {found}{unit}  ({compared})"
+    bleu = "" if metrics.validation_bleu is None else f"  BLEU {metrics.validation_bleu:.2f}"
+    update = numbered_update(metrics.update)
+    return f"{update}  validation perplexity {found}{unit}{bleu}  ({compared})"
+
+
+def sample_lines(sample: Sample) -> Iterator[str]:
+    """The lines on a sample, folded, each text cut after `LINES_OF_TEXT`."""
+    for title in ("source", "reference", "hypothesis"):
+        text = getattr(sample, title)
+        # Characters of East Asian scripts are two columns wide.
+        wide = any(east_asian_width(each) in "WF" for each in text)
+        width = (COLUMNS - SAMPLE_INDENT) // (2 if wide else 1)
+        folded = textwrap.wrap(text, width, max_lines=LINES_OF_TEXT, placeholder=" …")
+        for place, line in enumerate(folded or ["(empty)"]):
+            yield f"  {'' if place else title.capitalize():{SAMPLE_INDENT - 2}}{line}"

@@ -20,6 +20,7 @@ from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.work import share_of_peak
 from s2s_cli.training import report
 from s2s_cli.training.config import TrainingConfig
+from s2s_cli.training.hints import Hints
 from s2s_cli.training.log import Log
 from s2s_cli.training.memory import weights_bytes
 from s2s_cli.training.metrics import (
@@ -30,14 +31,29 @@ from s2s_cli.training.metrics import (
     WindowMetrics,
 )
 from s2s_cli.training.model_size import warn_of_size
+from s2s_cli.training.outcome import say_outcome, shown_best
 from s2s_cli.training.trainer import Trainer
+from s2s_cli.training.validation import (
+    NO_BLEU,
+    Quality,
+    ValidationTranslations,
+    ValidationTranslator,
+)
+
+# Makes the translator of a training, given the data directory; None where it is to do nothing.
+OpenTranslator = Callable[[Path, Trainer], ValidationTranslator | None]
 
 # After so many updates of a run the time to the end is printed, before any line of the log.
 FEW_UPDATES = 10
 
 
 def train(
-    data: Path, directory: Path, config: ModelConfig, training: TrainingConfig, replica: Replica
+    data: Path,
+    directory: Path,
+    config: ModelConfig,
+    training: TrainingConfig,
+    replica: Replica,
+    open_translator: OpenTranslator | None = None,
 ) -> Stopped:
     """Train a model on a corpus, from the start or from where ``directory`` left off.
 
@@ -47,6 +63,7 @@ def train(
         config: layers and sizes.
         training: the settings of training.
         replica: where to train; all replicas are called with the same other arguments.
+        open_translator: who translates at validations; None: nobody does.
 
     Raises:
         UserError: no corpus; ``directory`` holds another training, or another process trains into
@@ -60,10 +77,14 @@ def train(
         if reason := trainer.finished():
             trainer.mend()
             say(f"{directory}: already finished ({reason}); nothing to do")
+            say_outcome(trainer)
             return Stopped(finished=True)
+        translator = open_translator(data, trainer) if open_translator else None
         introduce(trainer)
+        if translator and (what := translator.describe()):
+            say_folded(what)
         with replica.stop_signals() as signals:
-            return Run(trainer, signals).run()
+            return Run(trainer, signals, translator).run()
 
 
 def announce(corpus: Corpus, shape: Shape, config: TrainingConfig, replica: Replica) -> None:
@@ -110,14 +131,20 @@ def introduce(trainer: Trainer) -> None:
 class Run:
     """One run of a training: its updates until something ends it, and what comes between them."""
 
-    def __init__(self, trainer: Trainer, signals: StopSignals) -> None:
-        """Be ready to run; ``signals`` ask it to stop."""
-        self.trainer, self.signals = trainer, signals
+    def __init__(
+        self,
+        trainer: Trainer,
+        signals: StopSignals,
+        translator: ValidationTranslator | None = None,
+    ) -> None:
+        """Be ready to run; ``signals`` ask it to stop, ``translator`` is for validations."""
+        self.trainer, self.signals, self.translator = trainer, signals, translator
         self.config, self.schedule = trainer.config, trainer.schedule
         self.progress = trainer.progress
         self.metrics: MetricsFile | NoMetrics = NoMetrics()
         self.clock = Clock()
-        self.lines = Log()
+        self.lines = Log(self.config.best_by)
+        self.hints = Hints(trainer)
 
     def run(self) -> Stopped:
         """Update until something ends the run; leave a checkpoint."""
@@ -141,6 +168,7 @@ class Run:
         config, schedule, progress = self.config, self.schedule, self.progress
         number, done = divmod(progress.updates, schedule.updates_per_epoch)
         plan = plan_epoch(self.trainer.corpus.train, config.batch_size, config.seed, number)
+        self.trainer.clipped = 0
         for sentences in plan[done:]:
             self.clock.count(self.trainer.update(sentences, asked=self.asked_to_end()))
             advance(1)
@@ -157,6 +185,7 @@ class Run:
                     self.trainer.save_best()
             if self.ended():
                 return
+        self.hints.epoch_ended(number + 1, len(plan) - done)
 
     def ended(self) -> bool:
         """True where this run has to stop here; the same for all replicas."""
@@ -180,13 +209,17 @@ class Run:
         if self.config.measure:
             own, seconds = trainer.flops / replica.world_size, self.clock.updating()
             say(share_of_peak(own, seconds, replica.devices, self.config.precision))
+        taken = report.duration(self.clock.elapsed())
         if reason := trainer.finished():
-            say(f"{trainer.directory}: finished ({reason})")
+            say(f"{trainer.directory}: finished ({reason}); this run took {taken}")
+            say_outcome(trainer)
             return Stopped(finished=True)
         say(
             f"{trainer.directory}: stopped after update {self.progress.updates:,}; "
             "the same command goes on from here"
         )
+        best = f"; best so far: {best}" if (best := shown_best(trainer)) else ""
+        say(f"this run took {taken}, {self.time_left()} left{best}")
         return Stopped(finished=False, signal=received)
 
     def time_left(self) -> str:
@@ -209,20 +242,27 @@ class Run:
         )
         self.metrics.write(metrics)
         self.lines.window(metrics, self.time_left())
+        self.hints.logged(metrics)
         progress.window_loss, progress.window_words, progress.window_norm = 0.0, 0, 0.0
         self.clock.new_window()
 
     def validate(self) -> bool:
-        """Compute perplexity on the validation text; return whether it is the best so far."""
+        """Measure the weights on the validation text; return whether they are the best so far."""
         updates = self.progress.updates
         with self.clock.paused():
-            found = self.trainer.validation_perplexity()
-        better = self.trainer.note_validation(found)
-        metrics = ValidationMetrics(updates, self.schedule.epochs(updates), found)
+            perplexity = self.trainer.validation_perplexity()
+            made = ValidationTranslations()
+            if self.translator:
+                made = self.translator(self.trainer.model)
+        better = self.trainer.note_validation(Quality(perplexity, made.bleu))
+        bleu = None if made.bleu == NO_BLEU else made.bleu
+        metrics = ValidationMetrics(updates, self.schedule.epochs(updates), perplexity, bleu)
         self.metrics.write(metrics, lasting=self.schedule.is_lasting_validation(updates))
         unit = self.trainer.corpus.facts.subwords.per_piece
-        best = None if better else self.progress.best_perplexity
+        best = None if better else self.progress.best
         self.lines.validation(metrics, unit, best, self.trainer.shape.target_vocabulary)
+        self.lines.samples(made.samples)
+        self.hints.validated(made.hypotheses)
         return better
 
     def metrics_file(self) -> MetricsFile | NoMetrics:

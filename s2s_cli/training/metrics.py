@@ -46,16 +46,17 @@ class WindowMetrics:
 
 @dataclass(frozen=True)
 class ValidationMetrics:
-    """A validation after update ``update``, ``epoch`` epochs done."""
+    """A validation after update ``update``, ``epoch`` epochs done; BLEU if it was computed."""
 
     update: int
     epoch: float
     validation_perplexity: float
+    validation_bleu: float | None = None
 
 
 Metrics = WindowMetrics | ValidationMetrics
 # Numbers that are written with fewer digits than they have.
-WRITTEN_DIGITS = {"epoch": 4, "words_per_second": None}
+WRITTEN_DIGITS = {"epoch": 4, "words_per_second": None, "validation_bleu": 4}
 
 
 class MetricsFile:
@@ -85,6 +86,7 @@ class MetricsFile:
         values = {
             name: round(value, WRITTEN_DIGITS[name]) if name in WRITTEN_DIGITS else value
             for name, value in asdict(metrics).items()
+            if value is not None
         }
         self._stream.write(json.dumps(values).encode() + b"\n")
         self._stream.flush()

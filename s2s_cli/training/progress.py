@@ -7,12 +7,17 @@ from typing import Any
 from s2s_cli.errors import UserError
 from s2s_cli.json_fields import from_json
 from s2s_cli.model.config import Shape
-from s2s_cli.training.config import MAY_CHANGE, TrainingConfig
+from s2s_cli.training.config import MAY_CHANGE, BestBy, TrainingConfig
 from s2s_cli.training.optimisers import LARGEST_COUNT
+from s2s_cli.training.validation import NO_BLEU, Quality
 
 # Changes whenever the same seed gives other batches, or batches other updates: a training does not
 # go on with those.
 VERSION = 2
+# Entries that are left out where they have their default: trainings without them are as they were
+# before there were any.
+LATER_ENTRIES = "best_bleu", "end_bleu"
+LATER_SETTINGS = "best_by", "validate_bleu"
 
 
 @dataclass
@@ -21,7 +26,8 @@ class Progress:
 
     Attributes:
         updates: updates done.
-        best_perplexity: lowest validation perplexity so far, infinite before the first.
+        best_perplexity: validation perplexity of the best weights so far, infinite before the
+            first.
         best_update: when that was.
         stale_validations: validations since then.
         metrics_bytes: length of the metrics file; what a later crash left beyond it is cut off.
@@ -32,6 +38,8 @@ class Progress:
         skipped: such updates in all.
         end_perplexity: of the last weights, where the end of the run alone made a validation of
             them; infinite else. It does not count if the training goes on.
+        best_bleu: BLEU of the best weights; `NO_BLEU` where none was computed.
+        end_bleu: of the last weights, as ``end_perplexity``.
     """
 
     updates: int = 0
@@ -45,10 +53,37 @@ class Progress:
     skipped_in_a_row: int = 0
     skipped: int = 0
     end_perplexity: float = float("inf")
+    best_bleu: float = NO_BLEU
+    end_bleu: float = NO_BLEU
+
+    @property
+    def best(self) -> Quality:
+        """The best validation so far."""
+        return Quality(self.best_perplexity, self.best_bleu)
+
+    @property
+    def end(self) -> Quality:
+        """The validation that the end of the run alone made."""
+        return Quality(self.end_perplexity, self.end_bleu)
+
+    def best_validation(self, by: BestBy) -> tuple[Quality, int]:
+        """The best validation so far, that of the end counted, and its update; 0: none yet."""
+        if self.end.beats(self.best, by):
+            return self.end, self.updates
+        return self.best, self.best_update
+
+    def as_saved(self) -> dict[str, Any]:
+        """The entry of a checkpoint."""
+        saved = asdict(self)
+        return {
+            name: value
+            for name, value in saved.items()
+            if name not in LATER_ENTRIES or value != NO_BLEU
+        }
 
     @classmethod
     def from_saved(cls, saved: dict[str, Any]) -> "Progress":
-        """Undo `asdict`.
+        """Undo `as_saved`.
 
         Raises:
             ValueError: other entries, or entries of another type; a count is negative or beyond
@@ -66,7 +101,8 @@ class Identity:
     @classmethod
     def of(cls, config: TrainingConfig, shape: Shape, data: str) -> "Identity":
         settings = {**shape.as_json(), **asdict(config), "data": data, "version": VERSION}
-        return cls({key: value for key, value in settings.items() if key not in MAY_CHANGE})
+        left_out = MAY_CHANGE if config.best_by == "bleu" else {*MAY_CHANGE, *LATER_SETTINGS}
+        return cls({key: value for key, value in settings.items() if key not in left_out})
 
     def check(self, saved: dict[str, Any], directory: Path) -> None:
         """Refuse to go on with another training's state.
@@ -91,7 +127,8 @@ class Identity:
     def difference(self, name: str, before: Any) -> str:
         if name == "data":
             return "the data (prep or vocab was run again)"
-        own = {each.name: each.default for each in fields(Shape)}  # what as_json leaves out
+        # What `as_json` and `of` leave out.
+        own = {each.name: each.default for each in (*fields(Shape), *fields(TrainingConfig))}
         both = before, self.settings.get(name)
         was, now = (own.get(name) if value is None else value for value in both)
         return f"{name.replace('_', '-')} was {was}, now {now}"

@@ -11,6 +11,7 @@ from typing import Any
 from s2s_cli.errors import UserError
 from s2s_cli.files import check_format, read_json, write_json
 from s2s_cli.json_fields import fits, from_json
+from s2s_cli.training.validation import NO_BLEU
 
 RECORD = "training.json"
 RECORD_FORMAT = 1
@@ -63,6 +64,7 @@ class Course:
         skipped: updates skipped because their gradient was not finite.
         best_update: after which ``best.pt`` was written; 0: never.
         best_perplexity: on the validation text, of these weights.
+        best_bleu: likewise; `NO_BLEU` where none was computed.
         finished: the reason why it has ended; empty while it may go on.
     """
 
@@ -72,6 +74,7 @@ class Course:
     skipped: int = 0
     best_update: int = 0
     best_perplexity: float = math.inf
+    best_bleu: float = NO_BLEU
     finished: str = ""
 
 

@@ -1,7 +1,7 @@
 """Keeps the record of a training up to date, from its start to its end."""
 
 import platform
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -107,15 +107,16 @@ def environment(replica: Replica, updates: int) -> Environment:
 
 def course(progress: Progress, schedule: Schedule, finished: str) -> Course:
     """The course of a training; a validation of its end alone counts where it has ended."""
-    found = Course(
+    best, best_update = progress.best, progress.best_update
+    if finished:
+        best, best_update = progress.best_validation(schedule.config.best_by)
+    return Course(
         updates=progress.updates,
         total_updates=schedule.total_updates,
         epochs=round(schedule.epochs(progress.updates), 4),
         skipped=progress.skipped,
-        best_update=progress.best_update,
-        best_perplexity=progress.best_perplexity,
+        best_update=best_update,
+        best_perplexity=best.perplexity,
+        best_bleu=best.bleu,
         finished=finished,
     )
-    if finished and progress.end_perplexity < progress.best_perplexity:
-        return replace(found, best_update=progress.updates, best_perplexity=progress.end_perplexity)
-    return found

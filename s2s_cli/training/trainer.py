@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from s2s_cli.console import readable, warn
+from s2s_cli.console import warn
 from s2s_cli.data.batches import count_pair_words, plan_in_order
 from s2s_cli.data.corpus import Corpus
 from s2s_cli.distributed.replica import Replica
@@ -34,6 +34,7 @@ from s2s_cli.training.update import (
     step,
     training_flops,
 )
+from s2s_cli.training.validation import NO_BLEU, Quality, shown_quality
 
 SKIPPED_IN_A_ROW = 5
 
@@ -53,6 +54,7 @@ class Trainer:
     Attributes:
         flops: arithmetic of the updates of this run, of all replicas; counted for ``--measure``.
         ending: a replica has been asked to end the run, and all know it.
+        clipped: updates since the beginning of an epoch whose gradient was clipped.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class Trainer:
         self.progress = self.restored.progress if self.restored else Progress()
         self.refuse_other_checkpoints()
         self.saved: Progress | None = None
-        self.flops = 0
+        self.flops = self.clipped = 0
         self.ending = False
 
     def refuse_other_checkpoints(self) -> None:
@@ -124,7 +126,9 @@ class Trainer:
         if config.measure:
             self.flops += training_flops(self.shape, source_words, predicted)
         if math.isfinite(s) and math.isfinite(total):
-            step(self.optimisers, rate, clip_coefficient(s, config.clip_norm))
+            coefficient = clip_coefficient(s, config.clip_norm)
+            self.clipped += coefficient < 1
+            step(self.optimisers, rate, coefficient)
             progress.skipped_in_a_row = 0
             progress.window_loss += total
             progress.window_words += predicted
@@ -154,8 +158,8 @@ class Trainer:
             return f"{progress.updates:,} updates, {epochs:.2f} epochs"
         if patience and progress.stale_validations >= patience:
             return (
-                f"no better validation perplexity than {readable(progress.best_perplexity, 2)} "
-                f"since update {progress.best_update:,}"
+                f"no better validation than {shown_quality(progress.best)} of update "
+                f"{progress.best_update:,}"
             )
         return None
 
@@ -164,20 +168,25 @@ class Trainer:
         assert self.corpus.valid is not None
         return perplexity(self.model, self.corpus.valid, self.config.batch_size, self.replica)
 
-    def note_validation(self, found: float) -> bool:
-        """Note a perplexity on the validation text; return whether it is the best so far."""
-        progress = self.progress
-        if found >= WORST_PERPLEXITY:  # weights that nothing can be done with are never the best
-            found = math.inf
-        better = found < progress.best_perplexity
+    def note_validation(self, found: Quality) -> bool:
+        """Note a validation; return whether it is the best so far."""
+        progress, perplexity = self.progress, found.perplexity
+        if perplexity >= WORST_PERPLEXITY:
+            perplexity = math.inf  # weights that nothing can be done with are never the best
+        better = Quality(perplexity, found.bleu).beats(progress.best, self.config.best_by)
         if not self.schedule.is_lasting_validation(progress.updates):
-            progress.end_perplexity = found
+            progress.end_perplexity, progress.end_bleu = perplexity, found.bleu
         elif better:
-            progress.best_perplexity, progress.best_update = found, progress.updates
+            progress.best_perplexity, progress.best_bleu = perplexity, found.bleu
+            progress.best_update = progress.updates
             progress.stale_validations = 0
         else:
             progress.stale_validations += 1
         return better
+
+    def best_validation(self) -> tuple[Quality, int]:
+        """The best validation so far, that of the end counted, and its update; 0: none yet."""
+        return self.progress.best_validation(self.config.best_by)
 
     def describe(self) -> None:
         """Write what the model is; the weights follow at the first checkpoint."""
@@ -222,7 +231,7 @@ class Trainer:
         """Have the best weights be those of the training so far, whatever came in between."""
         if self.replica.is_main:
             self.checkpoints.restore_best()
-        self.progress.end_perplexity = math.inf
+        self.progress.end_perplexity, self.progress.end_bleu = math.inf, NO_BLEU
         self.keep_best()
         if self.replica.is_main and (lost := self.checkpoints.lost_best(self.progress)):
             warn(f"{lost}; going on, in search of better ones")
@@ -230,9 +239,8 @@ class Trainer:
     def keep_best(self) -> None:
         """Write the best weights if the checkpoint has them and a kill came before they were."""
         progress = self.progress
-        at_last = 0 < progress.updates == progress.best_update
-        at_end = progress.end_perplexity < progress.best_perplexity
-        missing = (at_last or at_end) and self.replica.is_main
+        _, best_update = self.best_validation()
+        missing = 0 < progress.updates == best_update and self.replica.is_main
         if missing and not self.checkpoints.is_best_current():
             self.save_best()
 

@@ -16,6 +16,7 @@ WORK = {
     "planning": "train --plan",
     "info": "facts of directories",
     "report": "page of an experiment",
+    "validation": "trial translations",
     "training": "loop, update, checkpoints",
     "decoding": "beam search, stream of lines",
     "rescoring": "prefix trees, tuned weights",

@@ -24,7 +24,7 @@ def write(directory: Path) -> Path:
                 words_per_second=99,
             )
             metrics.write(window)
-        metrics.write(ValidationMetrics(40, 2.0, 12.5))
+        metrics.write(ValidationMetrics(40, 2.0, 12.5, 31.25))
         metrics.write(ValidationMetrics(60, 3.0, math.inf))
     return directory / METRICS
 
@@ -34,10 +34,11 @@ def test_a_curve_is_what_the_training_wrote(tmp_path: Path) -> None:
     assert [epoch for epoch, _ in curve.training()] == [0.5, 1, 1.5, 2, 2.5, 3]
     assert [value for _, value in curve.training()] == pytest.approx([64 / n for n in range(1, 7)])
     assert curve.validation() == [(2.0, 12.5)]
+    assert curve.bleu() == [(2.0, 31.25)]
     assert curve.drops() == [2.0]
     table = curves_table([curve])
-    assert table.rows[0] == ["model", "10", "0.5", "64", "", "0.7"]
-    assert table.rows[6] == ["model", "40", "2", "", "12.5", ""]
+    assert table.rows[0] == ["model", "10", "0.5", "64", "", "0.7", ""]
+    assert table.rows[6] == ["model", "40", "2", "", "12.5", "", "31.25"]
     assert len(table.rows) == 8
 
 
@@ -61,6 +62,8 @@ STRANGE = [
     '{"update": 1, "epoch": 1, "validation_perplexity": 0}',
     '{"update": 1, "epoch": 1, "validation_perplexity": -3}',
     '{"update": 1, "epoch": 1, "loss": 1, "learning_rate": NaN}',
+    '{"update": 1, "epoch": 1, "validation_perplexity": 2, "validation_bleu": 101}',
+    '{"update": 1, "epoch": 1, "validation_perplexity": 2, "validation_bleu": "31"}',
     '{"update": 1.5, "epoch": 1, "loss": 1}', '{"update": -1, "epoch": 1, "loss": 1}',
     '{"update": 1e300, "epoch": 1, "loss": 1}',
     '{"update": 1, "epoch": NaN, "loss": 1}', '{"update": 1, "epoch": Infinity, "loss": 1}',
@@ -94,7 +97,7 @@ def test_numbers_beyond_all_others_are_not_drawn(tmp_path: Path) -> None:
         assert len(curve.entries) == 4
         assert [epoch for epoch, _ in curve.training()] == [0.5, 0.5]
         assert curve.validation() == []
-    assert curves_table([curve]).rows[1] == ["m", "2", "1", "", "", ""]
+    assert curves_table([curve]).rows[1] == ["m", "2", "1", "", "", "", ""]
 
 
 def test_neighbours_are_joined_where_there_are_too_many() -> None:

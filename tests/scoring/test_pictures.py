@@ -56,6 +56,10 @@ FIGURES = {
     "attention": partial(plot_attention, ["a", "$x$", "</a>"], ["l’_"], [[0.1, 0.2, 0.7]]),
     "long attention": partial(plot_attention, ["a"] * 90, ["b"] * 60, [[1 / 90] * 90] * 60),
     "curves": partial(plot_curves, curves(1000)),
+    "curves with BLEU": partial(
+        plot_curves,
+        [LearningCurve("m", [*curves(9)[0].entries, MetricsEntry(9, 0.09, None, 6.0, None, 31.0)])],
+    ),
     "curves without validation": partial(
         plot_curves, [LearningCurve("m", curves(3)[0].entries[:2])]
     ),

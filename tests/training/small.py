@@ -14,7 +14,7 @@ from s2s_cli.model.config import ModelConfig, Shape
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.vocabulary import Vocabulary
 from s2s_cli.training.config import TrainingConfig
-from s2s_cli.training.loop import train
+from s2s_cli.training.loop import OpenTranslator, train
 
 CPU = torch.device("cpu")
 SHAPE = ModelConfig(layers=2, hidden_size=12, embedding_size=10)
@@ -44,9 +44,11 @@ def sized(shape: ModelConfig, corpus: Corpus) -> Shape:
     return Shape.of(shape, len(corpus.source_vocabulary), len(corpus.target_vocabulary))
 
 
-def run(directory: Path, **settings: Any) -> Stopped:
+def run(
+    directory: Path, *, open_translator: OpenTranslator | None = None, **settings: Any
+) -> Stopped:
     config = TrainingConfig(**{"batch_size": 32, "epochs": 3, "log_every": 4, **settings})
-    return train(Path("data"), directory, SHAPE, config, Replica((CPU,)))
+    return train(Path("data"), directory, SHAPE, config, Replica((CPU,)), open_translator)
 
 
 def final(directory: Path) -> dict[str, Any]:

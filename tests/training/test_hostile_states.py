@@ -19,7 +19,7 @@ from s2s_cli.training.checkpoint import Checkpoints, Restored
 from s2s_cli.training.optimisers import Optimisers
 from s2s_cli.training.progress import Identity
 
-ADAM = {"optimiser": "adam", "learning_rate": 0.01, "epochs": 0.5, "save_every": 2}
+ADAM: dict[str, Any] = {"optimiser": "adam", "learning_rate": 0.01, "epochs": 0.5, "save_every": 2}
 DENSE, TABLES = 0, 1  # the two optimisers
 Content = dict[str, Any]
 

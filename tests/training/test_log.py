@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from s2s_cli.console import fitted
-from s2s_cli.training.log import Log, column_titles, row
+from s2s_cli.training.log import Log, column_titles, row, sample_lines
 from s2s_cli.training.metrics import ValidationMetrics, WindowMetrics
 from s2s_cli.training.report import duration
+from s2s_cli.training.validation import Quality, Sample
 
 USUAL = WindowMetrics(12_500, 3.254, 2.34567, 0.35, 5.123, 0, 12_345.6)
 # Of each field, from the smallest to the largest that a training can have, or that is no number.
@@ -53,11 +54,32 @@ def test_a_heading_comes_after_each_validation_and_every_few_rows(
     log = Log()
     for _ in range(21):
         log.window(USUAL, "1 min")
-    log.validation(ValidationMetrics(12_500, 3.25, 1e300), " per piece", 1e299, 80_000)
+    log.validation(ValidationMetrics(12_500, 3.25, 1e300), " per piece", Quality(1e299), 80_000)
     log.window(USUAL, "1 min")
     lines = capsys.readouterr().err.splitlines()
     assert [place for place, line in enumerate(lines) if line == column_titles()] == [0, 21, 25]
-    assert max(map(len, lines)) <= 80 or lines[24].startswith("warning: the training has diverged")
+    assert all(len(line) <= 80 or line.startswith("warning: the training has") for line in lines)
+
+
+def test_the_longest_lines_on_validations_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    found = ValidationMetrics(1_000_000_000, 1.0, 123_456_789.123, 99.999)
+    for by in ("perplexity", "bleu"):
+        Log(by).validation(found, " per piece", Quality(123_456_789.0, 100.0), 10**9)
+    lines = capsys.readouterr().err.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "(best BLEU 100.00)" in " ".join(" ".join(lines).split())
+
+
+def test_samples_are_folded_under_their_titles() -> None:
+    long = " ".join(["word"] * 200)
+    lines = list(sample_lines(Sample("In short.", "语" * 70, long)))
+    assert lines[0] == "  Source      In short."
+    assert lines[1] == "  Reference   " + "语" * 33
+    assert lines[2] == " " * 14 + "语" * 33
+    assert len(lines) == 1 + 3 + 5
+    assert max(map(len, lines)) <= 80
+    assert lines[-1].endswith("word …")
+    assert list(sample_lines(Sample("a", "b", "")))[-1] == "  Hypothesis  (empty)"
 
 
 @pytest.mark.parametrize(

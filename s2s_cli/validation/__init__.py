@@ -1,0 +1,1 @@
+"""ValidationTranslations during a training, for people and for BLEU."""
