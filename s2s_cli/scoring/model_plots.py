@@ -53,7 +53,14 @@ def plot_states(
     axes.margins(0.12)
     if len(groups) > 1:
         shown = [folded(name) for name in names or map(str, range(1, len(groups) + 1))]
-        axes.legend(handles, shown, title="group", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        axes.legend(
+            handles,
+            shown,
+            title="group",
+            alignment="left",
+            loc="upper left",
+            bbox_to_anchor=(1.0, 1.0),
+        )
     label_points(
         figure,
         axes,
@@ -119,7 +126,10 @@ def plot_attention(
     across, down = len(source), len(target)
     figure, axes = canvas(*(min(LONGEST_SIDE, 1 + CELL * words) for words in (across, down)))
     image = across * down > MOST_CELLS
-    mesh = axes.pcolormesh(weights, cmap="Blues", vmin=0, vmax=1, rasterized=image)
+    mesh = axes.pcolormesh(
+        weights, cmap="Blues", vmin=0, vmax=1, rasterized=image,
+        edgecolors="face", linewidth=0.3,  # no seams where programs smooth the edges of cells
+    )  # fmt: skip
     axes.set_xlim(0, across)
     axes.set_ylim(down, 0)
     axes.grid(visible=False)
