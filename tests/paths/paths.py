@@ -140,7 +140,7 @@ def copy_of(value: str, name: str) -> str:
 
 def ending(value: str) -> str:
     """What a name has to end in, as a picture's has."""
-    return Path(value).suffix if Path(value).suffix in (".tsv", ".md") else ""
+    return Path(value).suffix if Path(value).suffix in (".tsv", ".md", ".html") else ""
 
 
 def pipe(value: str) -> str:
