@@ -61,7 +61,7 @@ def contrast_sections(report: Report) -> Iterator[Html]:
     for number, each in enumerate(report.contrasts, 1):
         counts = (
             f"{each.system} has the higher {name} in {each.better:,} sentences, {each.baseline} in "
-            f"{each.worse:,}; {each.equal:,} are equal. Beside each translation is its own."
+            f"{each.worse:,}; {each.equal:,} are equal. The number beside a text is its score."
         )
         yield element(
             "section",

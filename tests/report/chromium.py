@@ -8,6 +8,7 @@ from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from select import select
 from typing import Any
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -23,6 +24,7 @@ OPTIONS = [
     "--host-resolver-rules=MAP * ~NOTFOUND",
     "--remote-debugging-pipe",
 ]
+LONGEST_WAIT = 120  # seconds
 
 
 def program() -> str | None:
@@ -64,6 +66,7 @@ class Browser:
 
     def _read(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
+            assert select([self._answers], [], [], LONGEST_WAIT)[0], "the browser does not answer"
             part = os.read(self._answers, 1 << 16)
             assert part, "the browser has ended"
             self._buffer += part

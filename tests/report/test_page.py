@@ -146,6 +146,22 @@ def test_missing_parts_are_left_out_and_said(
     assert any(__version__ in each for each in page.texts)
 
 
+def test_an_experiment_needs_no_options(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Source and model are those that other commands take, too."""
+    for name, source in (("corpus/test.en", "in.en"), ("ref.fr", "ref.fr"), ("out.fr", "bad.fr")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((folder / source).read_bytes())
+    (tmp_path / "model").symlink_to(folder / "looking")
+    monkeypatch.chdir(tmp_path)
+    done = s2s_here("show", "report", "ref.fr", "out.fr", "--bootstrap", 0)
+    assert done.code == 0, done.told
+    page = ParsedPage(Path("report.html").read_text("utf-8"))
+    sections = ["#scores", "#lengths", "#rarity", "#models"]
+    assert page.values("href", "a") == sections  # and nothing to compare a single system with
+
+
 def test_without_matplotlib_there_are_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     done = show_report("plain.html", "--bootstrap", 0, "--examples", 0)
