@@ -19,7 +19,7 @@ from s2s_cli.commands.options import (
 from s2s_cli.console import say, warn
 from s2s_cli.decoding.config import AlignmentConfig, BeamConfig
 from s2s_cli.errors import UsageError
-from s2s_cli.files import STDIO
+from s2s_cli.files import STDIO, existing
 from s2s_cli.inference.config import MbrConfig
 from s2s_cli.settings import HARDWARE, WRITES
 
@@ -72,6 +72,7 @@ def decode_command(
     alignment.check(config)
     if input == alignment.dictionary == STDIO:
         raise UsageError("INPUT and --dictionary: only one of them can be stdin")
+    existing(input)  # before a model is loaded, which takes time
     from s2s_cli.decoding.stream import decode_stream, default_batch_size
     from s2s_cli.decoding.translate import ChunkTranslator
     from s2s_cli.inference.replicas import Replicas

@@ -41,7 +41,9 @@ def init_command(
         s2s init --preset paper -o paper.toml
     """
     if output != STDIO and would_be_replaced(output):
-        raise UserError(f"{output}: is there already and stays; name another file with --output")
+        raise UserError(
+            f"{output}: exists already and is not overwritten; name another file with --output"
+        )
     languages = source_language, target_language
     with replacing(output) as stream:
         stream.write(preset_text(preset, languages).encode())

@@ -11,6 +11,7 @@ OPTION_SYNONYMS = {
     "bare": "score-only metric metrics",
     "baseline": "paired-bs paired-ar",
     "batch-size": "batch bsz max-sentences mini-batch minibatch minibatch-size max-tokens",
+    "best-by": "best-checkpoint-metric early-stopping-metric optimised-metric keep-best",
     "beam": "beam-size beam-width num-beams beams",
     "bidirectional": "brnn bi bilstm birnn encoder-bidirectional",
     "bootstrap": "confidence confidence-n ci",
@@ -86,6 +87,7 @@ OPTION_SYNONYMS = {
     "train": "trainpref train-src train-path train-data training-text train-sets",
     "translation": "hyp hyps hypothesis hypotheses system systems input",
     "valid": "validpref valid-src valid-path dev validation valid-sets validation-source",
+    "validate-bleu": "eval-bleu valid-metrics decode-and-evaluate valid-bleu",
     "validate-every": "valid-freq valid-steps valid-interval validate-interval validation-freq "
     "eval-every eval-steps",
     "workers": "num-workers jobs nproc processes num-threads threads",

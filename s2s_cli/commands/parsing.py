@@ -85,6 +85,8 @@ class CommandGroup(TyperGroup):
             typer.echo(ctx.get_help(), err=True)
             raise typer.Exit(2)
         with usage_errors(ctx):
+            if not ctx.resilient_parsing:
+                refuse_repeated(ctx, self.make_parser(ctx).parse_args(list(args))[2])
             return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -272,12 +274,12 @@ def refuse_repeated(ctx: Any, order: Sequence[Any]) -> None:
     Raises:
         UsageError: an option that takes one path is given twice.
     """
-    command = ctx.command
+    kinds = getattr(ctx.command, "kinds", {})
     for parameter, count in Counter(map(id, order)).items():
         each = next(one for one in order if id(one) == parameter)
         if count == 1 or is_argument(each) or each.multiple or each.is_flag:
             continue
-        kind = command.kinds.get(as_key(each.name))
+        kind = kinds.get(as_key(each.name))
         if each.name == CONFIG or (kind and kind.type is Path):
             raise UsageError(f"{each.opts[0]} is given twice, and takes one path")
 

@@ -67,7 +67,9 @@ def print_systems(systems: dict[Path, dict[TextMetric, Score]], json: bool) -> N
         print(dumps({"systems": entries}, allow_nan=False))
         return
     (first, *_) = systems.values()
-    rows = [["", *(score.name for score in first.values()), "BP", "length ratio"]]
+    # Short, for 80 columns: the names in full stand before the signatures.
+    names = [score.name.replace("tokenised", "tok.") for score in first.values()]
+    rows = [["", *names, "BP", "ratio"]]
     for path, scores in systems.items():
         parts = scores["bleu-tokenised"].parts
         assert parts is not None

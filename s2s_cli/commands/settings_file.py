@@ -107,7 +107,7 @@ class Kind:
             with suppress(ValueError):  # also thousands of digits
                 value = self.type(given)
         if complaint := self.complaint(value):
-            raise UsageError(f"--{as_key(name)} {shortened(given)}: {complaint}")
+            raise UsageError(f"--{as_key(name)} {shortened(given) or repr('')}: {complaint}")
         made: int | float = self.type(value)
         return made
 

@@ -171,6 +171,11 @@ def refuse_one_file(config: PrepConfig, split: str, paths: tuple[Path, Path]) ->
     given: Path | None = getattr(config, split)
     if given is None or any(map(exists, paths)):
         return
+    if given.is_dir():
+        raise UsageError(
+            f"--{split} {given}: is a directory; name the two files in it without their language, "
+            f"--{split} {given / split}"
+        )
     pair = given.with_suffix("") if given.suffix == ".gz" else given
     if pair.suffix[1:] in config.languages:
         source, target = (f"{pair.with_suffix('')}.{each}" for each in config.languages)

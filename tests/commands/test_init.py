@@ -61,7 +61,7 @@ def test_the_paper_s_preset_is_what_the_commands_do_by_themselves() -> None:
 def test_a_file_that_is_there_stays() -> None:
     Path("s2s.toml").write_text("mine", "utf-8")
     done = s2s_here("--config", "/dev/null", "init")
-    assert (done.code, "s2s.toml: is there already" in done.told) == (1, True)
+    assert (done.code, "s2s.toml: exists already" in done.told) == (1, True)
     assert Path("s2s.toml").read_text("utf-8") == "mine"
 
 

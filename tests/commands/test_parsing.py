@@ -74,6 +74,13 @@ MISTAKES = {
     "--beam 3 decode": ["options of a command stand after it: s2s COMMAND --beam"],
     "--config a.toml train --config b.toml": ["--config is given twice (a.toml, b.toml)"],
     "train --config a.toml --config b.toml": ["--config is given twice"],
+    "--config a.toml --config b.toml train": ["--config is given twice"],
+    "train --seed ''": ["--seed '': must be a whole number"],
+    "prep --train corpus/train.en": [
+        "--train corpus/train, for corpus/train.en and corpus/train.fr"
+    ],
+    "prep --train dev.fr.gz": ["--train dev, for dev.en and dev.fr"],
+    "prep --train .": ["--train .: is a directory", "--train train"],
     "train --config missing.toml": ["missing.toml: no such settings file"],
     "train --config ''": ["--config is empty"],
     "--quiet": ["a command is missing; s2s --help lists them"],
