@@ -30,6 +30,7 @@ COMMANDS = {
     "prep": Listed(PREPARE, "prep", "Tokenise parallel text, drop unsuitable pairs."),
     "vocab": Listed(PREPARE, "vocab", "Choose the vocabularies, write the text as numbers."),
     "train": Listed(PREPARE, "train", "Train a model, or resume a training."),
+    "average": Listed(PREPARE, "average", "Average the weights of several checkpoints."),
     "decode": Listed(USE, "decode", "Translate text with beam search."),
     "rescore": Listed(USE, "rescore", "Rescore n-best lists, of any translation system."),
     "score": Listed(USE, "score", "Score translations: BLEU, chrF, perplexity."),

@@ -25,7 +25,7 @@ from s2s_cli.scoring.curves import LearningCurve, read_curve
 from s2s_cli.text.facts import FACTS_FORMAT
 from s2s_cli.toml import toml_section
 from s2s_cli.training.metrics import METRICS
-from s2s_cli.training.record import RECORD, Environment, TrainingRecord
+from s2s_cli.training.record import RECORD, AverageRecord, Course, Environment, TrainingRecord
 from s2s_cli.training.validation import Quality, shown_quality
 
 
@@ -35,6 +35,7 @@ class ModelInfo:
 
     Attributes:
         record: of its training; None where there is none.
+        average: the checkpoints that it is the mean of; None for a model that was trained.
         curve: its metrics, where there is no record.
         files: bytes by name.
     """
@@ -42,6 +43,7 @@ class ModelInfo:
     directory: Path
     description: Description
     record: TrainingRecord | None
+    average: AverageRecord | None
     curve: LearningCurve | None
     files: dict[str, int]
 
@@ -55,7 +57,8 @@ class ModelInfo:
         record = TrainingRecord.read(directory)
         has_metrics = (directory / METRICS).is_file() and (directory / METRICS).stat().st_size > 0
         curve = read_curve("", directory / METRICS) if not record and has_metrics else None
-        return cls(directory, Description.read(directory), record, curve, file_sizes(directory))
+        average, description = AverageRecord.read(directory), Description.read(directory)
+        return cls(directory, description, record, average, curve, file_sizes(directory))
 
     def as_json(self) -> dict[str, Any]:
         description, counts = self.description, parameter_counts(self.description.shape)
@@ -66,6 +69,7 @@ class ModelInfo:
             "facts": description.facts.entries(FACTS_FORMAT),
             "parameters": {"total": sum(counts.values()), "parts": counts},
             "vocabularies": vocabularies_json(description.facts, vocabularies),
+            "average": list(self.average.files) if self.average else None,
             "training": self.record.as_json() if self.record else None,
             "files": self.files,
         }
@@ -85,8 +89,15 @@ class ModelInfo:
         yield from shape_facts(description.shape)
         yield "source vocabulary", vocabulary_text(description.source_vocabulary)
         yield "target vocabulary", vocabulary_text(description.target_vocabulary)
+        if self.average:
+            yield "average of", ", ".join(self.average.files)
         if self.record:
-            yield from record_facts(self.record, description.facts.subwords.per_piece)
+            yield from course_facts(self.record.course)
+            if not self.average:
+                yield from best_facts(self.record.course, description.facts.subwords.per_piece)
+            yield from environment_facts(self.record)
+        elif self.average:
+            yield "training", "not known: the checkpoints are of several directories"
         else:
             yield from unrecorded_facts(self.curve)
         if not {BEST, LAST} & set(self.files):
@@ -120,9 +131,8 @@ def as_option(name: str, value: object) -> str:
     return flag if value is True else f"{flag} {value}"
 
 
-def record_facts(record: TrainingRecord, per_piece: str) -> Iterator[Fact]:
-    """The course of a training, its data, and where it ran."""
-    course = record.course
+def course_facts(course: Course) -> Iterator[Fact]:
+    """The state of a training: ended or not, and after how many updates."""
     if course.finished:
         yield "training", f"finished: {course.finished}"
     else:
@@ -133,6 +143,10 @@ def record_facts(record: TrainingRecord, per_piece: str) -> Iterator[Fact]:
         )
     if course.skipped:
         yield "skipped", f"{course.skipped:,} updates, whose gradient was not finite"
+
+
+def best_facts(course: Course, per_piece: str) -> Iterator[Fact]:
+    """The validation of the best weights."""
     if course.best_update:
         best = Quality(course.best_perplexity, course.best_bleu)
         epoch = course.epochs * course.best_update / max(1, course.updates)
@@ -141,17 +155,16 @@ def record_facts(record: TrainingRecord, per_piece: str) -> Iterator[Fact]:
             f"validation {shown_quality(best, per_piece)} after update {course.best_update:,}, "
             f"{epoch:.2f} epochs",
         )
+
+
+def environment_facts(record: TrainingRecord) -> Iterator[Fact]:
+    """The data; versions and devices, for each stretch of updates that had its own."""
     data = record.data
     yield (
         "trained on",
         f"{data.pairs:,} pairs, validated on {data.validation_pairs:,}; corpus.json has SHA-256 "
         f"{shortened_digest(data.sha256)}",
     )
-    yield from environment_facts(record)
-
-
-def environment_facts(record: TrainingRecord) -> Iterator[Fact]:
-    """Versions and devices, for each stretch of updates that had its own."""
     known = record.environments
     starts = [each.after_update for each in known]
     ends = [*starts[1:], record.course.updates]

@@ -4,6 +4,7 @@
 it lie the two vocabularies, and the models that split words, where there are any.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from s2s_cli.text.vocabulary import Vocabulary
 DESCRIPTION = "model.json"
 BEST = "best.pt"
 LAST = "last.pt"
+# Weights of a validation, by the updates before it, where a training keeps them.
+KEPT_UPDATE = re.compile(r"update-([1-9][0-9]{0,14})\.pt")
 # Likewise of an export, which `s2s_cli.model.onnx_export` writes.
 CONTENTS = "export.json"
 EXPORT_FORMAT = 1
@@ -39,11 +42,15 @@ class Description:
     def write(self, directory: Path) -> None:
         """Write what is beside ``model.json``, and that file, which names the digests."""
         with AtomicFiles() as files:
-            for language, model in zip(self.facts.languages, self.piece_models, strict=False):
-                files.open(pieces_file(directory, language)).write(model)
-            for language, vocabulary in self._vocabularies():
-                vocabulary.write_with(files, vocabulary_path(directory, language))
-            files.write_json(directory / DESCRIPTION, self.as_json())
+            self.write_with(files, directory)
+
+    def write_with(self, files: AtomicFiles, directory: Path) -> None:
+        """Write like `write`, together with other files."""
+        for language, model in zip(self.facts.languages, self.piece_models, strict=False):
+            files.open(pieces_file(directory, language)).write(model)
+        for language, vocabulary in self._vocabularies():
+            vocabulary.write_with(files, vocabulary_path(directory, language))
+        files.write_json(directory / DESCRIPTION, self.as_json())
 
     def is_whole(self, directory: Path) -> bool:
         """True where all files that `write` makes are there, whatever is in them."""
@@ -135,3 +142,14 @@ def read_vocabulary(
 def model_directory(model: Path) -> Path:
     """The directory of ``model``, which is that, or a file of weights in it."""
     return model.parent if model.is_file() else model
+
+
+def update_file(directory: Path, updates: int) -> Path:
+    """The file of weights that were kept after so many updates."""
+    return directory / f"update-{updates}.pt"
+
+
+def kept_updates(directory: Path) -> list[int]:
+    """The updates after which weights were kept, in their order."""
+    names = [each.name for each in directory.iterdir()] if directory.is_dir() else []
+    return sorted(int(found[1]) for name in names if (found := KEPT_UPDATE.fullmatch(name)))

@@ -5,14 +5,16 @@ Beside its `Description` there are ``best.pt`` (weights of the best validation) 
 """
 
 import math
+import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from s2s_cli.atomic_files import AtomicFiles, keep_as, move, remove_abandoned
+from s2s_cli.atomic_files import TEMPORARY, AtomicFiles, keep_as, move, remove_abandoned
 from s2s_cli.errors import DamagedFileError, UserError, is_out_of_memory
 from s2s_cli.files import check_format, is_utf8
 from s2s_cli.model.archive import DamagedError, check_archive, check_content
@@ -23,31 +25,50 @@ from s2s_cli.model.seq2seq import Seq2Seq
 WEIGHTS_FORMAT = 1
 PREVIOUS = "last.previous.pt"
 DAMAGED = "last.damaged.pt"
+HALF_WRITTEN_UPDATE = re.compile(rf"\.(update-\d+\.pt)\.[0-9a-f]{{8}}{re.escape(TEMPORARY)}")
 TABLES = ("source_embedding.weight", "target_embedding.weight")
 
 
-def save_tensors(path: Path, content: dict[str, Any], *, previous: Path | None = None) -> None:
+def save_tensors(
+    path: Path,
+    content: dict[str, Any],
+    *,
+    previous: Path | None = None,
+    obsolete: Sequence[Path] = (),
+) -> None:
     """Write plain containers and tensors, whole or not at all.
 
     Args:
         path: the file.
         content: what to write.
         previous: the name under which the file that was there before stays; None: it goes.
+        obsolete: files that are removed when this one is there.
+
+    Raises:
+        UserError: the disk has no room for it.
+    """
+    with AtomicFiles() as files:
+        write_tensors(files, path, content)
+        if previous:
+            files.keep_as(path, previous)
+        for each in obsolete:
+            files.remove(each)
+
+
+def write_tensors(files: AtomicFiles, path: Path, content: dict[str, Any]) -> None:
+    """Write like `save_tensors`, together with other files.
 
     Raises:
         UserError: the disk has no room for it.
     """
     require_room(path, tensor_bytes(content))
-    with AtomicFiles() as files:
-        file = files.new(path)
-        try:
-            torch.save({"format": WEIGHTS_FORMAT, **content}, file.stream)
-        except RuntimeError:  # what torch makes of a stream that fails
-            if file.raw.error is None:
-                raise
-            raise file.raw.error from None
-        if previous:
-            files.keep_as(path, previous)
+    file = files.new(path)
+    try:
+        torch.save({"format": WEIGHTS_FORMAT, **content}, file.stream)
+    except RuntimeError:  # what torch makes of a stream that fails
+        if file.raw.error is None:
+            raise
+        raise file.raw.error from None
 
 
 def tensor_bytes(content: Any) -> int:
@@ -71,14 +92,16 @@ def require_room(path: Path, needed: int) -> None:
     free = shutil.disk_usage(directory).free
     if needed > free:
         raise UserError(
-            f"{path}: needs {needed:,} bytes, and {free:,} are free on this disk; make room, and "
-            "the same command goes on from the last checkpoint"
+            f"{path}: needs {needed:,} bytes, and {free:,} are free on this disk; make room, then "
+            "run the same command again"
         )
 
 
 def remove_half_written(directory: Path) -> None:
     """Remove what a kill in the middle of `save_tensors` left: files as large as the model."""
-    for name in (BEST, LAST):
+    names = [each.name for each in directory.iterdir()] if directory.is_dir() else []
+    updates = {found[1] for name in names if (found := HALF_WRITTEN_UPDATE.fullmatch(name))}
+    for name in (BEST, LAST, *updates):
         remove_abandoned(directory / name)
 
 

@@ -21,7 +21,7 @@ from s2s_cli.distributed.state_dicts import (
     shards,
 )
 from s2s_cli.errors import DamagedFileError, UserError, is_out_of_memory
-from s2s_cli.model.description import BEST, LAST
+from s2s_cli.model.description import BEST, LAST, kept_updates, update_file
 from s2s_cli.model.directory import (
     PREVIOUS,
     load_tensors,
@@ -67,11 +67,12 @@ class Checkpoints:
     identity: Identity
     device: torch.device
 
-    def make_ready(self, *, damaged: bool) -> None:
+    def make_ready(self, *, damaged: bool, others: int = 0) -> None:
         """Leave the directory as if no run before had been killed, with room for all checkpoints.
 
         Args:
             damaged: the last checkpoint is, and the one before takes its place.
+            others: bytes of weights that will be there besides.
 
         Raises:
             UserError: there is no room (states what is needed and what is free), or something that
@@ -86,7 +87,7 @@ class Checkpoints:
         paths = [directory / name for name in (BEST, LAST, PREVIOUS)]
         there = sum(path.stat().st_size for path in paths if path.is_file())
         # While a checkpoint is written, all others are there.
-        require_room(directory / LAST, best + 3 * last - there)
+        require_room(directory / LAST, best + 3 * last - there + others)
         if damaged:
             replace_damaged(directory)
 
@@ -125,10 +126,11 @@ class Checkpoints:
         if not previous.is_file():
             if last.is_file():
                 return self.restore_file(last)
-            if (directory / BEST).is_file():
+            kept = [update_file(directory, each) for each in kept_updates(directory)]
+            if weights := [path.name for path in (directory / BEST, *kept) if path.is_file()]:
                 raise UserError(
-                    f"{directory}: holds a trained model ({BEST}) but no {LAST} to go on from; "
-                    "train into another directory with --model, or remove it"
+                    f"{directory}: holds a trained model ({weights[0]}) but no {LAST} to go on "
+                    "from; train into another directory with --model, or remove it"
                 )
             return None
         try:

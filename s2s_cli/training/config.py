@@ -110,6 +110,13 @@ class TrainingConfig:
         max=MANY,
         panel=RUN,
     )
+    keep: int = setting(
+        0,
+        "Keep the weights of so many last validations, for `s2s average`; 0: none.",
+        min=0,
+        max=10_000,
+        panel=RUN,
+    )
     log_every: int = setting(50, "Updates between log lines.", min=1, max=MANY, panel=RUN)
     precision: Precision = setting(
         "fp32", "bf16: multiply in bfloat16; weights, sums and loss stay fp32.", panel=HARDWARE
@@ -164,6 +171,7 @@ MAY_CHANGE = frozenset(
         "validate_every",
         "samples",
         "save_every",
+        "keep",
         "log_every",
         "threads",
         "device",

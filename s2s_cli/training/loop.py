@@ -183,6 +183,9 @@ class Run:
             if better:
                 with self.clock.paused():
                     self.trainer.save_best()
+            if schedule.is_keeping_due(progress.updates):
+                with self.clock.paused():
+                    self.trainer.keep()
             if self.ended():
                 return
         self.hints.epoch_ended(number + 1, len(plan) - done)

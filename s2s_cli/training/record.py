@@ -15,6 +15,8 @@ from s2s_cli.training.validation import NO_BLEU
 
 RECORD = "training.json"
 RECORD_FORMAT = 1
+AVERAGE = "average.json"
+AVERAGE_FORMAT = 1
 SCALARS = (bool, int, float, str)
 
 
@@ -168,3 +170,30 @@ def extended(earlier: TrainingRecord | None, now: Environment) -> tuple[Environm
     if before and replace(before[-1], after_update=now.after_update) == now:
         return before
     return (*before, now)
+
+
+@dataclass(frozen=True)
+class AverageRecord:
+    """The checkpoints whose mean a model is, ``average.json``, by the names that were given."""
+
+    files: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"format": AVERAGE_FORMAT, "files": list(self.files)}
+
+    @classmethod
+    def read(cls, directory: Path) -> "AverageRecord | None":
+        """Read what `s2s average` left in ``directory``; None where there is nothing.
+
+        Raises:
+            UserError: another format, or a file of someone else.
+        """
+        path = directory / AVERAGE
+        if not path.exists():
+            return None
+        value = read_json(path)
+        check_format(value.get("format"), AVERAGE_FORMAT, path, "average again")
+        files = value.get("files")
+        if not isinstance(files, list) or not files or not all(isinstance(e, str) for e in files):
+            raise UserError(f"{path}: names no checkpoints; average again")
+        return cls(tuple(files))

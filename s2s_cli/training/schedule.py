@@ -99,13 +99,24 @@ class Schedule:
         """
         return is_validation(updates, self.config.validate_every, self.updates_per_epoch)
 
+    def lasting_validations(self) -> int:
+        """Validations of the training itself, from its start to its end."""
+        if every := self.config.validate_every:
+            return self.total_updates // every
+        return 2 * self.total_updates // self.updates_per_epoch
+
+    def is_keeping_due(self, updates: int) -> bool:
+        """True where weights are kept (``--keep``): at validations, or where they would be."""
+        return self.config.keep > 0 and self.is_lasting_validation(updates)
+
     def is_checkpoint_due(self, updates: int, last: Path) -> bool:
         """True where a checkpoint is to be written to ``last``."""
+        weights = self.is_validation_due(updates) or self.is_keeping_due(updates)
         if self.config.save_every:
-            # Best weights are never there without a checkpoint from which the training can go on.
-            needed = self.is_validation_due(updates) and not last.is_file()
+            # Other weights are never there without a checkpoint from which the training can go on.
+            needed = weights and not last.is_file()
             return needed or updates % self.config.save_every == 0
-        return updates % SAVE_EVERY == 0 or self.is_validation_due(updates)
+        return updates % SAVE_EVERY == 0 or weights
 
 
 def learning_rate(start: float, epochs: float, halve_after: float, halve_every: float) -> float:

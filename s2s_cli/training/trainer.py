@@ -20,6 +20,7 @@ from s2s_cli.model.pipeline import Model, spread
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.training.checkpoint import Checkpoints
 from s2s_cli.training.config import TrainingConfig
+from s2s_cli.training.kept import KeptWeights
 from s2s_cli.training.losses import WORST_PERPLEXITY, perplexity
 from s2s_cli.training.metrics import METRICS, MetricsFile, NoMetrics, refuse_foreign
 from s2s_cli.training.optimisers import Optimisers
@@ -78,6 +79,7 @@ class Trainer:
         self.gradient = BatchGradient(self.model, corpus.train, device, config)
         identity = Identity.of(config, shape, corpus.digest)
         self.checkpoints = Checkpoints(directory, self.model, self.optimisers, identity, device)
+        self.kept = KeptWeights(directory, self.model, self.schedule)
         self.recorder = Recorder(directory, corpus, shape, self.schedule, replica)
         self.restored = self.checkpoints.restore()
         self.progress = self.restored.progress if self.restored else Progress()
@@ -193,7 +195,8 @@ class Trainer:
         if not self.replica.is_main:
             return
         damaged = self.restored is not None and self.restored.path.name == PREVIOUS
-        self.checkpoints.make_ready(damaged=damaged)
+        others = self.kept.make_ready(self.progress.updates)
+        self.checkpoints.make_ready(damaged=damaged, others=others)
         if not self.progress.metrics_bytes:
             refuse_foreign(self.directory / METRICS)  # before anything is written beside it
         self.recorder.begin(self.progress)
@@ -237,12 +240,14 @@ class Trainer:
             warn(f"{lost}; going on, in search of better ones")
 
     def keep_best(self) -> None:
-        """Write the best weights if the checkpoint has them and a kill came before they were."""
+        """Write the weights that the checkpoint has if a kill came before they were written."""
         progress = self.progress
         _, best_update = self.best_validation()
         missing = 0 < progress.updates == best_update and self.replica.is_main
         if missing and not self.checkpoints.is_best_current():
             self.save_best()
+        if self.replica.is_main and self.kept.lacks(progress.updates):
+            self.keep()
 
     def save_best(self) -> None:
         """Write the weights as the best so far."""
@@ -250,6 +255,13 @@ class Trainer:
         self.checkpoints.refuse_non_finite(updates)
         if self.replica.is_main:
             self.checkpoints.save_best(lasting=self.schedule.is_lasting_validation(updates))
+
+    def keep(self) -> None:
+        """Write the weights among those that ``--keep`` keeps."""
+        updates = self.progress.updates
+        self.checkpoints.refuse_non_finite(updates)
+        if self.replica.is_main:
+            self.kept.save(updates)
 
     def save(self, metrics: MetricsFile | NoMetrics) -> None:
         """Write the checkpoint from which the same command resumes, and ``metrics`` up to here."""

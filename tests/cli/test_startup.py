@@ -13,7 +13,19 @@ import s2s_cli
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 COMMANDS = [
-    *("init", "prep", "vocab", "train", "decode", "rescore", "score", "export", "info", "show"),
+    *(
+        "init",
+        "prep",
+        "vocab",
+        "train",
+        "average",
+        "decode",
+        "rescore",
+        "score",
+        "export",
+        "info",
+        "show",
+    ),
 ]
 FIGURES = ["lengths", "rarity", "longest", "states", "attention", "beam", "curves", "report"]
 

@@ -68,7 +68,10 @@ WRITERS = {
     "vocab anew": Writer("prepared", ("vocab",), "data/corpus.json"),
     "vocab again": Writer("older ids", ("vocab",), "data/corpus.json"),
     "train anew": Writer("data", ("train",)),
-    "train on": Writer("stopped", ("train",)),
+    "train on": Writer("stopped", ("train", "--keep", "1")),
+    "average": Writer(
+        "model", ("average", "model/best.pt", "model/last.pt", "--output", "average")
+    ),
     "decode": Writer("model", ("decode", "--input", "in.en", "--output", "out.fr")),
     "decode into a list": Writer(
         "model", ("decode", "--input", "in.en", "--nbest", "2", "--output", "new/list.gz")

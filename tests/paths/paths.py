@@ -34,6 +34,7 @@ WORKING: dict[str, Values] = {
     "prep": PREP,
     "vocab": {"data": "data"},
     "train": {"data": "data", "model": "model"},
+    "average": {"model": "kept", "output": "average"},
     "decode": {"model": "model", "input": "in.en", "output": "out.fr"},
     "rescore": RESCORE,
     "score": {"reference": "in.fr", "translation": "out.fr", "source": "in.en"},
@@ -123,6 +124,9 @@ def complete(directory: Path) -> None:
     (directory / "nbest.txt").write_text("".join(lines))
     (directory / "weights.toml").write_text("[weights]\ntotal = 1\n")
     shutil.copytree(GOLDEN / "model-2-attention", directory / "attention")
+    shutil.copytree(GOLDEN / "model-1", directory / "kept")
+    for number in (1, 2):
+        shutil.copy(directory / "kept" / "best.pt", directory / "kept" / f"update-{number}.pt")
 
 
 def copy_of(value: str, name: str) -> str:
