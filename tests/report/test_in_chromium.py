@@ -143,6 +143,8 @@ def test_texts_can_be_read_in_both_schemes_and_on_a_phone(chromium: Browser, sch
     chromium.show(390, 844, scheme)
     background = chromium.value("getComputedStyle(document.body).backgroundColor")
     assert (background == "rgb(255, 255, 255)") == (scheme == "light")
+    shade = "forEach((word) => word.style.setProperty('--weight', '100%'))"
+    chromium.value(f"document.querySelectorAll('.source .word').{shade}")
     seen, pale = chromium.value(PALE)
     assert seen > 200 and pale == []
     assert chromium.value(
