@@ -305,6 +305,10 @@ def refuse_arguments(
             raise UsageError(
                 f"{option} takes one value; repeat it for each: {option} {value} {option} {after}"
             )
+    by_name = parameter_of(command, "--model")
+    model = next(filter(is_model, taken), None) if by_name and not by_name.hidden else None
+    if model is not None:
+        raise UsageError(f"{model} is a model, not a text; name it with --model {model}")
     if rest:
         takes = f"no more than {arguments[-1].metavar}" if arguments else "no argument"
         raise UsageError(

@@ -117,6 +117,15 @@ def test_a_command_loads_no_other(arguments: list[str], foreign: set[str], tmp_p
     assert not loaded & foreign
 
 
+def test_the_list_of_commands_loads_none_of_them(tmp_path: Path) -> None:
+    for arguments in (["--help"], ["show", "--help"], ["trian"]):
+        run = subprocess.run(
+            [sys.executable, "-c", MODULES, *arguments], cwd=tmp_path, capture_output=True
+        )
+        parts = {name.partition(".")[2] for name in modules_loaded(run.stdout)}
+        assert not parts & {*COMMANDS, "show_models", "options"}
+
+
 def test_plain_decoding_loads_nothing_of_attention(tiny_experiment: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-c", MODULES, "decode", "--device", "cpu"],

@@ -105,6 +105,9 @@ def test_a_model_among_the_texts_is_meant_for_the_ensemble(
         code, _, stderr = line(command)
         assert code == 2
         assert f"repeat it for each: --model a --model {model}" in stderr
+    code, _, stderr = line(f"decode {model}")
+    assert (code, f"name it with --model {model}" in stderr) == (2, True)
+    assert line(f"export {model} --dump-config")[0] == 0
 
 
 def test_synonyms_stand_for_what_there_is() -> None:
