@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from s2s_cli.commands.command import AlsoOption, command
-from s2s_cli.commands.next_step import NextStep, scoring_step
+from s2s_cli.commands.next_step import NextStep, is_there, scoring_step
 from s2s_cli.commands.options import (
     Device,
     Gpus,
@@ -19,7 +19,7 @@ from s2s_cli.commands.options import (
 from s2s_cli.console import say, warn
 from s2s_cli.decoding.config import AlignmentConfig, BeamConfig
 from s2s_cli.errors import UsageError
-from s2s_cli.files import STDIO, existing
+from s2s_cli.files import STDIO, existing, is_typed
 from s2s_cli.inference.config import MbrConfig
 from s2s_cli.settings import HARDWARE, WRITES
 
@@ -91,6 +91,8 @@ def decode_command(
     report_counts(counts, seconds)
     if measure:
         say(replicas.share_of_peak(counts.flops, seconds))
+    if is_typed(input) and output == STDIO:
+        return test_text_step(model)
     return say_written(input, output, model[0], config, tokenised=tokenised)
 
 
@@ -114,6 +116,17 @@ def report_counts(counts: "Counts", seconds: float) -> None:
         f"{counts.lines} lines ({counts.blank} blank) in {seconds:.1f} s, "
         f"{counts.lines / max(seconds, 1e-9):.1f} lines/s, {speed:,.0f} words/s"
     )
+
+
+def test_text_step(models: list[Path]) -> NextStep | None:
+    """Suggest to translate the test text, after sentences that were typed; None without one."""
+    from s2s_cli.model.description import Description, model_directory
+
+    facts = Description.read(model_directory(models[0])).facts
+    text = Path(f"corpus/test.{facts.source_language}")
+    output = Path(f"out.{facts.target_language}")
+    values = {"model": models, "output": output, "input": text}
+    return NextStep("decode", values) if is_there(text) else None
 
 
 def say_written(

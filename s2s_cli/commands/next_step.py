@@ -84,7 +84,7 @@ def command_line(
             options += [] if is_default else words
         elif arguments or not is_default:  # an argument is known by those before it
             arguments = texts + arguments
-    return shlex.join(["s2s", *config_option(settings, step), step.command, *options, *arguments])
+    return shlex.join(["s2s", *config_option(settings, step), step.command, *arguments, *options])
 
 
 def as_texts(value: Any) -> list[str]:

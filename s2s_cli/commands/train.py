@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from s2s_cli.commands.command import command
+from s2s_cli.commands.next_step import NextStep
 from s2s_cli.errors import UsageError
 from s2s_cli.model.config import PANEL, ModelConfig, Shape
 from s2s_cli.settings import HARDWARE, WRITES
@@ -38,7 +39,7 @@ def train_command(
             "--json", help="With --plan: print one JSON object.", rich_help_panel=HARDWARE
         ),
     ] = False,
-) -> None:
+) -> NextStep | None:
     """Train a model. The defaults are the model and the training of the paper.
 
     The same command resumes a training that was stopped. Ctrl-C (SIGINT), SIGTERM, SIGHUP and
@@ -67,7 +68,7 @@ def train_command(
 
         found = plan_training(data, shape, config)
         typer.echo(plan_json(found) if json else plan_text(found))
-        return
+        return None
     if json:
         raise UsageError("--json is for --plan, which is not given")
     from s2s_cli.training.job import TrainingJob
@@ -76,3 +77,4 @@ def train_command(
     stopped = TrainingJob(data, model, shape, config, open_translator).start()
     if stopped.signal is not None:
         raise typer.Exit(128 + stopped.signal)
+    return NextStep("decode", {"model": [model]}) if stopped.finished else None

@@ -1,7 +1,5 @@
 """What a person wants to know when a training has ended."""
 
-import shlex
-
 from s2s_cli.console import say
 from s2s_cli.model.description import BEST, LAST
 from s2s_cli.training.trainer import Trainer
@@ -22,13 +20,7 @@ def shown_best(trainer: Trainer) -> str:
 
 
 def say_outcome(trainer: Trainer) -> None:
-    """Print where the weights are, how good they are, and the command that uses them."""
+    """Print where the weights are, and how good they are."""
     last = f"no best validation, the last weights are the model: {trainer.directory / LAST}"
     best = shown_best(trainer)
     say(f"best: {best}" if best else last)
-    facts = trainer.corpus.facts
-    model = shlex.quote(str(trainer.directory))
-    say(
-        f"next: s2s decode --model {model} < in.{facts.source_language} "
-        f"> out.{facts.target_language}"
-    )

@@ -84,7 +84,7 @@ def test_an_own_list_is_rescored(here: Path, tiny_experiment: Path) -> None:
     shutil.copytree(tiny_experiment / "model", here / "model")
     arguments = ["--input", "corpus/valid.en", "--output", "my.nbest", "--nbest", "2"]
     line = suggested(s2s_here("decode", *arguments, "--threads", "1"))
-    assert line == "s2s rescore --source corpus/valid.en my.nbest"
+    assert line == "s2s rescore my.nbest --source corpus/valid.en"
     done = follow(f"{line} --detokenise --output best.fr --threads 1")
     assert "2 segments, 4 hypotheses in " in done.told and "wrote best.fr\n" in done.told
     assert follow(suggested(done)).out.startswith("BLEU")
