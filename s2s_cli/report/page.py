@@ -1,7 +1,7 @@
 """The page: one file that fetches nothing, and in which only its own script runs."""
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from hashlib import sha256
 from importlib.resources import files
@@ -112,20 +112,27 @@ def scores_parts(report: Report) -> Iterator[Html]:
     interval = any(score.low is not None for score in first.values())
     brackets = "In brackets: 95 % intervals of the bootstrap. " if interval else ""
     yield note(f"{brackets}BP is the brevity penalty of BLEU.")
-    signatures = [element("li", f"{each.name}: {each.signature}") for each in first.values()]
-    if report.comparisons:
-        yield comparison_table(report.comparisons)
-        yield note(
-            f"Differences to {next(iter(report.scores))}, and how probable ones as large are if "
-            "the systems are equally good: by paired bootstrap, and by approximate "
-            "randomisation. Not corrected for the number of tests."
-        )
-        (found, *_) = report.comparisons.values()
-        signatures += [
-            element("li", f"{each.score.name}, difference: {each.score.signature}")
-            for each in found.values()
-        ]
-    yield element("ul", *signatures, class_="signatures")
+    yield signature_list((each.name, each.signature) for each in first.values())
+    if not report.comparisons:
+        return
+    yield comparison_table(report.comparisons)
+    yield note(
+        f"Differences to {next(iter(report.scores))}, and how probable ones as large are if "
+        "the systems are equally good: by paired bootstrap, and by approximate "
+        "randomisation. Not corrected for the number of tests."
+    )
+    signatures = signature_list(
+        (f"{name}, {each.score.name}", each.score.signature)
+        for name, found in report.comparisons.items()
+        for each in found.values()
+    )
+    yield element("details", element("summary", "Signatures of the differences"), signatures)
+
+
+def signature_list(signatures: Iterable[tuple[str, str]]) -> Html:
+    """Write each signature with the name of what it is of."""
+    entries = (element("li", f"{name}: {signature}") for name, signature in signatures)
+    return element("ul", *entries, class_="signatures")
 
 
 def breakdown_parts(points: list[BinScore], name: str, label: str, *, edges: bool) -> list[Html]:
