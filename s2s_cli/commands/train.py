@@ -71,9 +71,11 @@ def train_command(
         return None
     if json:
         raise UsageError("--json is for --plan, which is not given")
+    from s2s_cli.training.board import require_board
     from s2s_cli.training.job import TrainingJob
     from s2s_cli.validation.greedy import open_translator
 
+    require_board(config.tensorboard)
     stopped = TrainingJob(data, model, shape, config, open_translator).start()
     if stopped.signal is not None:
         raise typer.Exit(128 + stopped.signal)

@@ -1,12 +1,13 @@
 """The settings of training; the defaults are the paper's (§3.4)."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from s2s_cli.distributed.config import Layout
 from s2s_cli.errors import UsageError
 from s2s_cli.model.config import Precision
-from s2s_cli.settings import HARDWARE, MANY, MOST_GPUS, MOST_THREADS, setting
+from s2s_cli.settings import HARDWARE, MANY, MOST_GPUS, MOST_THREADS, WRITES, setting
 
 OptimiserKind = Literal["sgd", "adam"]
 BestBy = Literal["perplexity", "bleu"]
@@ -96,6 +97,12 @@ class TrainingConfig:
         "What makes weights the best, for --patience too. bleu needs --validate-bleu.",
         panel=RUN,
     )
+    tensorboard: Path | None = setting(
+        None,
+        "Directory to write metrics and samples to for TensorBoard (an extra).",
+        panel=RUN,
+        writes=WRITES,
+    )
     samples: int = setting(
         2,
         "Validation sentences shown with their translation at each validation. 0: none.",
@@ -170,6 +177,7 @@ MAY_CHANGE = frozenset(
         "patience",
         "validate_every",
         "samples",
+        "tensorboard",
         "save_every",
         "keep",
         "log_every",

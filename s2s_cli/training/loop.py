@@ -19,6 +19,7 @@ from s2s_cli.model.device import require_memory
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.work import share_of_peak
 from s2s_cli.training import report
+from s2s_cli.training.board import Board
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.hints import Hints
 from s2s_cli.training.log import Log
@@ -143,6 +144,7 @@ class Run:
         self.progress = trainer.progress
         self.metrics: MetricsFile | NoMetrics = NoMetrics()
         self.clock = Clock()
+        self.board = Board(None, 0)
         self.lines = Log(self.config.best_by)
         self.hints = Hints(trainer)
 
@@ -155,6 +157,7 @@ class Run:
         self.clock = Clock()
         with (
             self.metrics_file() as self.metrics,
+            self.open_board() as self.board,
             progress_bar("training", self.schedule.total_updates, "updates") as advance,
         ):
             advance(self.progress.updates)
@@ -244,6 +247,7 @@ class Run:
             words_per_second=self.clock.words_per_second(),
         )
         self.metrics.write(metrics)
+        self.board.write(metrics)
         self.lines.window(metrics, self.time_left())
         self.hints.logged(metrics)
         progress.window_loss, progress.window_words, progress.window_norm = 0.0, 0, 0.0
@@ -261,6 +265,8 @@ class Run:
         bleu = None if made.bleu == NO_BLEU else made.bleu
         metrics = ValidationMetrics(updates, self.schedule.epochs(updates), perplexity, bleu)
         self.metrics.write(metrics, lasting=self.schedule.is_lasting_validation(updates))
+        self.board.write(metrics)
+        self.board.samples(updates, made.samples)
         unit = self.trainer.corpus.facts.subwords.per_piece
         best = None if better else self.progress.best
         self.lines.validation(metrics, unit, best, self.trainer.shape.target_vocabulary)
@@ -273,6 +279,12 @@ class Run:
         trainer, kept = self.trainer, self.progress.metrics_bytes
         return MetricsFile(trainer.directory, kept) if trainer.replica.is_main else NoMetrics()
 
+    def open_board(self) -> Board:
+        """The events for TensorBoard, which the first replica writes."""
+        directory = self.config.tensorboard if self.trainer.replica.is_main else None
+        return Board(directory, self.progress.updates)
+
     def save(self) -> None:
         with self.clock.paused():
+            self.board.flush()
             self.trainer.save(self.metrics)

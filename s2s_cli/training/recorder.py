@@ -84,9 +84,10 @@ class Recorder:
 
 
 def all_settings(shape: Shape, config: TrainingConfig) -> dict[str, Any]:
-    """The options of ``s2s train`` by name, those of the model first."""
+    """The options of ``s2s train`` by name, those of the model first; paths are no settings."""
     of_model = {each.name: getattr(shape, each.name) for each in fields(ModelConfig)}
-    return {**of_model, **asdict(config)}
+    own = {name: value for name, value in asdict(config).items() if name != "tensorboard"}
+    return {**of_model, **own}
 
 
 def environment(replica: Replica, updates: int) -> Environment:

@@ -24,7 +24,8 @@ def test_a_training_that_diverges_says_so(
     run(tmp_path / "model", learning_rate=1e12, epochs=0.5, log_every=1)
     told = capsys.readouterr().err
     assert "diverged: guessing has a perplexity of 20; train anew with a lower" in told
-    assert "best" not in told.replace("no better", "")
+    assert "(best" not in told
+    assert "no best validation, the last weights are the model: " in told
     assert not re.search(r"\d{12}", told)
 
 

@@ -363,7 +363,9 @@ def test_the_time_to_the_end_is_told_before_the_first_line_of_the_log(
     assert told.index("to the end") < told.index("update 15 ")
 
 
-@pytest.mark.parametrize("where", ["torch.load", "torch.optim.SGD.load_state_dict"])
+@pytest.mark.parametrize(
+    "where", ["torch.load", "s2s_cli.training.checkpoint.load_optimiser_state_dicts"]
+)
 def test_a_full_memory_is_not_taken_for_a_damaged_checkpoint(
     tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
