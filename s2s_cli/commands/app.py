@@ -78,7 +78,7 @@ app.add_typer(
         cls=CommandGroup,
         help="Figures and tables to look at: pictures with their data, long sentences.\n\n"
         "A picture is .svg, .png or .pdf, and its data are written beside it under the same name "
-        "with .tsv. Pictures need matplotlib: pip install 's2s-cli[plot]'.",
+        "with .tsv. Pictures need matplotlib, the extra `plot`.",
         no_args_is_help=True,
         rich_markup_mode=None,
     ),

@@ -112,8 +112,9 @@ def report_counts(counts: "Counts", seconds: float) -> None:
             f"{LONGEST_TEXT:,} characters"
         )
     speed = (counts.source_words + counts.target_words) / max(seconds, 1e-9)
+    lines = "line" if counts.lines == 1 else "lines"
     say(
-        f"{counts.lines} lines ({counts.blank} blank) in {seconds:.1f} s, "
+        f"{counts.lines} {lines} ({counts.blank} blank) in {seconds:.1f} s, "
         f"{counts.lines / max(seconds, 1e-9):.1f} lines/s, {speed:,.0f} words/s"
     )
 

@@ -19,6 +19,7 @@ from s2s_cli.commands.show import (
 from s2s_cli.console import say
 from s2s_cli.errors import UsageError, UserError
 from s2s_cli.files import STDIO, existing, replacing
+from s2s_cli.installation import install_extra
 from s2s_cli.report.figures import can_draw
 from s2s_cli.scoring.breakdowns import BinConfig
 from s2s_cli.scoring.languages import choose_language
@@ -101,7 +102,8 @@ def report_command(
 
     if not can_draw():
         say(
-            "no pictures without matplotlib: the page has tables alone; pip install 's2s-cli[plot]'"
+            "no pictures without matplotlib: the page has tables alone; for pictures: "
+            + install_extra("plot")
         )
     report = make_report(config.title, systems_form, systems, models, config, config.examples)
     page = report_page(report)
