@@ -1,5 +1,6 @@
 """What README.md and docs/ say is so: commands parse, links lead somewhere, defaults are right."""
 
+import contextlib
 import re
 import shlex
 import subprocess
@@ -30,16 +31,29 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 def shell_lines(text: str) -> Iterator[str]:
     """The lines of shell in a page: blocks, what follows `$ ` in sessions, and backquotes."""
-    yield from "".join(blocks(text, "sh")).replace("\\\n", "").split("\n")
+    yield from whole_commands("".join(blocks(text, "sh")).replace("\\\n", "").split("\n"))
     for session in blocks(text, "text") + blocks(text, "console"):
         yield from re.findall(r"^\$ (.*)$", session.replace("\\\n", ""), re.M)
     spans = re.findall(r"`(s2s [^`\n]+)`", prose(text))
     yield from (span for span in spans if "COMMAND" not in span)
 
 
+def whole_commands(lines: list[str]) -> Iterator[str]:
+    """Join the lines of which an argument between quotes has several."""
+    command = ""
+    for line in lines:
+        command += line + "\n"
+        with contextlib.suppress(ValueError):  # no closing quotation yet
+            shlex.split(command, comments=True)
+            yield command
+            command = ""
+    assert not command, command
+
+
 def s2s_commands(text: str) -> Iterator[list[str]]:
     """The words of every `s2s` command of a page."""
     for line in shell_lines(text):
+        line = re.sub(r" 2>(?:&1| ?\S+)", "", line)
         lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
         words: list[str] = []
         for word in [*lexer, "|"]:
