@@ -166,11 +166,12 @@ def environment_facts(record: TrainingRecord) -> Iterator[Fact]:
         f"{shortened_digest(data.sha256)}",
     )
     known = record.environments
-    starts = [each.after_update for each in known]
-    ends = [*starts[1:], record.course.updates]
     if not known:
         yield "trained with", "versions and devices are not known"
-    elif starts[0]:
+        return
+    starts = [each.after_update for each in known]
+    ends = [*starts[1:], record.course.updates]
+    if starts[0]:
         yield f"updates 1–{starts[0]:,}", "versions and devices are not known"
     for each, start, end in zip(known, starts, ends, strict=True):
         alone = len(known) == 1 and not start

@@ -181,6 +181,8 @@ def test_a_training_that_went_through_several_environments(
     assert facts["updates 101–120"].endswith("8 × NVIDIA H200, 4 processes with 2 threads each")
     replace(record, environments=(second,)).write(model)
     assert values(shown(model))["updates 1–100"] == "versions and devices are not known"
+    replace(record, environments=()).write(model)  # its file was removed, or a version before 0.3
+    assert values(shown(model))["trained with"] == "versions and devices are not known"
 
 
 def test_a_model_that_has_no_weights_yet(experiment: Path, tmp_path: Path) -> None:
