@@ -110,6 +110,11 @@ OTHER_WAYS = {
     "v": "all messages are printed unless you give --quiet",
     "version": "it is an option of s2s: s2s --version",
 }
+# What to do in place of giving an option twice that takes one path.
+REPEATED = {
+    "hypothesis": "translations are arguments: s2s score REFERENCE TRANSLATION...",
+    "input": "join the files: cat a b | s2s decode",
+}
 COMMAND_SYNONYMS = {
     "init": "new setup create start configure",
     "prep": "prepare preprocess preprocessing tokenise binarise binarize tokenize clean data",

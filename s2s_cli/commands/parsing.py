@@ -10,10 +10,11 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from s2s_cli.commands.command import CONFIG, path_parser, report_user_errors, section_of
+from s2s_cli.commands.command import ALSO, CONFIG, path_parser, report_user_errors, section_of
 from s2s_cli.commands.help import is_argument, usage_pieces, write_group, write_subcommand
 from s2s_cli.commands.mistakes import (
     OTHER_WAYS,
+    REPEATED,
     YES_OR_NO,
     any_of,
     meant_commands,
@@ -279,9 +280,10 @@ def refuse_repeated(ctx: Any, order: Sequence[Any]) -> None:
         each = next(one for one in order if id(one) == parameter)
         if count == 1 or is_argument(each) or each.multiple or each.is_flag:
             continue
-        kind = kinds.get(as_key(each.name))
-        if each.name == CONFIG or (kind and kind.type is Path):
-            raise UsageError(f"{each.opts[0]} is given twice, and takes one path")
+        key = as_key(each.name.removeprefix(ALSO))
+        if key == CONFIG or (key in kinds and kinds[key].type is Path):
+            instead = f"; {REPEATED[key]}" if key in REPEATED else ""
+            raise UsageError(f"{each.opts[0]} is given twice, and takes one path{instead}")
 
 
 def refuse_arguments(

@@ -103,7 +103,7 @@ def test_the_contents_name_files_and_what_goes_round() -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        ([], 2, "ONNX is the only format: add --onnx DIRECTORY"),
+        ([], 2, "export needs a directory to write: --onnx DIRECTORY"),
         (["--onnx", "out"], 1, "not a model directory"),
     ],
 )

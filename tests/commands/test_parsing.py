@@ -67,6 +67,8 @@ MISTAKES = {
     "decode a.en b.en": ["decode takes no more than INPUT", "'b.en'"],
     "decode a.en --input b.en": ["--input b.en and the argument a.en are the same"],
     "decode --output a --output b": ["--output is given twice"],
+    "decode --input a --input b": ["--input is given twice", "cat a b | s2s decode"],
+    "score r --hypothesis a --hypothesis b": ["twice", "s2s score REFERENCE TRANSLATION..."],
     "train data": ["train takes no argument", "'data'"],
     "train --optimiser adagrad": ["--optimiser adagrad: must be one of sgd, adam"],
     "train ''": ["train takes no argument", "''"],
