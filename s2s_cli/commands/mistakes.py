@@ -110,10 +110,14 @@ OTHER_WAYS = {
     "v": "all messages are printed unless you give --quiet",
     "version": "it is an option of s2s: s2s --version",
 }
-# What to do in place of giving an option twice that takes one path.
+# Options of one path that are given twice by those who expect them to take several, and what to do
+# instead. Of any other option the last value counts, so that a script can be overridden.
 REPEATED = {
+    "baseline": "compare with one at a time",
+    "config": "only one file is read",
     "hypothesis": "translations are arguments: s2s score REFERENCE TRANSLATION...",
     "input": "join the files: cat a b | s2s decode",
+    "oracle": "score one list at a time",
 }
 COMMAND_SYNONYMS = {
     "init": "new setup create start configure",

@@ -59,7 +59,7 @@ class Subcommand(TyperCommand):
                 refuse_single_dashes(ctx, args)
                 values, rest, order = self.make_parser(ctx).parse_args(list(args))
                 if not values.get(HELP):
-                    refuse_repeated(ctx, order)
+                    refuse_repeated(order)
                     refuse_arguments(ctx, args, values, rest)
                     refuse_words(ctx, values)
                 read_defaults(ctx, values)
@@ -87,7 +87,7 @@ class CommandGroup(TyperGroup):
             raise typer.Exit(2)
         with usage_errors(ctx):
             if not ctx.resilient_parsing:
-                refuse_repeated(ctx, self.make_parser(ctx).parse_args(list(args))[2])
+                refuse_repeated(self.make_parser(ctx).parse_args(list(args))[2])
             return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -269,21 +269,19 @@ def refuse_single_dashes(ctx: Any, args: Sequence[str]) -> None:
             )
 
 
-def refuse_repeated(ctx: Any, order: Sequence[Any]) -> None:
-    """Refuse a file that a second one of the same option would hide; of numbers the last counts.
+def refuse_repeated(order: Sequence[Any]) -> None:
+    """Refuse a file that was meant beside a second one of the same option, which would hide it.
 
     Raises:
-        UsageError: an option that takes one path is given twice.
+        UsageError: an option that takes one path is given twice (`REPEATED`).
     """
-    kinds = getattr(ctx.command, "kinds", {})
     for parameter, count in Counter(map(id, order)).items():
         each = next(one for one in order if id(one) == parameter)
         if count == 1 or is_argument(each) or each.multiple or each.is_flag:
             continue
         key = as_key(each.name.removeprefix(ALSO))
-        if key == CONFIG or (key in kinds and kinds[key].type is Path):
-            instead = f"; {REPEATED[key]}" if key in REPEATED else ""
-            raise UsageError(f"{each.opts[0]} is given twice, and takes one path{instead}")
+        if key in REPEATED:
+            raise UsageError(f"{each.opts[0]} is given twice; {REPEATED[key]}")
 
 
 def refuse_arguments(

@@ -66,7 +66,6 @@ MISTAKES = {
     ],
     "decode a.en b.en": ["decode takes no more than INPUT", "'b.en'"],
     "decode a.en --input b.en": ["--input b.en and the argument a.en are the same"],
-    "decode --output a --output b": ["--output is given twice"],
     "decode --input a --input b": ["--input is given twice", "cat a b | s2s decode"],
     "score r --hypothesis a --hypothesis b": ["twice", "s2s score REFERENCE TRANSLATION..."],
     "train data": ["train takes no argument", "'data'"],
@@ -163,6 +162,12 @@ def test_what_is_an_argument_now_may_be_given_as_an_option(line: Callable[[str],
     Path("s2s.toml").write_text('[decode]\ninput = "there.en"\n', "utf-8")
     assert 'input = "there.en"' in line("decode --dump-config")[1]
     assert 'input = "in.en"' in line("decode --input in.en --dump-config")[1]
+
+
+def test_the_last_value_of_an_option_counts(line: Callable[[str], Ended]) -> None:
+    """A script can append to a command line what differs from it."""
+    stdout = line("train --seed 1 --model a --seed 2 --model b --dump-config")[1]
+    assert "seed = 2\n" in stdout and 'model = "b"\n' in stdout
 
 
 def test_help_is_a_command_too(line: Callable[[str], Ended]) -> None:
