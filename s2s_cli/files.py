@@ -24,7 +24,7 @@ MAX_LINE_BYTES = 1 << 24
 BLOCK_BYTES = 1 << 20
 MOST_BYTES = 1 << 24  # of a file that a person writes
 # Printed where a command waits for a person and would seem to hang.
-TYPE_LINES = "reading from the terminal: type or paste lines, Ctrl-D ends; `< FILE` reads a file"
+TYPE_LINES = "reading the terminal: type or paste lines, Ctrl-D ends; or add `< FILE`"
 
 
 def existing(path: Path) -> Path:

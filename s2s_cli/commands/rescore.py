@@ -20,7 +20,7 @@ from s2s_cli.commands.options import (
 from s2s_cli.commands.scored import ScoredList, scored_list, with_progress
 from s2s_cli.console import progress, say
 from s2s_cli.errors import UserError
-from s2s_cli.files import STDIO, name_of, replacing
+from s2s_cli.files import STDIO, is_typed, name_of, replacing
 from s2s_cli.inference.config import MbrConfig
 from s2s_cli.rescoring.config import RescoringConfig, TunerConfig
 from s2s_cli.settings import WRITES
@@ -125,7 +125,7 @@ def write_list(scored: ScoredList, stream: BinaryIO) -> None:
     """
     from s2s_cli.rescoring.winners import warn_of_list
 
-    shown, ending = not stream.isatty(), ""
+    shown, ending = not (stream.isatty() or is_typed(scored.path)), ""
     with progress("rescoring", len(scored.sources), "segments", shown=shown) as advance:
         for _, entries, scores in with_progress(scored.segments, advance):
             ending = ending or label_ending(entries)
@@ -154,7 +154,7 @@ def choose_winners(scored: ScoredList, choice: "Choice", risk: MbrConfig) -> lis
     from s2s_cli.rescoring.winners import lowest_risks, winners
 
     size = len(scored.sources)
-    with progress("rescoring", size, "segments") as advance:
+    with progress("rescoring", size, "segments", shown=not is_typed(scored.path)) as advance:
         segments = with_progress(scored.segments, advance)
         if risk.mbr:
             return lowest_risks(segments, size, choice, risk.mbr_scale)
