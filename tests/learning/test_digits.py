@@ -1,4 +1,4 @@
-"""It must learn: a toy translation is nearly perfect after a minute on one core, end to end."""
+"""It must learn: a toy translation is nearly perfect in seconds on one core, end to end."""
 
 import random
 from pathlib import Path
@@ -33,12 +33,12 @@ def write_pairs(directory: Path, split: str, numbers: list[str]) -> None:
 
 
 def test_digits_are_translated(s2s: Run, tmp_path: Path) -> None:
-    numbers = [f"{number:04d}" for number in range(10_000)]
+    numbers = [f"{number:03d}" for number in range(1000)]
     random.Random(1).shuffle(numbers)
     corpus = tmp_path / "corpus"
-    write_pairs(corpus, "train", numbers[:4000])
-    write_pairs(corpus, "valid", numbers[4000:4200])
-    write_pairs(corpus, "test", numbers[4200:4500])
+    write_pairs(corpus, "train", numbers[:700])
+    write_pairs(corpus, "valid", numbers[700:740])
+    write_pairs(corpus, "test", numbers[740:])
     (tmp_path / "s2s.toml").write_text(TRAINING)
     for command in ("prep", "vocab", "train"):
         done = s2s(command, cwd=tmp_path)
@@ -46,5 +46,5 @@ def test_digits_are_translated(s2s: Run, tmp_path: Path) -> None:
     source, reference = ((corpus / f"test.{language}").read_bytes() for language in ("en", "fr"))
     found = s2s("decode", "--beam", "2", "--threads", "1", cwd=tmp_path, input=source)
     pairs = list(zip(found.stdout.split(b"\n"), reference.split(b"\n"), strict=True))[:-1]
-    assert len(pairs) == 300
-    assert sum(one == other for one, other in pairs) >= 0.95 * 300
+    assert len(pairs) == 260
+    assert sum(one == other for one, other in pairs) >= 0.95 * 260
