@@ -151,13 +151,23 @@ def write_average(
     directories = set(map(model_directory, files))
     record = TrainingRecord.read(directories.pop()) if len(directories) == 1 else None
     with AtomicFiles() as outputs:
-        write_tensors(outputs, output / BEST, {"model": weights})
+        if (output / AVERAGE).is_file():
+            remove_earlier(outputs, output, description)
+        # The first: after a kill the same command finds that the others are of an average.
         outputs.write_json(output / AVERAGE, AverageRecord(tuple(map(as_text, files))).as_json())
         if record:
             outputs.write_json(output / RECORD, record.as_json())
-        elif (output / AVERAGE).is_file():
-            outputs.remove(output / RECORD)
-        if (output / AVERAGE).is_file() and not description.piece_models:
-            for language in description.facts.languages:
-                outputs.remove(pieces_file(output, language))
+        write_tensors(outputs, output / BEST, {"model": weights})
         description.write_with(outputs, output)
+
+
+def remove_earlier(outputs: AtomicFiles, output: Path, description: Description) -> None:
+    """Remove what an earlier average has and this one may not, when the new files are written.
+
+    From there to the last file there is no description: a kill leaves no model.
+    """
+    for name in (DESCRIPTION, RECORD):
+        outputs.remove(output / name)
+    if not description.piece_models:
+        for language in description.facts.languages:
+            outputs.remove(pieces_file(output, language))

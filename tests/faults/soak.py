@@ -53,9 +53,9 @@ COMMON = (
 TRAININGS = [
     "--dropout 0.3 --precision bf16 --validate-every 5 --save-every 3",
     "--optimiser adam --learning-rate 0.3 --validate-every 4 --patience 4 --save-every 9",
-    "--halve-after 1 --halve-every 0.5",
+    "--halve-after 1 --halve-every 0.5 --keep 2",
     "--optimiser adam --learning-rate 0.01 --dropout 0.2",
-    "--optimiser adam --learning-rate 0.01 --dropout 0.1 --gpus 3 --save-every 7",
+    "--optimiser adam --learning-rate 0.01 --dropout 0.1 --gpus 3 --save-every 7 --keep 1",
     "--max-updates 59 --validate-every 6 --save-every 100",
 ]
 # Moments are drawn so that a training is killed about so many times before it ends.
@@ -250,7 +250,7 @@ def compare(parts: Path, whole: Path) -> None:
     Raises:
         AssertionError: they did not.
     """
-    for name in ("last.pt", "best.pt"):
+    for name in ("last.pt", "best.pt", *(each.name for each in whole.glob("update-*.pt"))):
         one, other = (content(each / name) for each in (parts, whole))
         assert same(one, other), f"{parts.name}: {name} differs from {whole.name}"
     courses = [course(model) for model in (parts, whole)]
