@@ -163,7 +163,7 @@ def test_a_picture_and_its_data() -> None:
     assert [row["source_word"] for row in rows] == source * count
     assert [int(row["source_place"]) for row in rows] == [1, 2, 3, 4, 5] * count
     drawn = Path("a.svg").read_text("utf-8")
-    assert all(f"<!-- {word} -->" in drawn for word in source)
+    assert all(f">{word}</text>" in drawn for word in source)
     line = next(
         line for line in decoded("--nbest", 1, "--alignments", "--max-length", 0)
         if line.startswith("2 ")
