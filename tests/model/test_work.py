@@ -1,7 +1,9 @@
 """What is counted as a model's arithmetic, and the rate it is compared with."""
 
+import pytest
 import torch
 
+from s2s_cli.model import work
 from s2s_cli.model.config import Shape
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.work import gemm_peak, lstm_flops, share_of_peak, softmax_flops
@@ -15,7 +17,8 @@ def test_two_operations_a_weight_and_word() -> None:
     assert softmax_flops(shape, 10) == 2 * 10 * model.softmax.weight.numel()
 
 
-def test_the_peak_is_a_rate_of_this_machine() -> None:
+def test_the_peak_is_a_rate_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "TRIED", ((64, 256, 128),))  # those of paper size take seconds
     device = torch.device("cpu")
     assert 1e8 < gemm_peak(device, torch.float32) < 1e15
     told = share_of_peak(5e12, 1.0, [device], "bf16")
