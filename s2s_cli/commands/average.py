@@ -26,11 +26,11 @@ def average_command(
             "-n",
             min=0,
             max=10_000,
-            help="Take so many of the last kept weights of each directory; 0: all.",
+            help="Average only this many of the last weights that a directory keeps. 0: all.",
         ),
     ] = 0,
     output: Annotated[
-        Path | None, typer.Option(help="Model directory to write; has to be given."), WRITES
+        Path | None, typer.Option(help="Model directory to write (required)."), WRITES
     ] = None,
 ) -> NextStep:
     """Write a model whose weights are the mean of several checkpoints of one training.

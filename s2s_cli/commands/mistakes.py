@@ -40,6 +40,8 @@ OPTION_SYNONYMS = {
     "initial-range": "init-range param-init init-scale init-weight init-uniform",
     "input": "src source src-file source-file input-file text test",
     "input-feeding": "input-feed feed-input",
+    "keep": "keep-last keep-last-epochs keep-checkpoint keep-checkpoints keep-interval-updates "
+    "max-to-keep num-checkpoints",
     "language": "lang l target-language target-lang trg-lang tgt-lang",
     "layers": "num-layers n-layers nlayers depth enc-layers encoder-layers enc-depth",
     "learning-rate": "lr learn-rate initial-learning-rate base-lr eta",
@@ -72,6 +74,7 @@ OPTION_SYNONYMS = {
     "checkpoint-frequency save-interval-updates",
     "seed": "random-seed rng-seed",
     "sentences": "sentence-level segment sentence-bleu",
+    "samples": "print-valid-sents sample-every valid-samples",
     "source": "src source-file src-file input",
     "source-language": "source-lang src-lang src",
     "source-size": "vocab-size src-vocab-size source-vocab-size nwordssrc src-vocab max-vocab "

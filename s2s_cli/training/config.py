@@ -99,7 +99,7 @@ class TrainingConfig:
     )
     tensorboard: Path | None = setting(
         None,
-        "Directory to write metrics and samples to for TensorBoard (an extra).",
+        "Write metrics and samples for TensorBoard into this directory (an extra).",
         panel=RUN,
         writes=WRITES,
     )
@@ -119,7 +119,7 @@ class TrainingConfig:
     )
     keep: int = setting(
         0,
-        "Keep the weights of so many last validations, for `s2s average`; 0: none.",
+        "Keep the weights of this many last validations, for `s2s average`. 0: none.",
         min=0,
         max=10_000,
         panel=RUN,
