@@ -126,7 +126,7 @@ COMMAND_SYNONYMS = {
     "init": "new setup create start configure",
     "prep": "prepare preprocess preprocessing tokenise binarise binarize tokenize clean data",
     "vocab": "vocabulary build-vocab buildvocab dict",
-    "train": "fit learn training resume",
+    "train": "fit learn training",
     "decode": "translate generate infer inference predict interactive search test",
     "rescore": "rerank reranker nbest n-best",
     "score": "evaluate eval bleu sacrebleu chrf perplexity metrics",
@@ -141,7 +141,7 @@ YES_OR_NO = ("true", "false", "yes", "no", "on", "off", "0", "1")
 def plain_name(option: str) -> str:
     """An option as ours are spelt: small letters, hyphens, British, no dashes in front."""
     name = option.lstrip("-").partition("=")[0].lower().replace("_", "-")
-    return re.sub("(?<!s)ize", "ise", name)  # but a size is no sise
+    return re.sub("(?<!s)iz(?=[ea])", "is", name)  # but a size is no sise
 
 
 def meant_options(option: str, known: Iterable[str]) -> list[str]:

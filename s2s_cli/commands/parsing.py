@@ -93,7 +93,7 @@ class CommandGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, *others = args
         if name == HELP:
-            if not others:
+            if not others or others[0] in (HELP, *ctx.help_option_names):
                 typer.echo(ctx.get_help())
                 raise typer.Exit(0)
             name, others = others[0], [*others[1:], "--help"]
@@ -301,7 +301,8 @@ def refuse_arguments(
             continue
         if parameter.is_flag and value in YES_OR_NO and value in taken:
             raise UsageError(f"{option} is a switch and takes no value; leave out {value}")
-        if parameter.multiple and after in taken and (rest or is_model(after)):
+        is_meant = after in taken and (is_model(after) or (rest and not Path(after).is_file()))
+        if parameter.multiple and is_meant:
             raise UsageError(
                 f"{option} takes one value; repeat it for each: {option} {value} {option} {after}"
             )
@@ -311,9 +312,9 @@ def refuse_arguments(
         raise UsageError(f"{model} is a model, not a text; name it with --model {model}")
     if rest:
         takes = f"no more than {arguments[-1].metavar}" if arguments else "no argument"
-        raise UsageError(
-            f"{where} takes {takes}: what is {rest[0]!r}? See s2s {where} --help for its options"
-        )
+        written = arguments and parameter_of(command, "--output") and "output" not in values
+        meant = f"did you mean --output {rest[0]}" if written else f"what is {rest[0]!r}"
+        raise UsageError(f"{where} takes {takes}: {meant}? See s2s {where} --help for its options")
 
 
 def refuse_words(ctx: Any, values: Mapping[str, Any]) -> None:

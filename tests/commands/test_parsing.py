@@ -57,6 +57,7 @@ MISTAKES = {
     "train --frobnicate": ["train has no option --frobnicate; s2s train --help"],
     "decode -model m": ["-model: long options have two dashes; did you mean --model?"],
     "decode --src in.en": ["the file is an argument: s2s decode INPUT"],
+    "decode --length-normalization 1": ["did you mean --normalise?"],
     "decode --cuda": ["did you mean --device cuda?"],
     "decode --beam": ["--beam needs a value: --beam N"],
     "decode --tokenised true": ["--tokenised is a switch and takes no value; leave out true"],
@@ -64,7 +65,8 @@ MISTAKES = {
     "decode --model a b in.en": [
         "--model takes one value; repeat it for each: --model a --model b"
     ],
-    "decode a.en b.en": ["decode takes no more than INPUT", "'b.en'"],
+    "decode a.en b.en": ["decode takes no more than INPUT: did you mean --output b.en?"],
+    "decode a.en -o b.en c.en": ["decode takes no more than INPUT: what is 'c.en'?"],
     "decode a.en --input b.en": ["--input b.en and the argument a.en are the same"],
     "decode --input a --input b": ["--input is given twice", "cat a b | s2s decode"],
     "score r --hypothesis a --hypothesis b": ["twice", "s2s score REFERENCE TRANSLATION..."],
@@ -109,6 +111,11 @@ def test_a_model_among_the_texts_is_meant_for_the_ensemble(
     code, _, stderr = line(f"decode {model}")
     assert (code, f"name it with --model {model}" in stderr) == (2, True)
     assert line(f"export {model} --dump-config")[0] == 0
+
+
+def test_a_text_after_a_model_is_no_model(line: Callable[[str], Ended]) -> None:
+    Path("in.en").write_text("a\n", "utf-8")
+    assert "did you mean --output out.fr?" in line("decode --model a in.en out.fr")[2]
 
 
 def test_synonyms_stand_for_what_there_is() -> None:
@@ -171,8 +178,9 @@ def test_the_last_value_of_an_option_counts(line: Callable[[str], Ended]) -> Non
 
 
 def test_help_is_a_command_too(line: Callable[[str], Ended]) -> None:
-    for asked, same in (("help", "--help"), ("help train", "train --help")):
-        assert line(asked) == line(same)
+    for asked in ("help", "help --help", "help -h", "help help"):
+        assert line(asked) == line("--help")
+    assert line("help train") == line("train --help")
     for asked in ("help show lengths", "show help lengths"):
         assert line(asked) == line("show lengths --help")
     assert line("show help") == line("show --help")
