@@ -3,6 +3,7 @@ r"""Reading and writing files: lines are split on ``\n`` alone, writers replace 
 import gzip
 import json
 import os
+import stat
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
@@ -177,9 +178,11 @@ def stdin_left() -> Iterator[bytes]:
     """Blocks of what stdin has left, which stays there.
 
     Raises:
-        OSError: it is a pipe or a terminal.
+        OSError: it is no file.
     """
     number = sys.stdin.fileno()
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        raise OSError("stdin is no file")
     return file_blocks(number, os.lseek(number, 0, os.SEEK_CUR))
 
 

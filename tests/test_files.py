@@ -29,6 +29,12 @@ def test_what_cannot_be_known_is_none(tmp_path: Path, monkeypatch: pytest.Monkey
         assert count_lines(STDIO) is None
 
 
+def test_an_endless_device_on_stdin_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/zero").open("rb") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert count_lines(STDIO) is None
+
+
 def test_stdin_that_is_a_file_is_counted_from_where_it_is_and_left_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,7 +42,8 @@ def make_report(
     """
     names, texts = list(systems.texts), list(systems.texts.values())
     contrasted = names[1:] if examples else []
-    with progress("scoring", 2 * len(names) + len(contrasted), "passes") as advance:
+    by_line = names if contrasted else []
+    with progress("scoring", 2 * len(names) - 1 + len(by_line), "passes") as advance:
         scores = {}
         for name, each in systems.texts.items():
             scores[name] = {
@@ -54,7 +55,7 @@ def make_report(
             comparisons[name] = compare_both(each, texts[0], bins.bootstrap)
             advance(1)
         line_scores = {}
-        for name in names if contrasted else []:
+        for name in by_line:
             found = sentence_scores(SENTENCE_METRIC, systems.texts[name])
             line_scores[name] = [score.value for score in found]
             advance(1)
