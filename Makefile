@@ -18,6 +18,8 @@ help:
 
 demo: $(INSTALLED)
 	PATH="$(CURDIR)/$(BIN):$$PATH" recipes/numbers_en_fr/run.sh
+	@echo 'to talk to a model that it trained:'
+	@echo '  $(BIN)/s2s decode --model recipes/numbers_en_fr/work/train/reversed-1'
 
 test: $(INSTALLED)
 	$(BIN)/ruff format --check .
