@@ -177,7 +177,7 @@ class Run:
             advance(1)
             if schedule.is_log_due(progress.updates):
                 self.log()
-            elif self.clock.updates == FEW_UPDATES:
+            elif self.clock.updates == FEW_UPDATES < config.log_every:
                 say(f"at this speed, about {self.time_left()} to the end")
             better = schedule.is_validation_due(progress.updates) and self.validate()
             if schedule.is_checkpoint_due(progress.updates, self.trainer.directory / LAST):
