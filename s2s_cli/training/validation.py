@@ -55,7 +55,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class ValidationTranslations:
-    """ValidationTranslations of validation sentences by the weights of now.
+    """Translations of validation sentences by the weights of now.
 
     Attributes:
         samples: to be shown.

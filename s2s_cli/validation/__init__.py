@@ -1,1 +1,1 @@
-"""ValidationTranslations during a training, for people and for BLEU."""
+"""Translations of validation sentences during a training, for people and for BLEU."""

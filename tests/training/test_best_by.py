@@ -105,10 +105,15 @@ def test_a_training_without_bleu_is_what_it_was(tmp_path: Path) -> None:
     assert all("validation_bleu" not in each for each in metrics(tmp_path))
 
 
-def test_another_measure_is_another_training(tmp_path: Path) -> None:
-    run(tmp_path, validate_every=2, max_updates=2)
-    with pytest.raises(UserError, match="best-by was perplexity, now bleu; validate-bleu was 0, "):
-        run(tmp_path, **BY_BLEU, max_updates=4, open_translator=scripted())
+@pytest.mark.parametrize("sentences", [0, 5])
+def test_another_measure_is_another_training(tmp_path: Path, sentences: int) -> None:
+    settings = {"validate_every": 2, "validate_bleu": sentences}
+    run(tmp_path / "p", **settings, max_updates=2, open_translator=scripted())
+    with pytest.raises(UserError, match="settings: best-by was perplexity, now bleu; set"):
+        run(tmp_path / "p", **BY_BLEU, max_updates=4, open_translator=scripted())
+    run(tmp_path / "b", **BY_BLEU, max_updates=2, open_translator=scripted())
+    with pytest.raises(UserError, match="settings: best-by was bleu, now perplexity; set"):
+        run(tmp_path / "b", **settings, max_updates=4, open_translator=scripted())
 
 
 def test_bleu_without_sentences_says_what_to_add() -> None:
