@@ -13,7 +13,15 @@ from s2s_cli.commands.score import warn_of_tokenised_text
 from s2s_cli.console import say, warn
 from s2s_cli.errors import UsageError
 from s2s_cli.files import STDIO, replacing
-from s2s_cli.scoring.breakdowns import BinConfig, BinScore, breakdown, mean_rank, points_table
+from s2s_cli.scoring.breakdowns import (
+    LENGTH_LABEL,
+    BinConfig,
+    BinScore,
+    length_points,
+    points_table,
+    rarity_label,
+    rarity_points,
+)
 from s2s_cli.scoring.pictures import check_output, write_figure
 from s2s_cli.scoring.plots import plot_breakdown
 from s2s_cli.scoring.systems import Systems, TextForm, read_systems, system_names
@@ -78,11 +86,9 @@ def lengths_command(
     config.check()
     systems = read_checked(source, reference, translation, name, form.text_form())
     warn_of_blanks(systems)
-    counts = [len(words) or None for words in systems.words]
-    points = breakdown(systems, counts, config)
+    points = length_points(systems, config)
     warn_of_few(points, config)
-    label = "words of the source sentence (number of sentences)"
-    write_points(output, points, 0, label, edges=False)
+    write_points(output, points, 0, LENGTH_LABEL, edges=False)
 
 
 @command
@@ -119,13 +125,9 @@ def rarity_command(
     form = TextForm(facts.source_language, facts.target_language, tokenised or facts.tokenised)
     systems = read_checked(source, reference, translation, name, form)
     warn_of_blanks(systems)
-    split = map(pieces.split, systems.words)
-    ranks = [mean_rank(words, vocabulary) if words else None for words in split]
-    points = breakdown(systems, ranks, config)
+    points = rarity_points(systems, vocabulary, pieces, config)
     warn_of_few(points, config)
-    each = round(sum(len(point.bin.lines) for point in points) / len(points))
-    label = f"average frequency rank of the source words (about {each:,} sentences a bin)"
-    write_points(output, points, 1, label, edges=True)
+    write_points(output, points, 1, rarity_label(points), edges=True)
 
 
 @command
@@ -213,4 +215,4 @@ def write_points(
 
 
 def report_written(paths: list[Path]) -> None:
-    say(f"written: {', '.join(map(str, paths))}")
+    say(f"wrote {', '.join(map(str, paths))}")

@@ -8,7 +8,7 @@ from s2s_cli.report.contents import PageAttention, Report
 from s2s_cli.report.contrasts import SENTENCE_METRIC, Contrast, contrast
 from s2s_cli.report.examples import MOST_SHOWN_WORDS, spaced_words
 from s2s_cli.report.models import ReportedModel
-from s2s_cli.scoring.breakdowns import BinConfig, BinScore, breakdown, mean_rank
+from s2s_cli.scoring.breakdowns import BinConfig, BinScore, length_points, rarity_points
 from s2s_cli.scoring.metrics import TEXT_METRICS, TextMetric, score_texts
 from s2s_cli.scoring.sentences import sentence_scores
 from s2s_cli.scoring.significance import Comparison, Sizes, compare_texts
@@ -67,8 +67,8 @@ def make_report(
         systems=systems,
         scores=scores,
         comparisons=comparisons,
-        lengths=length_points(systems, bins),
-        rarity=rarity_points(systems, models, bins),
+        lengths=length_points(systems, bins) if any(systems.words) else [],
+        rarity=rarity_of(systems, models, bins),
         models=[each.record() for each in models],
         line_scores=line_scores,
         contrasts=contrasts,
@@ -92,21 +92,12 @@ def contrast_of(
     return contrast((baseline, name), (scores[baseline], scores[name]), (one, other), examples)
 
 
-def length_points(systems: Systems, bins: BinConfig) -> list[BinScore]:
-    """Score by length of the source sentence; nothing where no source has words."""
-    counts = [len(words) or None for words in systems.words]
-    return breakdown(systems, counts, bins) if any(counts) else []
-
-
-def rarity_points(
-    systems: Systems, models: Sequence[ReportedModel], bins: BinConfig
-) -> list[BinScore]:
-    """Score by how rare the words of the source are to the first model."""
+def rarity_of(systems: Systems, models: Sequence[ReportedModel], bins: BinConfig) -> list[BinScore]:
+    """Score by how rare the words of the source are to the first model, where there is one."""
     if not models or not any(systems.words):
         return []
-    vocabulary, split = models[0].description.source_vocabulary, models[0].splitter.split
-    ranks = [mean_rank(split(words), vocabulary) if words else None for words in systems.words]
-    return breakdown(systems, ranks, bins)
+    vocabulary = models[0].description.source_vocabulary
+    return rarity_points(systems, vocabulary, models[0].splitter, bins)
 
 
 def attention_of(

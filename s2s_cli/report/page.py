@@ -20,13 +20,12 @@ from s2s_cli.report.tables import (
     score_table,
     validation_rows,
 )
-from s2s_cli.scoring.breakdowns import METRIC, BinScore
+from s2s_cli.scoring.breakdowns import LENGTH_LABEL, METRIC, BinScore, rarity_label
 from s2s_cli.scoring.metrics import corpus_metric
 from s2s_cli.scoring.pictures import Draw
 from s2s_cli.scoring.plots import plot_breakdown, plot_curves
 
 MOST_VALIDATIONS = 40  # of a training, in the table
-LENGTH_LABEL = "words of the source sentence (number of sentences)"
 SMOOTHED = "In italics, and hollow in the figure: smoothed (exp), as no n-gram of an order matches."
 NO_PICTURES = "The tables have no pictures beside them: matplotlib was not installed."
 
@@ -95,8 +94,7 @@ def page_sections(report: Report) -> Iterator[tuple[str, str, list[Html]]]:
         figure = breakdown_parts(report.lengths, "lengths", LENGTH_LABEL, edges=False)
         yield "lengths", "BLEU by length", figure
     if report.rarity:
-        each = round(sum(len(point.bin.lines) for point in report.rarity) / len(report.rarity))
-        label = f"average frequency rank of the source words (about {each:,} sentences a bin)"
+        label = rarity_label(report.rarity)
         figure = breakdown_parts(report.rarity, "rarity", label, edges=True)
         yield "rarity", "BLEU by rarity of words", figure
     if report.models:

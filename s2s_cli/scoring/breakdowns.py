@@ -17,10 +17,12 @@ from s2s_cli.scoring.systems import Systems
 from s2s_cli.scoring.tables import Table
 from s2s_cli.scoring.texts import Form, check_bootstrap
 from s2s_cli.settings import MANY, setting
+from s2s_cli.text.subwords import Splitter
 from s2s_cli.text.vocabulary import SYMBOLS, Vocabulary
 
 # The names of the table's columns, which other programs read, say which one it is.
 METRIC: TextMetric = "bleu-tokenised"
+LENGTH_LABEL = "words of the source sentence (number of sentences)"
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,26 @@ def mean_rank(words: Sequence[str], vocabulary: Vocabulary) -> float:
     size, ids = len(vocabulary), vocabulary.ids
     ranks = [ids[word] - SYMBOLS + 1 if word in ids else size for word in words]
     return sum(ranks) / len(ranks)
+
+
+def length_points(systems: Systems, config: BinConfig) -> list[BinScore]:
+    """Score by the length of the source sentence; blank ones are left out."""
+    return breakdown(systems, [len(words) or None for words in systems.words], config)
+
+
+def rarity_points(
+    systems: Systems, vocabulary: Vocabulary, pieces: Splitter, config: BinConfig
+) -> list[BinScore]:
+    """Score by how rare the words, or pieces of words, of the source are; see `mean_rank`."""
+    split = map(pieces.split, systems.words)
+    ranks = [mean_rank(words, vocabulary) if words else None for words in split]
+    return breakdown(systems, ranks, config)
+
+
+def rarity_label(points: Sequence[BinScore]) -> str:
+    """The label of the axis of `rarity_points`, with the size of a bin."""
+    each = round(sum(len(point.bin.lines) for point in points) / len(points))
+    return f"average frequency rank of the source words (about {each:,} sentences a bin)"
 
 
 def bins(values: Sequence[float | None], count: int, least: int = 1) -> list[Bin]:

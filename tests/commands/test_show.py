@@ -45,7 +45,7 @@ def test_lengths_of_two_systems_in_one_picture(s2s: Run, folder: Path) -> None:
     command += ["--min-sentences", "1"]
     run = s2s(*command, "--name", "Good", "--name", "Bad", cwd=folder)
     assert (run.returncode, run.stdout) == (0, b""), run.stderr.decode()
-    assert run.stderr == b"written: lengths.svg, lengths.tsv\n"
+    assert run.stderr == b"wrote lengths.svg, lengths.tsv\n"
     entries = rows(folder / "lengths.tsv")
     assert {entry["system"] for entry in entries} == {"Good", "Bad"}
     good, bad = (
@@ -112,7 +112,7 @@ def test_unknown_words_of_phrases_are_remarked(s2s: Run, folder: Path) -> None:
 def test_a_search_is_that_of_decode(s2s: Run, folder: Path) -> None:
     options = ["--beam", "3", "--nbest", "3"]
     run = s2s("show", "beam", "corpus/test.en", "--line", "2", *options, cwd=folder)
-    assert (run.returncode, run.stderr) == (0, b"written: beam.svg, beam.tsv\n")
+    assert (run.returncode, run.stderr) == (0, b"wrote beam.svg, beam.tsv\n")
     line = (folder / "corpus/test.en").read_text("utf-8").splitlines()[1]
     listed = s2s("decode", *options, cwd=folder, input=f"{line}\n".encode()).stdout.decode()
     results = {each["result"]: each for each in rows(folder / "beam.tsv") if each["result"]}
@@ -208,7 +208,7 @@ def test_a_section_of_the_settings_file_is_named_by_both_words(s2s: Run, folder:
         '[show.lengths]\nbins = 2\nmin-sentences = 1\noutput = "from-file.tsv"\n', "utf-8"
     )
     command = ["show", "lengths", "corpus/test.fr", "good.fr"]
-    said = b"settings from s2s.toml\nwritten: from-file.tsv\n"
+    said = b"settings from s2s.toml\nwrote from-file.tsv\n"
     assert s2s(*command, cwd=folder).stderr == said
     assert len(rows(folder / "from-file.tsv")) == 2
     dumped = s2s(*command, "--bins", "5", "--dump-config", cwd=folder).stdout.decode()

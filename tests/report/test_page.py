@@ -29,7 +29,7 @@ def text(folder: Path) -> str:
         patch.chdir(folder)
         done = show_report("report.html")
     assert (done.code, done.out) == (0, ""), done.told
-    assert "written: report.html" in done.told
+    assert "wrote report.html" in done.told
     return (folder / "report.html").read_text("utf-8")
 
 
