@@ -101,6 +101,11 @@ def readable(value: float, decimals: int) -> str:
     return f"{value:.{decimals}f}" if abs(value) < LARGE else f"{value:.{decimals}e}"
 
 
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """A number of things: ``1 line``, ``1,200 lines``; ``plural`` where it is not ``noun``s."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
 def fitted(value: float, width: int, decimals: int) -> str:
     """``value`` in ``width`` characters, 6 or more: ``decimals``, or fewer, or a power of ten."""
     texts = [f"{value:,.{digits}f}" for digits in range(decimals, -1, -1)]

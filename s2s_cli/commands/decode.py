@@ -16,7 +16,7 @@ from s2s_cli.commands.options import (
     Threads,
     Tokenised,
 )
-from s2s_cli.console import say, warn
+from s2s_cli.console import counted, say, warn
 from s2s_cli.decoding.config import AlignmentConfig, BeamConfig
 from s2s_cli.errors import UsageError
 from s2s_cli.files import STDIO, existing, is_typed
@@ -103,18 +103,18 @@ def report_counts(counts: "Counts", seconds: float) -> None:
     if problem := unknown_words(counts.unknown, counts.source_words):
         warn(problem)
     if counts.empty:
-        warn(f"{counts.empty} lines that are not blank have an empty translation")
+        warn(f"{counted(counts.empty, 'empty translation')} of lines that are not blank")
     if counts.at_limit:
-        warn(f"{counts.at_limit} translations were ended by the length limit (--max-length)")
+        ended = counted(counts.at_limit, "translation")
+        warn(f"{ended} ended by the length limit (--max-length)")
     if counts.cut:
         warn(
-            f"{counts.cut} lines were cut to their first {LONGEST_SOURCE} words or "
+            f"{counted(counts.cut, 'line')} cut to the first {LONGEST_SOURCE} words or "
             f"{LONGEST_TEXT:,} characters"
         )
     speed = (counts.source_words + counts.target_words) / max(seconds, 1e-9)
-    lines = "line" if counts.lines == 1 else "lines"
     say(
-        f"{counts.lines} {lines} ({counts.blank} blank) in {seconds:.1f} s, "
+        f"{counted(counts.lines, 'line')} ({counts.blank} blank) in {seconds:.1f} s, "
         f"{counts.lines / max(seconds, 1e-9):.1f} lines/s, {speed:,.0f} words/s"
     )
 

@@ -18,7 +18,7 @@ from s2s_cli.commands.options import (
     Tokenised,
 )
 from s2s_cli.commands.scored import ScoredList, scored_list, with_progress
-from s2s_cli.console import progress, say
+from s2s_cli.console import counted, progress, say
 from s2s_cli.errors import UserError
 from s2s_cli.files import STDIO, is_typed, name_of, replacing
 from s2s_cli.inference.config import MbrConfig
@@ -113,7 +113,8 @@ def report_speed(scored: ScoredList, seconds: float) -> None:
     """Print how much was scored, and how fast."""
     size = scored.size
     say(
-        f"{size.segments:,} segments, {size.hypotheses:,} hypotheses in {seconds:.1f} s, "
+        f"{counted(size.segments, 'segment')}, "
+        f"{counted(size.hypotheses, 'hypothesis', 'hypotheses')} in {seconds:.1f} s, "
         f"{size.hypotheses / max(seconds, 1e-9):,.0f} hypotheses/s"
     )
 

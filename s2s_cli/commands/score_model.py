@@ -6,7 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import assert_never
 
-from s2s_cli.console import warn
+from s2s_cli.console import counted, warn
 from s2s_cli.errors import UserError
 from s2s_cli.files import name_of
 from s2s_cli.inference.codec import LONGEST_SOURCE, UNKNOWN_SOURCE_SHARE, unknown_words
@@ -80,8 +80,8 @@ class ScoringModel:
         counts, cut = self.scorer.counts, self.scorer.codec.cut
         if cut:
             warn(
-                f"{name_of(self.pairs.source)}: {cut} lines have more than {LONGEST_SOURCE} words "
-                "and are cut there"
+                f"{name_of(self.pairs.source)}: {counted(cut, 'line')} cut to the first "
+                f"{LONGEST_SOURCE} words"
             )
         if problem := unknown_words(counts.source_unknown, counts.source_words):
             warn(problem)

@@ -10,7 +10,7 @@ import typer
 from s2s_cli.commands.command import command
 from s2s_cli.commands.options import TokenisedTexts, tokenised_help
 from s2s_cli.commands.score import warn_of_tokenised_text
-from s2s_cli.console import say, warn
+from s2s_cli.console import counted, say, warn
 from s2s_cli.errors import UsageError
 from s2s_cli.files import STDIO, replacing
 from s2s_cli.scoring.breakdowns import (
@@ -174,7 +174,7 @@ def read_checked(
 
 def warn_of_blanks(systems: Systems) -> None:
     if blank := systems.words.count([]):
-        warn(f"{blank} blank lines of the source are left out")
+        warn(f"{counted(blank, 'blank line')} of the source left out")
 
 
 def warn_of_few(points: list[BinScore], config: BinConfig) -> None:
@@ -183,7 +183,7 @@ def warn_of_few(points: list[BinScore], config: BinConfig) -> None:
     if lines // config.min_sentences < config.bins:
         made = sum(each.system == points[0].system for each in points)
         warn(
-            f"{lines} sentences are too few for {config.bins} bins of {config.min_sentences} or "
+            f"too few sentences, {lines:,}, for {config.bins} bins of {config.min_sentences} or "
             f"more (--min-sentences): {made} made"
         )
 

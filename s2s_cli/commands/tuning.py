@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s2s_cli.commands.scored import with_progress
-from s2s_cli.console import progress, say
+from s2s_cli.console import counted, progress, say
 from s2s_cli.errors import UserError
 from s2s_cli.files import as_text, name_of, read_lines, replacing
 from s2s_cli.rescoring.config import TunerConfig
@@ -91,7 +91,7 @@ def reference_words(scored: "ScoredList", paths: list[Path]) -> list[list[str]]:
     for path, lines in zip(paths, texts, strict=True):
         if len(lines) != len(scored.sources):
             raise UserError(
-                f"{name_of(path)} has {len(lines)} lines but the source has "
+                f"{name_of(path)} has {counted(len(lines), 'line')} but the source has "
                 f"{len(scored.sources)}; each line needs its reference on the same line"
             )
     if scored.text.tokenised:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from s2s_cli.console import counted
 from s2s_cli.data.manifest import Manifest
 from s2s_cli.errors import UserError
 from s2s_cli.files import read_json
@@ -49,7 +50,7 @@ class PreparedSplit:
         raise ValueError
 
     def __str__(self) -> str:
-        text = f"{self.kept:,} pairs of {self.read:,}"
+        text = f"{counted(self.kept, 'pair')} of {self.read:,}"
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(self.dropped.items()))
         return f"{text}; dropped: {reasons}" if reasons else text
 
@@ -182,7 +183,7 @@ class DataInfo:
         for split, pairs in corpus.pairs.items():
             source, target = (f"{count:,}" for count in corpus.words[split].values())
             units = self.text.subwords.units
-            yield f"{split} as ids", f"{pairs:,} pairs, {source} and {target} {units}"
+            yield f"{split} as ids", f"{counted(pairs, 'pair')}, {source} and {target} {units}"
         yield "corpus.json", f"SHA-256 {shortened_digest(corpus.sha256)}"
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from s2s_cli.console import readable
+from s2s_cli.console import counted, readable
 from s2s_cli.info.text import (
     Fact,
     counts_facts,
@@ -122,7 +122,7 @@ def shape_facts(shape: Shape) -> Iterator[Fact]:
 
 
 def layers(count: int, cells: int) -> str:
-    return f"{count:,} layer{'s' * (count > 1)} of {cells:,} cells"
+    return f"{counted(count, 'layer')} of {counted(cells, 'cell')}"
 
 
 def as_option(name: str, value: object) -> str:
@@ -138,11 +138,11 @@ def course_facts(course: Course) -> Iterator[Fact]:
     else:
         yield (
             "training",
-            f"not finished: {course.updates:,} of {course.total_updates:,} updates, "
+            f"not finished: {course.updates:,} of {counted(course.total_updates, 'update')}, "
             f"{course.epochs:.2f} epochs, at the last checkpoint",
         )
     if course.skipped:
-        yield "skipped", f"{course.skipped:,} updates, whose gradient was not finite"
+        yield "skipped", f"{counted(course.skipped, 'update')}, whose gradient was not finite"
 
 
 def best_facts(course: Course, per_piece: str) -> Iterator[Fact]:
@@ -162,8 +162,8 @@ def environment_facts(record: TrainingRecord) -> Iterator[Fact]:
     data = record.data
     yield (
         "trained on",
-        f"{data.pairs:,} pairs, validated on {data.validation_pairs:,}; corpus.json has SHA-256 "
-        f"{shortened_digest(data.sha256)}",
+        f"{counted(data.pairs, 'pair')}, validated on {data.validation_pairs:,}; corpus.json has "
+        f"SHA-256 {shortened_digest(data.sha256)}",
     )
     known = record.environments
     if not known:
@@ -179,7 +179,7 @@ def environment_facts(record: TrainingRecord) -> Iterator[Fact]:
 
 
 def where(environment: Environment) -> str:
-    threads = f"{environment.threads} thread{'s' * (environment.threads != 1)}"
+    threads = counted(environment.threads, "thread")
     several, processes = environment.devices, environment.processes
     return (
         f"s2s {environment.s2s}, Python {environment.python}, PyTorch {environment.torch}, "

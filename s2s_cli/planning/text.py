@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from s2s_cli.console import counted
 from s2s_cli.model.pipeline import TIME_CHUNK
 from s2s_cli.planning.plan import DataPlan, Measured, ModelPlan, Speed
 from s2s_cli.planning.tasks import BatchShape
@@ -60,7 +61,8 @@ def data_lines(plan: DataPlan) -> list[str]:
     where = f"measured on {plan.devices[0]} in {plan.precision}"
     lines = [
         *aligned([("rank", "device", "memory"), *ranks]),
-        f"an update: {batch_text(plan.batch)}, at most {plan.pairs_per_device:,} pairs a device",
+        f"an update: {batch_text(plan.batch)}, "
+        f"at most {counted(plan.pairs_per_device, 'pair')} a device",
         f"one device: {speed_text(plan.one_device)}",
     ]
     if plan.predicted is not None and plan.speed_up is not None:
@@ -97,7 +99,8 @@ def largest_text(plan: ModelPlan | DataPlan) -> str:
 
 
 def batch_text(batch: BatchShape) -> str:
-    return f"{batch.pairs:,} pairs of {batch.source} source and {batch.target - 1} target words"
+    pairs = counted(batch.pairs, "pair")
+    return f"{pairs} of {batch.source} source and {batch.target - 1} target words"
 
 
 def speed_text(speed: Speed) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
 
-from s2s_cli.console import progress
+from s2s_cli.console import counted, progress
 from s2s_cli.errors import UserError
 from s2s_cli.files import BOM, MAX_LINE_BYTES, decode_line, endless_line, existing, reading
 
@@ -103,8 +103,8 @@ def scan_split(split: str, paths: tuple[Path, Path]) -> SplitFiles:
     (lines, left), (others, right) = map(chunk_starts, paths)
     if lines != others:
         raise UserError(
-            f"{paths[0]} has {lines:,} lines and {paths[1]} has {others:,}: line i of one must "
-            "be the translation of line i of the other"
+            f"{paths[0]} has {counted(lines, 'line')} and {paths[1]} has {others:,}: line i of "
+            "one must be the translation of line i of the other"
         )
     compressed = [existing(path).suffix == ".gz" for path in paths]
     return SplitFiles(

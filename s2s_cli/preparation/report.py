@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from s2s_cli.console import counted
 from s2s_cli.text.tokenise import TokeniserKind, make_tokeniser
 
 
@@ -68,7 +69,7 @@ class PrepReport:
         for name, split in self.splits.items():
             reasons = ", ".join(f"{count:,} {why}" for why, count in sorted(split.dropped.items()))
             lines.append(
-                f"{name}: {split.read:,} pairs read, {split.kept:,} kept"
+                f"{name}: {counted(split.read, 'pair')} read, {split.kept:,} kept"
                 + (f", dropped: {reasons}" if reasons else "")
             )
             lines += [

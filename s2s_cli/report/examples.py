@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from s2s_cli.console import counted
 from s2s_cli.report.contents import Report
 from s2s_cli.report.contrasts import SENTENCE_METRIC, Contrast
 from s2s_cli.report.html import Html, element, fragment
@@ -60,7 +61,8 @@ def contrast_sections(report: Report) -> Iterator[Html]:
     name = corpus_metric(SENTENCE_METRIC).name
     for number, each in enumerate(report.contrasts, 1):
         counts = (
-            f"{each.system} has the higher {name} in {each.better:,} sentences, {each.baseline} in "
+            f"{each.system} has the higher {name} in "
+            f"{counted(each.better, 'sentence')}, {each.baseline} in "
             f"{each.worse:,}; {each.equal:,} are equal. The number beside a text is its score."
         )
         yield element(

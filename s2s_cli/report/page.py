@@ -7,6 +7,7 @@ from hashlib import sha256
 from importlib.resources import files
 
 from s2s_cli import __version__
+from s2s_cli.console import counted
 from s2s_cli.report.contents import Report
 from s2s_cli.report.examples import contrast_sections
 from s2s_cli.report.figures import can_draw, inline_svg
@@ -74,7 +75,7 @@ def subtitle(report: Report) -> str:
     languages = report.language
     if report.systems.sources:
         languages = f"{report.source_language} → {languages}"
-    return f"{count:,} sentences, {languages}: {', '.join(names)}"
+    return f"{counted(count, 'sentence')}, {languages}: {', '.join(names)}"
 
 
 def contents_list(sections: list[tuple[str, str, list[Html]]]) -> Html:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from s2s_cli.console import counted
 from s2s_cli.errors import UserError
 from s2s_cli.files import name_of
 from s2s_cli.inference.codec import TextCodec
@@ -31,8 +32,8 @@ class GivenPairs:
     def __post_init__(self) -> None:
         if len(self.sources) != len(self.targets):
             raise UserError(
-                f"{name_of(self.source)} has {len(self.sources)} lines, {name_of(self.target)} has "
-                f"{len(self.targets)}; they must correspond line by line"
+                f"{name_of(self.source)} has {counted(len(self.sources), 'line')}, "
+                f"{name_of(self.target)} has {len(self.targets)}; they must correspond line by line"
             )
 
     def __iter__(self) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from s2s_cli.console import counted
 from s2s_cli.errors import UserError
 from s2s_cli.files import name_of
 from s2s_cli.inference.replicas import LoadedModel
@@ -69,8 +70,8 @@ class SourcedList:
             last = self.first_id + len(self.sources) - 1
             raise UserError(
                 f"{name_of(self.path)}:{entry.number}: id {segment} has no source: the source has "
-                f"{len(self.sources)} lines, ids {self.first_id} to {last}; check --source "
-                "and --first-id"
+                f"{counted(len(self.sources), 'line')}, ids {self.first_id} to {last}; check "
+                "--source and --first-id"
             )
         return index
 

@@ -12,7 +12,7 @@ from itertools import chain, count, groupby, islice, takewhile
 from operator import itemgetter
 from pathlib import Path
 
-from s2s_cli.console import say, warn
+from s2s_cli.console import counted, say, warn
 from s2s_cli.errors import UsageError, UserError
 from s2s_cli.files import name_of
 from s2s_cli.rescoring.rescorer import LONGEST_RUN, Segment, SourcedList
@@ -114,7 +114,8 @@ class UnionList:
                 yield index, run
         if self.disagreeing:
             warn(
-                f"{self.path}: the lists disagree on {self.name} of {self.disagreeing} hypotheses; "
+                f"{self.path}: the lists disagree on {self.name} of "
+                f"{counted(self.disagreeing, 'hypothesis', 'hypotheses')}; "
                 "the first list that has one counts"
             )
 

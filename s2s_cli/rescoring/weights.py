@@ -9,6 +9,7 @@ from operator import mul
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from s2s_cli.console import counted
 from s2s_cli.errors import UserError
 from s2s_cli.files import existing, read_bounded
 from s2s_cli.text.features import FeatureLayout, describe_layout
@@ -105,8 +106,8 @@ class Weights:
                 )
             if len(weights) != layout[name]:
                 raise UserError(
-                    f"{path}: {len(weights)} weights of the feature {name}, which has "
-                    f"{layout[name]} values in the list"
+                    f"{path}: {counted(len(weights), 'weight')} of the feature {name}, which has "
+                    f"{counted(layout[name], 'value')} in the list"
                 )
         return [
             float(weight)

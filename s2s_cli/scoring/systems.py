@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from s2s_cli.console import counted
 from s2s_cli.errors import UsageError, UserError
 from s2s_cli.files import STDIO, name_of
 from s2s_cli.scoring.texts import ScoringConfig, Texts, check_counts, make_texts, read_once
@@ -62,7 +63,7 @@ def read_systems(
         raise UserError(f"{name_of(reference)}: no lines to score")
     if source and len(sources) != len(references):
         raise UserError(
-            f"{name_of(source)} has {len(sources)} lines but {name_of(reference)} has "
+            f"{name_of(source)} has {counted(len(sources), 'line')} but {name_of(reference)} has "
             f"{len(references)}; each line needs its reference on the same line"
         )
     config = ScoringConfig(tokenised=form.tokenised, language=form.language)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from s2s_cli.console import counted
 from s2s_cli.scoring.systems import Systems
 
 # What would begin or end something in a cell of Markdown.
@@ -34,7 +35,8 @@ def longest_sentences(systems: Systems, count: int) -> Iterator[str]:
     """
     order = sorted(range(len(systems.words)), key=lambda line: (-len(systems.words[line]), line))
     for line in order[:count]:
-        yield f"### Line {line + 1}: {len(systems.words[line])} words\n\n| | |\n| --- | --- |\n"
+        words = counted(len(systems.words[line]), "word")
+        yield f"### Line {line + 1}: {words}\n\n| | |\n| --- | --- |\n"
         hypotheses = [(name, each.given.hypotheses) for name, each in systems.texts.items()]
         texts = [("source", systems.sources), *hypotheses, ("reference", systems.references)]
         for name, lines in texts:

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from unicodedata import normalize
 
-from s2s_cli.console import warn
+from s2s_cli.console import counted, warn
 from s2s_cli.errors import UsageError, UserError
 from s2s_cli.files import STDIO, name_of, read_lines
 from s2s_cli.scoring.languages import (
@@ -182,7 +182,8 @@ def make_texts(config: ScoringConfig, hypotheses: list[str], references: list[li
         every = [hypotheses, *references]
         escaped = sum(MOSES_ENTITY.search(line) is not None for text in every for line in text)
         if escaped:
-            warn(f"{escaped:,} lines with entities as Moses escapes them (&apos;): they are undone")
+            lines = counted(escaped, "line")
+            warn(f"{lines} with entities as Moses escapes them (&apos;): they are undone")
             hypotheses, *references = ([unescape(line) for line in text] for text in every)
     hypotheses, *references = (
         [normalize("NFC", line) for line in text] for text in (hypotheses, *references)
@@ -214,6 +215,6 @@ def read_references(config: ScoringConfig, references: list[Path]) -> Form:
 def check_counts(hypothesis: Path, have: int, reference: Path, want: int) -> None:
     if have != want:
         raise UserError(
-            f"{name_of(hypothesis)} has {have} lines but {name_of(reference)} has {want}; "
-            "each hypothesis needs its reference on the same line"
+            f"{name_of(hypothesis)} has {counted(have, 'line')} but {name_of(reference)} has "
+            f"{want}; each hypothesis needs its reference on the same line"
         )

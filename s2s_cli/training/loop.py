@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
+from s2s_cli.console import counted, say, say_folded, warn
 from s2s_cli.console import progress as progress_bar
-from s2s_cli.console import say, say_folded, warn
 from s2s_cli.data.batches import plan_epoch
 from s2s_cli.data.corpus import Corpus
 from s2s_cli.distributed.replica import Replica
@@ -109,7 +109,8 @@ def introduce(trainer: Trainer) -> None:
     """Say what is about to happen."""
     schedule = trainer.schedule
     say_folded(
-        f"{len(trainer.corpus.train):,} sentence pairs, {schedule.updates_per_epoch:,} updates an "
+        f"{counted(len(trainer.corpus.train), 'sentence pair')}, "
+        f"{counted(schedule.updates_per_epoch, 'update')} an "
         f"epoch, {schedule.total_updates:,} in all, {trainer.config.precision}"
     )
     pairs, size = len(trainer.corpus.train), trainer.config.batch_size

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from s2s_cli.console import warn
+from s2s_cli.console import counted, warn
 from s2s_cli.data.batches import count_pair_words, plan_in_order
 from s2s_cli.data.corpus import Corpus
 from s2s_cli.distributed.replica import Replica
@@ -157,7 +157,7 @@ class Trainer:
         progress, patience = self.progress, self.config.patience
         if progress.updates >= self.schedule.total_updates:
             epochs = self.schedule.epochs(progress.updates)
-            return f"{progress.updates:,} updates, {epochs:.2f} epochs"
+            return f"{counted(progress.updates, 'update')}, {epochs:.2f} epochs"
         if patience and progress.stale_validations >= patience:
             return (
                 f"no better validation than {shown_quality(progress.best)} of update "

@@ -6,7 +6,7 @@ from unicodedata import normalize
 
 import torch
 
-from s2s_cli.console import warn
+from s2s_cli.console import counted, warn
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.decoding.translate import ChunkTranslator
 from s2s_cli.distributed.state_dicts import model_state_dict
@@ -70,7 +70,8 @@ class GreedyTranslator:
             return ""
         references = [self.sentences[each].reference for each in self.share]
         signature = corpus_score("bleu-tokenised", self.as_words(references, references)).signature
-        return f"validation BLEU: {len(self.scored):,} sentences, greedy search; {signature}"
+        sentences = counted(len(self.scored), "sentence")
+        return f"validation BLEU: {sentences}, greedy search; {signature}"
 
     def as_words(self, hypotheses: Sequence[str], references: Sequence[str]) -> Form:
         """Running text as the words that ``s2s score`` compares."""

@@ -61,7 +61,7 @@ def test_decode_writes_and_counts_what_one_device_does(
     one = s2s("decode", *options, cwd=tiny_experiment, input=text(lines))
     assert one.returncode == 0, one.stderr.decode()
     assert f"200 lines ({lines.count('')} blank)" in one.stderr.decode()
-    assert "1 lines were cut" in one.stderr.decode()
+    assert "1 line cut" in one.stderr.decode()
     assert ("length limit" in one.stderr.decode()) == (options[0] == "--max-length")
     several = s2s("decode", *options, *replicas(count), cwd=tiny_experiment, input=text(lines))
     assert several.stdout == one.stdout

@@ -101,7 +101,7 @@ def test_filter_into_a_closed_pipe_ends_quietly() -> None:
     [
         ("train.en", None, b"corpus/train.en: no such file"),
         ("valid.fr", None, b"corpus/valid.fr: no such file"),
-        ("train.en", b"one\n", b"corpus/train.en has 1 lines and corpus/train.fr has 2"),
+        ("train.en", b"one\n", b"corpus/train.en has 1 line and corpus/train.fr has 2"),
         ("train.fr", b"bon\nmal \xe9\n", b"corpus/train.fr:2: invalid UTF-8"),
         ("train.fr", b"\n\n", b"no pair fit for training"),
     ],

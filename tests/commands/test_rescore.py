@@ -200,4 +200,4 @@ def test_a_baseline_is_compared_by_each_metric(s2s: Run, folder: Path) -> None:
     assert (tests["chrf"]["exact"], tests["chrf"]["differing_lines"]) == (True, 4)
     assert (tests["chrf"]["trials"], tests["chrf"]["randomisation_p"]) == (16, 2 / 16)
     (folder / "base.fr").write_text("le\n", "utf-8")
-    assert b"base.fr has 1 lines" in s2s(*score, cwd=folder).stderr
+    assert b"base.fr has 1 line but" in s2s(*score, cwd=folder).stderr

@@ -128,7 +128,7 @@ def test_text_that_looks_tokenised_is_remarked_on_stderr(s2s: Run, tmp_path: Pat
         (["ref.fr", "--sentences", "--baseline", "out.fr"], b"a\n", 2, [b"--baseline"]),
         (["ref.fr", "out.fr", "ref.fr", "--sentences"], b"", 2, [b"--sentences is for one"]),
         (["ref.fr", "out.fr", "--model", "m", "--bare", "perplexity"], b"", 2, [b"leave out out"]),
-        (["ref.fr", "--sentences"], b"a\n", 1, [b"stdin has 1 lines", b"ref.fr has 3"]),
+        (["ref.fr", "--sentences"], b"a\n", 1, [b"stdin has 1 line ", b"ref.fr has 3"]),
     ],
 )
 def test_bad_input_is_told_in_one_sentence(

@@ -119,7 +119,7 @@ def test_lists_without_entries_and_lists_that_agree(folder: Path) -> None:
     assert "disagree" not in told
     (folder / "c").write_text(A.replace("lstm= -2.5", "lstm= -3"))
     best, told = rescored("rescore", "a.nbest.txt", "c", *KEPT[3:])
-    assert "the lists disagree on lstm of 1 hypotheses" in told
+    assert "the lists disagree on lstm of 1 hypothesis;" in told
     same = ["rescore", "a.nbest.txt", "a.nbest.txt", "--list-name", "x", "--list-name", "y"]
     assert rescored(*same, *KEPT[3:])[0] == best
 

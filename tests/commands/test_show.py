@@ -64,7 +64,7 @@ def test_lengths_of_two_systems_in_one_picture(s2s: Run, folder: Path) -> None:
 def test_a_text_too_small_for_the_bins_is_warned_of(s2s: Run, folder: Path) -> None:
     run = s2s("show", "lengths", "corpus/test.fr", "good.fr", "--output", "a.tsv", cwd=folder)
     assert (run.returncode, len(rows(folder / "a.tsv"))) == (0, 1)
-    assert b"10 sentences are too few for 10 bins of 30 or more (--min-sentences)" in run.stderr
+    assert b"too few sentences, 10, for 10 bins of 30 or more (--min-sentences)" in run.stderr
 
 
 def test_ranks_are_those_of_the_model_or_of_the_data_it_was_trained_on(

@@ -90,7 +90,7 @@ def test_decoding_cuts_it_and_gives_a_line(s2s: Run, tiny_experiment: Path, pack
     run = s2s("decode", "--input", packed, cwd=tiny_experiment)
     assert run.returncode == 0, run.stderr.decode()
     assert run.stdout.count(b"\n") == 3
-    assert b"1 lines were cut" in run.stderr
+    assert b"1 line cut" in run.stderr
     alone = s2s("decode", cwd=tiny_experiment, input=b"one\ntwo\n")
     lines = io.BytesIO(run.stdout).readlines()
     assert lines[::2] == io.BytesIO(alone.stdout).readlines()

@@ -205,7 +205,7 @@ def test_a_model_for_each_device(corpus: Corpus) -> None:
     )
     for rank, line in enumerate(told.splitlines()[1:3]):
         assert re.fullmatch(rf"{rank} +cpu:{rank} +\d+\.\d GiB", line)
-    assert "at most 1 pairs a device" in told
+    assert "at most 1 pair a device" in told
     assert "communication is not in it" in told
 
 
