@@ -23,7 +23,7 @@ from s2s_cli.console import be_quiet
 
 PREPARE = "Prepare and train, in this order"
 USE = "Translate and score"
-LOOK = "Look inside, and take along"
+LOOK = "Inspect and export"
 # The commands in the order in which they are used; the function is NAME_command.
 COMMANDS = {
     "init": Listed(PREPARE, "init", "Write settings to start from, s2s.toml."),
