@@ -159,10 +159,8 @@ class Trainer:
             epochs = self.schedule.epochs(progress.updates)
             return f"{counted(progress.updates, 'update')}, {epochs:.2f} epochs"
         if patience and progress.stale_validations >= patience:
-            return (
-                f"no better validation than {shown_quality(progress.best)} of update "
-                f"{progress.best_update:,}"
-            )
+            best = shown_quality(progress.best, self.corpus.facts.subwords.per_piece)
+            return f"no better validation than {best} of update {progress.best_update:,}"
         return None
 
     def validation_perplexity(self) -> float:

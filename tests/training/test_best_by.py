@@ -10,6 +10,7 @@ import torch
 from small import final, metrics, run, small_corpus
 
 from s2s_cli.errors import UsageError, UserError
+from s2s_cli.text.subwords import Subwords
 from s2s_cli.training import trainer
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.progress import Progress
@@ -72,6 +73,16 @@ def test_patience_goes_by_bleu(tmp_path: Path, capsys: pytest.CaptureFixture[str
     told = capsys.readouterr().err
     assert told.count("no better validation than perplexity 11.000, BLEU 4.00 of update 6") == 2
     assert told.count("at update 6 (epoch 0.60)") == 2
+
+
+def test_a_perplexity_of_pieces_says_so_wherever_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Subwords, "per_piece", " per piece")
+    assert run(tmp_path, validate_every=2, patience=2).finished
+    told = capsys.readouterr().err
+    assert "no better validation than perplexity 10.000 per piece of update 4" in told
+    assert "best: validation perplexity 10.000 per piece at update 4" in told
 
 
 def test_a_validation_of_the_end_alone_is_compared_likewise(tmp_path: Path) -> None:
