@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from odd_models import SOURCE_WORDS, TARGET_WORDS, loaded, s2s_here, write_model
 from strategies import Dress, as_read, dresses, enormous, examples, lines
 
+from s2s_cli.console import counted
 from s2s_cli.decoding.beam import Hypothesis, empty_hypotheses
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.decoding.translate import ChunkTranslator, LineChunk
@@ -301,4 +302,4 @@ def test_score_counts_the_same_lines(
         write(Path(name), "ref", [*as_read(text, dress), *["x"] * more], PLAIN)
         run = s2s_here("score", reference, "--json", *options)
         assert (run.code, run.out) == (1, "")
-        assert f"has {count} lines" in run.told and f"has {count + more};" in run.told
+        assert f"has {counted(count, 'line')}" in run.told and f"has {count + more};" in run.told

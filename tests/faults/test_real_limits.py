@@ -55,9 +55,8 @@ def test_a_file_that_may_not_grow_is_named_and_nothing_is_left(
     assert "Traceback" not in said
     left = contents(directory)
     new = {str(path.relative_to(directory)) for path in left.keys() - before.keys()}
-    assert new <= {
-        f"new/{name}" for name in ("model.json", "vocab.en", "vocab.fr", "metrics.jsonl")
-    }
+    described = ("model.json", "training.json", "vocab.en", "vocab.fr", "metrics.jsonl")
+    assert new <= {f"new/{name}" for name in described}
     assert {path: left[path] for path in before} == before
 
 

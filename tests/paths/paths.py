@@ -54,7 +54,7 @@ BESIDE: dict[tuple[str, str], Values] = {
     ("prep", "train"): {"train": "corpus/train"},
     ("prep", "valid"): {"valid": "corpus/valid"},
     ("prep", "test"): {"test": "corpus/test"},
-    ("train", "tensorboard"): {"tensorboard": "board"},
+    ("train", "tensorboard"): {"tensorboard": "board", "model": "new"},
     ("decode", "dictionary"): {"dictionary": "words.txt", "model": "attention", "replace-unk": ""},
     ("rescore", "tune"): {"tune": "in.fr", "weights": "weights.toml"},
     ("rescore", "weights"): {"weights": "weights.toml", "tune": "in.fr"},
