@@ -33,17 +33,19 @@ TAGS = {
 
 
 def require_board(directory: Path | None) -> None:
-    """Check that a training can write for TensorBoard into ``directory``, if one is named.
+    """Make ``directory``, if one is named, for what a training will write for TensorBoard.
 
     Raises:
         UserError: the package is missing; something that is no directory has the name.
+        OSError: it cannot be made.
     """
     if directory is None:
         return
     if find_spec(EXTRA) is None:
         raise UserError(f"--tensorboard needs the package tensorboard: {install_extra(EXTRA)}")
-    if directory.exists() and not directory.is_dir():
+    if (directory.exists() or directory.is_symlink()) and not directory.is_dir():
         raise UserError(f"--tensorboard {directory}: is not a directory; name another one")
+    directory.mkdir(parents=True, exist_ok=True)
 
 
 class Board:

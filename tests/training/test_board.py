@@ -119,7 +119,8 @@ def test_what_is_missing_is_said_before_the_training(
     with pytest.raises(UserError, match=r"needs the package tensorboard: .*pip install .*\[tens"):
         require_board(tmp_path)
     monkeypatch.setattr(board, "find_spec", lambda name: object())
-    require_board(tmp_path / "new")
+    require_board(tmp_path / "new" / "runs")
+    assert (tmp_path / "new" / "runs").is_dir()
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="file: is not a directory"):
         require_board(tmp_path / "file")
