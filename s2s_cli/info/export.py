@@ -7,7 +7,7 @@ from typing import Any
 
 from s2s_cli.errors import UserError
 from s2s_cli.files import check_format, read_json
-from s2s_cli.info.model import shape_facts
+from s2s_cli.info.model import parameters_json, shape_facts
 from s2s_cli.info.text import (
     Fact,
     direction,
@@ -20,7 +20,6 @@ from s2s_cli.info.text import (
 )
 from s2s_cli.model.config import Shape
 from s2s_cli.model.description import CONTENTS, EXPORT_FORMAT, entry, vocabulary_path
-from s2s_cli.model.parameters import parameter_counts
 from s2s_cli.text.facts import (
     FACTS_FORMAT,
     PLAIN_FACTS_FORMAT,
@@ -69,12 +68,11 @@ class ExportInfo:
         return cls(directory, shape, facts, (source, target), file_sizes(directory))
 
     def as_json(self) -> dict[str, Any]:
-        counts = parameter_counts(self.shape)
         return {
             "kind": "export",
             "shape": asdict(self.shape),
             "facts": self.text.entries(FACTS_FORMAT),
-            "parameters": {"total": sum(counts.values()), "parts": counts},
+            "parameters": parameters_json(self.shape),
             "vocabularies": vocabularies_json(self.text, self.vocabularies),
             "files": self.files,
         }

@@ -61,13 +61,13 @@ class ModelInfo:
         return cls(directory, description, record, average, curve, file_sizes(directory))
 
     def as_json(self) -> dict[str, Any]:
-        description, counts = self.description, parameter_counts(self.description.shape)
+        description = self.description
         vocabularies = description.source_vocabulary, description.target_vocabulary
         return {
             "kind": "model",
             "shape": asdict(description.shape),
             "facts": description.facts.entries(FACTS_FORMAT),
-            "parameters": {"total": sum(counts.values()), "parts": counts},
+            "parameters": parameters_json(description.shape),
             "vocabularies": vocabularies_json(description.facts, vocabularies),
             "average": list(self.average.files) if self.average else None,
             "training": self.record.as_json() if self.record else None,
@@ -103,6 +103,12 @@ class ModelInfo:
         if not {BEST, LAST} & set(self.files):
             yield "weights", "none yet: `s2s train` has saved no checkpoint"
         yield from files_facts(self.files)
+
+
+def parameters_json(shape: Shape) -> dict[str, Any]:
+    """The number of parameters, in all and by part."""
+    counts = parameter_counts(shape)
+    return {"total": sum(counts.values()), "parts": counts}
 
 
 def shape_facts(shape: Shape) -> Iterator[Fact]:

@@ -6,7 +6,7 @@ laid out once; the gradients of the weights are products over all steps. What is
 element uses σ alone, as tanh z = 2 σ(2 z) - 1: torch's own tanh takes several times as long.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -157,14 +157,14 @@ class CellLayer(torch.autograd.Function):
         ctx: Any,
         kernel: Kernel,
         inputs: Tensor,
+        index: Tensor | None,
+        sizes: list[int],
+        dtype: torch.dtype,
         from_input: Tensor,
         from_hidden: Tensor,
         input_bias: Tensor,
         hidden_bias: Tensor,
         peepholes: Tensor | None,
-        sizes: list[int],
-        index: Tensor | None,
-        dtype: torch.dtype,
         *before: Tensor,
     ) -> tuple[Tensor, ...]:
         kept, rows = accumulation_dtype(dtype), sum(sizes)
@@ -223,23 +223,6 @@ class CellLayer(torch.autograd.Function):
         d_input_bias, d_hidden_bias = (each.sum(0, dtype=kept) for each in (of_inputs, of_hiddens))
         d_inputs = (d_read @ from_input.to(ctx.dtype))[: ctx.inputs].to(kept)
         return (
-            *(None, d_inputs, d_from_input, d_from_hidden, d_input_bias, d_hidden_bias),
-            *(d_peepholes, None, None, None, *d_befores),
+            *(None, d_inputs, None, None, None),
+            *(d_from_input, d_from_hidden, d_input_bias, d_hidden_bias, d_peepholes, *d_befores),
         )
-
-
-def read_cells(
-    kernel: Kernel,
-    weights: Sequence[Tensor],
-    peepholes: Tensor | None,
-    rows: Tensor,
-    index: Tensor | None,
-    before: States,
-    sizes: list[int],
-    dtype: torch.dtype,
-) -> tuple[Tensor, States]:
-    """Run a layer whose ``weights`` are those of ``torch.nn``; see `PackedLayers.read_layer`."""
-    hidden, *after = CellLayer.apply(  # type: ignore[no-untyped-call]
-        kernel, rows, *weights, peepholes, sizes, index, dtype, *before
-    )
-    return hidden, tuple(after)

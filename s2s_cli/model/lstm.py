@@ -9,6 +9,7 @@ from torch.autograd.function import once_differentiable
 
 from s2s_cli.model.packed import (
     ROWS_MULTIPLE,
+    LayerInput,
     PackedLayers,
     rounded_up,
     sigmoid_backward,
@@ -25,17 +26,10 @@ class Lstm(PackedLayers, nn.LSTM):  # type: ignore[misc]
 
     kinds = 2
 
-    def read_layer(
-        self,
-        layer: int,
-        rows: Tensor,
-        index: Tensor | None,
-        before: States,
-        sizes: list[int],
-        dtype: torch.dtype,
-    ) -> tuple[Tensor, States]:
+    def read_layer(self, layer: int, read: LayerInput, before: States) -> tuple[Tensor, States]:
+        weights = self.all_weights[layer]
         hidden, *after = _Layer.apply(  # type: ignore[no-untyped-call]
-            rows, *before, *self.all_weights[layer], sizes, index, dtype
+            read.rows, *before, *weights, read.sizes, read.row_index, read.dtype
         )
         return hidden, tuple(after)
 

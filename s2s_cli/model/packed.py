@@ -1,6 +1,6 @@
 """Recurrent layers over packed sentences of different lengths, without padding (§2)."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +13,23 @@ from s2s_cli.model.sequences import States
 # Rows of a product over a whole batch, or over its distinct words, are filled up to a multiple of
 # this: kernels are prepared for each number of rows.
 ROWS_MULTIPLE = 64
+
+
+class LayerInput(NamedTuple):
+    """All that a layer reads.
+
+    Attributes:
+        rows: [rows, size] those of the first time step, then those of the second; or, with a
+            row index, the distinct ones among them.
+        row_index: [rows] of the distinct row that each row is; or None.
+        sizes: rows of each time step.
+        dtype: of products.
+    """
+
+    rows: Tensor
+    row_index: Tensor | None
+    sizes: list[int]
+    dtype: torch.dtype
 
 
 class PackedLayers(nn.RNNBase):
@@ -96,21 +113,14 @@ class PackedLayers(nn.RNNBase):
                 if layer:
                     rows = F.dropout(rows, self.dropout, self.training)
                 before = tuple(each[layer] for each in states)
-                rows, after = self.read_layer(layer, rows, index, before, sizes, dtype)
+                read = LayerInput(rows, index, sizes, dtype)
+                rows, after = self.read_layer(layer, read, before)
                 index = None
                 last.append(after)
         return rows, tuple(torch.stack(each) for each in zip(*last, strict=True))
 
-    def read_layer(
-        self,
-        layer: int,
-        rows: Tensor,
-        index: Tensor | None,
-        before: States,
-        sizes: list[int],
-        dtype: torch.dtype,
-    ) -> tuple[Tensor, States]:
-        """One layer over ``rows`` [rows, size], or ``rows[index]``; products are of ``dtype``.
+    def read_layer(self, layer: int, read: LayerInput, before: States) -> tuple[Tensor, States]:
+        """Run layer number ``layer``, from the states ``before`` its first step.
 
         Returns:
             Hidden states [rows, cells]; the states after the last step, [batch, cells] each.

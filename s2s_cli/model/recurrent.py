@@ -5,11 +5,11 @@ from typing import assert_never
 import torch
 from torch import Tensor, nn
 
-from s2s_cli.model.cell_layer import GRU, PEEPHOLE_LSTM, RNN, Kernel, read_cells
+from s2s_cli.model.cell_layer import GRU, PEEPHOLE_LSTM, RNN, CellLayer, Kernel
 from s2s_cli.model.cells import peepholes_of
 from s2s_cli.model.config import Cell
 from s2s_cli.model.lstm import Lstm
-from s2s_cli.model.packed import PackedLayers
+from s2s_cli.model.packed import LayerInput, PackedLayers
 from s2s_cli.model.sequences import States
 
 
@@ -18,19 +18,12 @@ class CellLayers(PackedLayers):
 
     kernel: Kernel
 
-    def read_layer(
-        self,
-        layer: int,
-        rows: Tensor,
-        index: Tensor | None,
-        before: States,
-        sizes: list[int],
-        dtype: torch.dtype,
-    ) -> tuple[Tensor, States]:
-        weights = self.all_weights[layer]
-        return read_cells(
-            self.kernel, weights, self.peepholes(layer), rows, index, before, sizes, dtype
+    def read_layer(self, layer: int, read: LayerInput, before: States) -> tuple[Tensor, States]:
+        weights, peepholes = self.all_weights[layer], self.peepholes(layer)
+        hidden, *after = CellLayer.apply(  # type: ignore[no-untyped-call]
+            self.kernel, *read, *weights, peepholes, *before
         )
+        return hidden, tuple(after)
 
     def peepholes(self, layer: int) -> Tensor | None:
         """[3, cells] from the cell state to the gates i, f, o of a layer, if it has them."""

@@ -6,6 +6,7 @@ from operator import add, sub
 from pathlib import Path
 from typing import assert_never
 
+from s2s_cli.console import counted
 from s2s_cli.errors import UserError
 from s2s_cli.files import name_of
 from s2s_cli.scoring.metrics import ListMetric, Score, corpus_score
@@ -62,21 +63,21 @@ def oracles(path: Path, references: Sequence[Sequence[str]], first_id: int) -> O
     Raises:
         UserError: the list is malformed or has a segment without reference.
     """
-    counted = [References(lines) for lines in zip(*references, strict=True)]
-    listed = [""] * len(counted)
-    choices: list[Choices] = [{each.statistics(""): ""} for each in counted]
+    segments = [References(lines) for lines in zip(*references, strict=True)]
+    listed = [""] * len(segments)
+    choices: list[Choices] = [{each.statistics(""): ""} for each in segments]
     for segment, entries in read_segments(path):
         index = segment - first_id
-        if not 0 <= index < len(counted):
+        if not 0 <= index < len(segments):
             raise UserError(
-                f"{name_of(path)}:{entries[0].number}: id {segment} has no reference: there are "
-                f"{len(counted)} lines, ids {first_id} to {first_id + len(counted) - 1}"
+                f"{name_of(path)}:{entries[0].number}: id {segment} has no reference: the text has "
+                f"{counted(len(segments), 'line')}, ids {first_id} to {first_id + len(listed) - 1}"
             )
         listed[index] = " ".join(best_listed(entries).words)
         choices[index] = {}
         for entry in entries:
             text = " ".join(entry.words)
-            choices[index].setdefault(counted[index].statistics(text), text)
+            choices[index].setdefault(segments[index].statistics(text), text)
     chosen = [max(each, key=sentence_bleu) for each in choices]
     by_sentence = [each[best] for each, best in zip(choices, chosen, strict=True)]
     climbed = greedy_exchange(choices, chosen)

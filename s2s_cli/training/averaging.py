@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from s2s_cli.atomic_files import AtomicFiles
-from s2s_cli.console import warn
+from s2s_cli.console import counted, warn
 from s2s_cli.errors import UsageError, UserError
 from s2s_cli.files import as_text
 from s2s_cli.locks import exclusive_lock
@@ -84,7 +84,8 @@ def checkpoints(model: Path, number: int) -> list[Path]:
             f"{model / LAST}"
         )
     if number > len(kept):
-        raise UserError(f"{model}: has {len(kept)} kept weights, fewer than --number {number}")
+        there = counted(len(kept), "kept file of weights", "kept weights")
+        raise UserError(f"{model}: has {there}, fewer than --number {number}")
     return [update_file(model, each) for each in kept[-number:]]
 
 

@@ -9,11 +9,8 @@ from s2s_cli.model.parameters import parameter_counts
 #
 #     0.6  the paper: 384 M weights, 652 M words (§3.1, §3.4)
 #     2    numbers_en_fr, 1 × 128 on 12,000 phrases
-#     5    2 × 512 on 500,000 pairs of WMT'14
-#     9    the paper's model on the 482,000 pairs of canada_laws_en_fr
 #     8    multi30k_en_fr, 1 × 256 on 29,000 pairs
 #     18   the same with 1 × 512, its best (28 with all words in the vocabularies)
-#     17   2 × 512 on 138,000 short pairs, as of Tatoeba
 #
 # The paper's model, the default, has 125 on the 29,000 pairs of Multi30k and 454 on number phrases.
 # The bound is about twice the most that is known to learn.
@@ -29,7 +26,7 @@ def warn_of_size(corpus: Corpus, shape: Shape) -> None:
     remedy = f"for a smaller model: `s2s init --preset {preset}`" if preset else "find more text"
     warn(
         f"{weights:,} weights are too many for the {words:,} words of the training text, "
-        f"{weights / words:,.0f} for each; models that learn well have at most "
+        f"{weights / words:,.0f} for each; models known to learn well have fewer than "
         f"{MOST_WEIGHTS_PER_WORD}; {remedy}"
     )
 
