@@ -33,12 +33,12 @@ class LayerInput(NamedTuple):
 
 
 class PackedLayers(nn.RNNBase):
-    """Layers with the parameters and results of ``torch.nn``, faster where they run on a CPU.
+    """Layers with the parameters and results of ``torch.nn``.
 
-    Torch's own are slow there for sentences of unequal length, and cannot know that a batch holds
-    the same words again and again: what the first layer makes of a word is computed once for all
-    its occurrences, and so is its share of the gradient. On a GPU they are torch's own, that is
-    cuDNN.
+    On a GPU they are torch's own, that is cuDNN. On a CPU, torch's own cannot know that a batch
+    holds the same words again and again, and have no products in bf16 with sums in fp32: here, what
+    the first layer makes of a word is computed once for all its occurrences, and so is its share of
+    the gradient, and products are of the type of autocast.
 
     Attributes:
         kinds: states of a layer: hidden, and of LSTMs cell.

@@ -2,7 +2,7 @@
 
 A new kind is a name in `OptimiserKind` and a case of `optimiser_spec`. A step uses torch's kernels
 and gives the bits of torch's own optimisers. These are not used: making one imports torch's
-compiler, which takes as long as importing torch.
+compiler, which takes nearly as long as importing torch.
 """
 
 import math
