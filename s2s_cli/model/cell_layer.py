@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from s2s_cli.model.libraries import matrix_product
 from s2s_cli.model.packed import (
     rounded_up,
     sigmoid_backward,
@@ -218,10 +219,11 @@ class CellLayer(torch.autograd.Function):
         d_read = of_inputs if index is None else sums_by_index(of_inputs[:rows], index, len(read))
         kept = before[0].dtype
         d_from_input, d_from_hidden = (
-            (one.T @ other).to(kept) for one, other in ((d_read, read), (of_hiddens, befores))
+            matrix_product(one.T, other).to(kept)
+            for one, other in ((d_read, read), (of_hiddens, befores))
         )
         d_input_bias, d_hidden_bias = (each.sum(0, dtype=kept) for each in (of_inputs, of_hiddens))
-        d_inputs = (d_read @ from_input.to(ctx.dtype))[: ctx.inputs].to(kept)
+        d_inputs = matrix_product(d_read, from_input.to(ctx.dtype))[: ctx.inputs].to(kept)
         return (
             *(None, d_inputs, None, None, None),
             *(d_from_input, d_from_hidden, d_input_bias, d_hidden_bias, d_peepholes, *d_befores),

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from s2s_cli.model.libraries import matrix_product
 from s2s_cli.model.packed import (
     ROWS_MULTIPLE,
     LayerInput,
@@ -136,13 +137,15 @@ class _Layer(torch.autograd.Function):
         if ctx.index is not None:
             of_gates, read = sums_by_index(d_gates[:rows], ctx.index, len(words)), words
             rounded_weight = candidate_times(4, from_input.to(d_gates.dtype, copy=True))
-            d_inputs = (of_gates @ rounded_weight)[: ctx.inputs].to(d_cell_before.dtype)
+            d_inputs = matrix_product(of_gates, rounded_weight)[: ctx.inputs].to(
+                d_cell_before.dtype
+            )
         d_from_input, d_from_hidden, d_bias = (
-            candidate_times(4, (one.T @ other).to(d_cell_before.dtype))
-            for one, other in (
-                (of_gates, read),
-                (d_gates, reads[:, size:]),
-                (d_gates, reads.new_ones(len(reads))),
+            candidate_times(4, each.to(d_cell_before.dtype))
+            for each in (
+                matrix_product(of_gates.T, read),
+                matrix_product(d_gates.T, reads[:, size:]),
+                d_gates.T @ reads.new_ones(len(reads)),
             )
         )
         return (

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from s2s_cli.model.libraries import add_product
 from s2s_cli.model.precision import accumulation_dtype, autocast_dtype
 from s2s_cli.model.products import PrepackedLinear
 
@@ -103,14 +104,4 @@ def accumulate(
     of_bias += delta.sum(0)
     rounded = delta.to(hidden.dtype)
     of_hidden[block] = back(rounded)
-    add_product(of_weight, rounded, hidden, first=first)
-
-
-def add_product(total: Tensor, delta: Tensor, hidden: Tensor, *, first: bool) -> None:
-    """Add ``deltaᵀ · hidden`` to ``total``, or replace what is there by it."""
-    if total.dtype == delta.dtype:
-        total.addmm_(delta.T, hidden, beta=0 if first else 1)
-    elif first:
-        total.copy_(delta.T @ hidden)
-    else:  # converted first: a sum of two types takes ten times as long
-        total += (delta.T @ hidden).to(total.dtype)
+    add_product(of_weight, rounded.T, hidden, first=first)

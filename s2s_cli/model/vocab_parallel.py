@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import Parameter
 
+from s2s_cli.model.libraries import add_product
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.precision import accumulation_dtype, autocast_dtype
 from s2s_cli.model.products import PrepackedLinear
-from s2s_cli.model.softmax import add_product, block_rows
+from s2s_cli.model.softmax import block_rows
 
 
 class VocabParallelSoftmax(nn.Module):
@@ -138,13 +139,13 @@ class VocabShard:
         if self.keep:
             self.kept.append((rounded, self.hidden))
         else:
-            add_product(self.of_weight, rounded, self.hidden, first=False)
+            add_product(self.of_weight, rounded.T, self.hidden, first=False)
         return self.back(rounded)
 
     def gradients(self) -> tuple[Tensor, Tensor]:
         """Gradients of weights and biases, times the scale that the loss was given."""
         for rounded, hidden in self.kept:
-            add_product(self.of_weight, rounded, hidden, first=False)
+            add_product(self.of_weight, rounded.T, hidden, first=False)
         self.kept.clear()
         assert self.scale is not None
         scale = on(self.device, self.scale)

@@ -1,0 +1,107 @@
+"""Products of two matrices that are both new in every update, by the library that is faster here.
+
+Torch carries two libraries: its own choice (MKL on x86-64), and oneDNN. MKL does not use AVX-512 on
+processors of AMD, where oneDNN then takes less than half of its time; with AVX2 MKL is the faster.
+So the library is found out: each is timed once in a process for a type and a class of shapes.
+`products` has those whose weights stay the same for many products.
+"""
+
+import time
+from functools import cache
+from typing import Literal, assert_never, get_args
+
+import torch
+from torch import Tensor
+
+from s2s_cli.model.products import packs
+
+Library = Literal["torch", "onednn"]
+LIBRARIES: tuple[Library, ...] = get_args(Library)
+# oneDNN is taken where it is so much faster. Sums are added up in another order by each library, so
+# a choice between equals, which chance decides, would change the last bits from run to run.
+MUCH_FASTER = 1.3
+# Multiply-adds below which a product is torch's, untimed; and the largest side that is timed.
+SMALL_PRODUCT = 1 << 21
+LARGEST_SIDE = 512
+RUNS = 4
+# Rows of a sum that are added at a time, in elements: what was just computed is still in a cache.
+PART_ELEMENTS = 1 << 20
+
+
+def matrix_product(one: Tensor, other: Tensor) -> Tensor:
+    """``one`` [m, k] · ``other`` [k, n]: [m, n], by the library for their shapes."""
+    return multiply_by(library_for(one, other), one, other)
+
+
+def multiply_by(library: Library, one: Tensor, other: Tensor) -> Tensor:
+    """``one`` [m, k] · ``other`` [k, n]: [m, n]."""
+    match library:
+        case "torch":
+            return one @ other
+        case "onednn":
+            product: Tensor = torch.ops.mkldnn._linear_pointwise(one, other.T, None, "none", [], "")
+            return product
+        case _:
+            assert_never(library)
+
+
+def add_product(total: Tensor, one: Tensor, other: Tensor, *, first: bool) -> None:
+    """Add ``one`` [m, k] · ``other`` [k, n] to ``total`` [m, n], or replace what is there by it."""
+    library = library_for(one, other)
+    if library == "torch" and total.dtype == one.dtype:
+        total.addmm_(one, other, beta=0 if first else 1)
+        return
+    rows = max(1, PART_ELEMENTS // total.shape[1]) if total.device.type == "cpu" else len(total)
+    for part, of_part in zip(total.split(rows), one.split(rows), strict=True):
+        product = multiply_by(library, of_part, other)
+        if first:
+            part.copy_(product)
+        else:  # converted first: a sum of two types takes ten times as long
+            part += product.to(total.dtype)
+
+
+def library_for(one: Tensor, other: Tensor) -> Library:
+    """The library that multiplies ``one`` [m, k] by ``other`` [k, n]."""
+    (m, k), n = one.shape, other.shape[1]
+    if m * k * n < SMALL_PRODUCT or not packs(one.dtype, one.device.type):
+        return "torch"
+    return faster_library(one.dtype, side(m), side(k), side(n), transposed=not one.is_contiguous())
+
+
+def side(size: int) -> int:
+    """The power of two that stands for sides of ``size``."""
+    return min(LARGEST_SIDE, 1 << (size.bit_length() - 1))
+
+
+@cache
+def faster_library(dtype: torch.dtype, m: int, k: int, n: int, *, transposed: bool) -> Library:
+    """Time each library on one thread, in seconds of the processor, which other work leaves alone.
+
+    Args:
+        dtype: of the factors.
+        m: rows of the first factor and of the product.
+        k: rows of the second factor.
+        n: columns of the product.
+        transposed: the first factor is the transpose of what lies in memory.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.no_grad():
+            one = torch.ones(k, m, dtype=dtype).T if transposed else torch.ones(m, k, dtype=dtype)
+            other = torch.ones(k, n, dtype=dtype)
+            times = {each: thread_seconds(each, one, other) for each in LIBRARIES}
+    finally:
+        torch.set_num_threads(threads)
+    return "onednn" if times["torch"] > MUCH_FASTER * times["onednn"] else "torch"
+
+
+def thread_seconds(library: Library, one: Tensor, other: Tensor) -> float:
+    """Seconds that a thread of the processor needs for a product; the fastest of `RUNS`."""
+    multiply_by(library, one, other)
+    best = float("inf")
+    for _ in range(RUNS):
+        start = time.thread_time()
+        multiply_by(library, one, other)
+        best = min(best, time.thread_time() - start)
+    return best
