@@ -30,7 +30,7 @@ LEVELS = {
 }
 GROUND_NAMES = {
     *("__init__", "__version__", "errors", "files", "atomic_files", "locks", "console", "parallel"),
-    *("interrupts", "processes", "destinations", "installation"),
+    *("interrupts", "processes", "destinations", "installation", "openmp"),
     *("settings", "json_fields", "toml"),
 }
 LONGEST_FILE = 400
