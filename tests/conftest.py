@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import gpus
 import pytest
 import warm
 from hypothesis import HealthCheck, settings
@@ -31,6 +32,11 @@ settings.register_profile(
 )
 settings.register_profile("search", settings.get_profile("gate"), derandomize=False)
 settings.load_profile("gate")
+
+# `auto` is the CPU, and nothing begins CUDA before `warm` forks; tests of GPUs start processes that
+# see them.
+os.environ.setdefault(gpus.VISIBLE, os.environ.get("CUDA_VISIBLE_DEVICES", gpus.ALL))
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 # A shell starts what runs in its background with Ctrl-C ignored, and programs pass that on.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -146,6 +152,25 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("needs real text: set S2S_DATA to the folder that has it (see CONTRIBUTING.md)")
     return Path(folder).resolve()
+
+
+@pytest.fixture(scope="session")
+def pretend_gpus() -> gpus.Gpus:
+    """Eight GPUs that are none; the tests that need them are marked, and skipped elsewhere."""
+    return gpus.pretend()
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(gpus.pretend, marks=pytest.mark.mock_cuda, id="pretend"),
+        pytest.param(gpus.real, marks=pytest.mark.gpu, id="real"),
+    ],
+    scope="session",
+)
+def either_gpus(request: pytest.FixtureRequest) -> gpus.Gpus:
+    """Pretend GPUs and the machine's own, one after another."""
+    found: gpus.Gpus = request.param()
+    return found
 
 
 ENGLISH = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
