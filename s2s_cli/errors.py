@@ -23,10 +23,19 @@ class DamagedFileError(UserError):
     """A file that is not as it was written; an earlier one may do."""
 
 
+# What says so in an error of torch: its own allocators and those of CUDA; cuBLAS and cuDNN, which
+# allocate beside it, some for each handle that they create, and name the last cause in old code.
+OUT_OF_MEMORY = (
+    *("out of memory", "can't allocate memory", "Storage size calculation overflowed"),
+    *("CUBLAS_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED"),
+    *("CUDNN_STATUS_ALLOC_FAILED", "ALLOCATION_FAILED", "CUDNN_STATUS_NOT_INITIALIZED"),
+    "CUDNN_STATUS_INTERNAL_ERROR",
+)
+
+
 def is_out_of_memory(error: Exception) -> bool:
     """Check for lack of memory, the system's or a GPU's; torch has no one type for that."""
-    phrases = ("out of memory", "can't allocate memory", "Storage size calculation overflowed")
-    return isinstance(error, MemoryError) or any(phrase in str(error) for phrase in phrases)
+    return isinstance(error, MemoryError) or any(each in str(error) for each in OUT_OF_MEMORY)
 
 
 def as_user_error(error: Exception) -> UserError | None:

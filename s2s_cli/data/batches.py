@@ -1,5 +1,6 @@
 """Batches of like length, in an order that seed and epoch alone decide."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -70,11 +71,29 @@ def cut_batches(split: Split, order: Tensor, batch_size: int) -> list[Tensor]:
 
 def count_pair_words(split: Split, sentences: Tensor) -> tuple[int, int]:
     """Count the words of the sources and of the targets of some pairs, `EOS` not counted."""
+    source, target = pair_lengths(split, sentences)
+    return int(source.sum()), int(target.sum())
+
+
+def pair_lengths(split: Split, sentences: Tensor) -> tuple[Tensor, Tensor]:
+    """Words of the source and of the target of each of some pairs, `EOS` not counted."""
     source, target = (
-        int((side.offsets[sentences + 1] - side.offsets[sentences]).sum())
+        side.offsets[sentences + 1] - side.offsets[sentences]
         for side in (split.source, split.target)
     )
     return source, target
+
+
+def batch_parts(split: Split, sentences: Tensor, parts: int) -> Iterator[Batch]:
+    """Gather sentence pairs as so many batches, one after another."""
+    for part in range(parts):  # taken at intervals, so that they are alike in length
+        yield make_batch(split, sentences[part::parts])
+
+
+def part_sizes(split: Split, sentences: Tensor) -> list[int]:
+    """Words of each of some pairs, with which the memory grows that a batch takes."""
+    source, target = pair_lengths(split, sentences)
+    return (source + target + 1).tolist()
 
 
 def make_batch(split: Split, sentences: Tensor) -> Batch:

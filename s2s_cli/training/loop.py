@@ -152,7 +152,7 @@ class Run:
     def run(self) -> Stopped:
         """Update until something ends the run; leave a checkpoint."""
         trainer = self.trainer
-        trainer.gradient.rehearse(trainer.largest, trainer.optimisers, trainer.replica)
+        trainer.rehearse()
         trainer.describe()
         trainer.discard_end_validation()
         self.clock = Clock()

@@ -10,9 +10,10 @@ from typing import Literal, assert_never
 import torch
 from torch import Tensor
 
-from s2s_cli.data.batches import Batch, make_batch, plan_in_order
+from s2s_cli.data.batches import Batch, batch_parts, count_pair_words, part_sizes, plan_in_order
 from s2s_cli.data.corpus import Split
 from s2s_cli.distributed.replica import Replica
+from s2s_cli.model.parts import BatchParts
 from s2s_cli.model.pipeline import Model
 
 Loss = Literal["negative-log-likelihood"]
@@ -35,19 +36,36 @@ def batch_loss(model: Model, batch: Batch, loss: Loss = "negative-log-likelihood
 
 
 @torch.no_grad()
-def perplexity(model: Model, split: Split, batch_size: int, replica: Replica) -> float:
-    """Perplexity a target word, ``<EOS>`` counted, computed in fp32; replicas share the work."""
-    model.eval()
+def perplexity(
+    model: Model, split: Split, batch_size: int, replica: Replica, parts: BatchParts
+) -> float:
+    """Perplexity a target word, ``<EOS>`` counted, computed in fp32; replicas share the work.
+
+    Where memory runs out, batches are computed in ``parts``.
+    """
     device = replica.devices[0]
     total, words = 0.0, 0
     for sentences in plan_in_order(split, batch_size)[replica.rank :: replica.world_size]:
-        batch = make_batch(split, sentences).to(device)
-        total += float(batch_loss(model, batch))
-        words += len(batch.words)
+        total += validation_loss(model, split, sentences, device, parts)
+        words += count_pair_words(split, sentences)[1] + len(sentences)
     sums = torch.tensor([total, words], dtype=torch.float64, device=device)
     total, words = replica.reduce_sum(sums).tolist()
     mean = total / words
     return math.exp(mean) if mean < 700 else WORST_PERPLEXITY  # also of what is no number
+
+
+@torch.no_grad()
+def validation_loss(
+    model: Model, split: Split, sentences: Tensor, device: torch.device, parts: BatchParts
+) -> float:
+    """The loss summed over the target words of some pairs, computed as one batch or in parts."""
+    model.eval()
+
+    def in_parts(number: int) -> float:
+        batches = batch_parts(split, sentences, number)
+        return sum(float(batch_loss(model, each.to(device))) for each in batches)
+
+    return parts.compute(part_sizes(split, sentences), in_parts)
 
 
 def has_diverged(perplexity: float, vocabulary: int) -> bool:

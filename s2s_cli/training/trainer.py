@@ -16,12 +16,13 @@ from s2s_cli.errors import UserError
 from s2s_cli.model.config import Shape
 from s2s_cli.model.description import LAST, Description
 from s2s_cli.model.directory import PREVIOUS, remove_half_written
+from s2s_cli.model.parts import BatchParts
 from s2s_cli.model.pipeline import Model, spread
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.training.checkpoint import Checkpoints
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.kept import KeptWeights
-from s2s_cli.training.losses import WORST_PERPLEXITY, perplexity
+from s2s_cli.training.losses import WORST_PERPLEXITY, perplexity, validation_loss
 from s2s_cli.training.metrics import METRICS, MetricsFile, NoMetrics, refuse_foreign
 from s2s_cli.training.optimisers import Optimisers
 from s2s_cli.training.progress import Identity, Progress
@@ -77,6 +78,7 @@ class Trainer:
         self.model = initial_model(shape, config, replica.devices)
         self.optimisers = Optimisers.of(config.optimiser, self.model)
         self.gradient = BatchGradient(self.model, corpus.train, device, config)
+        self.validation_parts = BatchParts("validation batches")
         identity = Identity.of(config, shape, corpus.digest)
         self.checkpoints = Checkpoints(directory, self.model, self.optimisers, identity, device)
         self.kept = KeptWeights(directory, self.model, self.schedule)
@@ -165,8 +167,22 @@ class Trainer:
 
     def validation_perplexity(self) -> float:
         """Perplexity a target word, ``<EOS>`` counted, computed in fp32."""
-        assert self.corpus.valid is not None
-        return perplexity(self.model, self.corpus.valid, self.config.batch_size, self.replica)
+        valid, batch_size = self.corpus.valid, self.config.batch_size
+        assert valid is not None
+        return perplexity(self.model, valid, batch_size, self.replica, self.validation_parts)
+
+    def rehearse(self) -> None:
+        """Compute the largest batches, of validation, too: out of memory is then at the start."""
+        self.gradient.rehearse(
+            self.largest, self.optimisers, self.replica, self.rehearse_validation
+        )
+
+    def rehearse_validation(self) -> None:
+        """Compute the loss of the largest batch of the validation text, if there is one."""
+        if valid := self.corpus.valid:
+            largest = largest_batch(valid, plan_in_order(valid, self.config.batch_size))
+            device = self.replica.devices[0]
+            validation_loss(self.model, valid, largest, device, self.validation_parts)
 
     def note_validation(self, found: Quality) -> bool:
         """Note a validation; return whether it is the best so far."""

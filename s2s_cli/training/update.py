@@ -1,16 +1,17 @@
 """One update of the weights (§3.4): the gradient of a batch, its norm, clipping, the step."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from s2s_cli.console import warn
-from s2s_cli.data.batches import Batch, make_batch
+from s2s_cli.data.batches import Batch, batch_parts, pair_lengths, part_sizes
 from s2s_cli.data.corpus import Split
 from s2s_cli.distributed.replica import Replica
 from s2s_cli.model.config import Precision, Shape
+from s2s_cli.model.parts import BatchParts
 from s2s_cli.model.pipeline import Model
 from s2s_cli.model.precision import autocast
 from s2s_cli.model.work import decoder_flops, encoder_flops, softmax_flops
@@ -28,7 +29,7 @@ class BatchGradient:
         """Be ready for batches of ``split``; the input of ``model`` goes to ``device``."""
         self.model, self.split, self.device = model, split, device
         self.precision = config.precision
-        self.warned = False
+        self.parts = BatchParts("batches")
 
     def __call__(self, sentences: Tensor, batch_size: float) -> Tensor:
         """Set the gradient, whatever was there; return the loss summed over words.
@@ -40,48 +41,38 @@ class BatchGradient:
             batch_size: see `backward`.
 
         Raises:
-            torch.OutOfMemoryError: a single pair is too large.
+            RuntimeError: out of memory with a single pair.
         """
-        parts = 1
-        while True:
-            try:
-                return self.in_parts(sentences, parts, batch_size)
-            except torch.OutOfMemoryError:
-                if parts == len(sentences):
-                    raise
-            # Outside the handler: the error holds on to all that the attempt has allocated.
-            self.model.zero_grad()
-            torch.cuda.empty_cache()
-            self.warn_once()
-            parts = min(2 * parts, len(sentences))
+        sizes = part_sizes(self.split, sentences)
+        return self.parts.compute(sizes, partial(self.in_parts, sentences, batch_size))
 
-    def in_parts(self, sentences: Tensor, parts: int, batch_size: float) -> Tensor:
+    def in_parts(self, sentences: Tensor, batch_size: float, parts: int) -> Tensor:
         """Compute so many parts, one after another."""
         self.model.train()
         self.model.zero_grad()
         losses = []
-        for part in range(parts):  # taken at intervals, so that they are alike in length
-            batch = make_batch(self.split, sentences[part::parts]).to(self.device)
-            losses.append(backward(self.model, batch, batch_size, self.precision))
+        for batch in batch_parts(self.split, sentences, parts):
+            moved = batch.to(self.device)
+            losses.append(backward(self.model, moved, batch_size, self.precision))
         return torch.stack(losses).sum()
 
-    def warn_once(self) -> None:
-        if not self.warned:
-            warn(
-                "memory does not hold the largest batches: they are computed in parts, with the "
-                "same gradient"
-            )
-        self.warned = True
-
-    def rehearse(self, sentences: Tensor, optimisers: Optimisers, replica: Replica) -> None:
+    def rehearse(
+        self,
+        sentences: Tensor,
+        optimisers: Optimisers,
+        replica: Replica,
+        validate: Callable[[], object] = lambda: None,
+    ) -> None:
         """Compute the gradient of the largest batch and forget it: out of memory is then now.
 
-        No number of the training changes, what chance decides included.
+        So is that of ``validate``, which is called with as much in memory as in training. No number
+        of the training changes, what chance decides included.
         """
         shard, _ = replica.shard_batch(sentences)
         with torch.random.fork_rng({each for each in replica.devices if each.type == "cuda"}):
             reserved = optimisers.reserved_moments()
             self(shard, len(sentences))
+            validate()
         self.model.zero_grad()
         del reserved
 
@@ -151,7 +142,7 @@ def training_flops(shape: Shape, source: int, target: int) -> int:
 
 def largest_batch(split: Split, plan: list[Tensor]) -> Tensor:
     """The batch of ``plan`` with the most words; its sentence numbers."""
-    words = split.source.lengths() + split.target.lengths()
+    source, target = pair_lengths(split, torch.cat(plan))
     ends = torch.tensor([len(each) for each in plan]).cumsum(0)
-    upto = words[torch.cat(plan)].cumsum(0)[ends - 1]
+    upto = (source + target).cumsum(0)[ends - 1]
     return plan[int(upto.diff(prepend=upto.new_zeros(1)).argmax())]

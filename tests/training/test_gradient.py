@@ -13,7 +13,7 @@ from s2s_cli.data.corpus import Corpus
 from s2s_cli.distributed.replica import Replica
 from s2s_cli.model.config import Precision, Shape
 from s2s_cli.model.seq2seq import Seq2Seq
-from s2s_cli.training import update
+from s2s_cli.training import losses, update
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.optimisers import Optimisers
 from s2s_cli.training.update import BatchGradient, largest_batch, step
@@ -92,11 +92,41 @@ def test_a_training_in_parts_is_the_same_to_rounding_and_says_so_once(
     one, other = (final(tmp_path / each)["model"] for each in ("parts", "whole"))
     for name in other:
         torch.testing.assert_close(one[name], other[name], rtol=1e-4, atol=1e-6)
-    losses = [
+    means = [
         [line["loss"] for line in metrics(tmp_path / each) if "loss" in line]
         for each in ("parts", "whole")
     ]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert means[0] == pytest.approx(means[1], rel=1e-5)
+
+
+def test_validation_is_computed_in_parts_and_its_largest_batch_is_tried_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path / "whole")
+    assert "in parts" not in capsys.readouterr().err
+    real, sizes = losses.batch_loss, list[int]()
+
+    def batch_loss(model: Any, batch: Batch) -> torch.Tensor:
+        sizes.append(batch.sentences)
+        loss = real(model, batch)
+        if batch.sentences > 10:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return loss
+
+    monkeypatch.setattr(losses, "batch_loss", batch_loss)
+    run(tmp_path / "parts")
+    told = capsys.readouterr().err
+    assert told.count("largest validation batches: they are computed in parts") == 1
+    assert told.index("in parts") < told.index("update 4 ")
+    # 40 pairs: at the start their 32 in four parts, and never again in fewer.
+    assert sizes[:6] == [32, 16, 8, 8, 8, 8]
+    assert max(sizes[6:]) <= 10
+    assert_same(final(tmp_path / "parts")["model"], final(tmp_path / "whole")["model"])
+    perplexities = [
+        [line["validation_perplexity"] for line in metrics(tmp_path / each) if "loss" not in line]
+        for each in ("parts", "whole")
+    ]
+    assert perplexities[0] == pytest.approx(perplexities[1], rel=1e-6)
 
 
 def test_what_is_too_large_in_any_case_is_known_before_anything_is_written(
