@@ -39,6 +39,16 @@ BLEU = {"bleu-tokenised": "BLEU (tokenised)", "bleu-detokenised": "BLEU (detoken
 SHOWN = {**BLEU, "perplexity": "perplexity"}
 COMPARED = "bleu-tokenised"
 NOT_RUN = "not run"
+# Of a processor: how it is told from others of its name; and its units for products, by the flags
+# of Linux.
+FAMILY = {"family": "cpu family", "model": "model"}
+UNITS = {
+    "avx2": "AVX2",
+    "avx512f": "AVX-512",
+    "avx512_bf16": "bf16",
+    "avx512_vnni": "VNNI",
+    "amx_tile": "AMX",
+}
 PAPER = "BLEU in the paper"
 Spec = dict[str, Any]
 
@@ -279,12 +289,21 @@ def output_of(*command: str) -> str:
     return done.stdout.strip()
 
 
-def processor() -> str:
-    """The CPU's model where the system tells it, its architecture otherwise."""
-    cpuinfo = Path("/proc/cpuinfo")
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The CPU's name, family, model and vector units where the system tells them.
+
+    Otherwise its architecture. A cloud's processors of several generations may have one name.
+    """
     lines = cpuinfo.read_text(errors="replace").split("\n") if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine()
+    facts = {
+        key.strip(): value.strip() for key, _, value in (each.partition(":") for each in lines)
+    }
+    if "model name" not in facts:
+        return platform.processor() or platform.machine()
+    numbers = [f"{key} {facts[name]}" for key, name in FAMILY.items() if name in facts]
+    units = [name for flag, name in UNITS.items() if flag in facts.get("flags", "").split()]
+    told = "; ".join(filter(None, [", ".join(numbers), " ".join(units)]))
+    return facts["model name"] + (f" ({told})" if told else "")
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -260,3 +261,17 @@ def test_a_file_of_values_is_a_table(experiment: Path) -> None:
     assert run(experiment, "results.py", "train", "--tables", "own.toml").returncode == 0
     rows = ["| epoch |   one |", "| ----- | ----: |", "| 1     |  0.50 |", "| 12    | 99.50 |"]
     assert page.read_text().endswith("\n".join(["## Curve", "", *rows, ""]))
+
+
+def test_the_processor_is_named_with_its_family_and_units(tmp_path: Path) -> None:
+    sys.path.insert(0, str(RECIPES))
+    from results import processor
+
+    told = "processor : 0\ncpu family : 25\nmodel : 1\nmodel name : AMD EPYC\nflags : fpu {}\n"
+    path = tmp_path / "cpuinfo"
+    path.write_text(told.format("avx2 bmi2") * 2)
+    assert processor(path) == "AMD EPYC (family 25, model 1; AVX2)"
+    path.write_text(told.format("avx2 avx512f avx512_bf16 avx512_vnni"))
+    assert processor(path) == "AMD EPYC (family 25, model 1; AVX2 AVX-512 bf16 VNNI)"
+    path.write_text("Processor : of another kind\n")
+    assert processor(path) == (platform.processor() or platform.machine())

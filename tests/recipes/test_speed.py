@@ -1,11 +1,13 @@
 """The recipe of speed: its arithmetic, its records, its page, and that all decode one model."""
 
 import math
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -91,7 +93,8 @@ def rows_of(text: str) -> dict[str, list[str]]:
 def test_the_page_shows_medians_ratios_and_shares(tmp_path: Path) -> None:
     kept = records.Records(tmp_path / "records.tsv")
     for round, (ours, peer) in enumerate([(300.0, 100.0), (320.0, 90.0), (900.0, 110.0)], 1):
-        kept.add(record("train", "small", page.MACHINE, round), {"peak_fp32": 200.0})
+        machine = {"peak_fp32": 200.0, "library_fp32": "onednn"}
+        kept.add(record("train", "small", page.MACHINE, round), machine)
         for tool, speed in (("s2s", ours), ("fairseq", peer), ("OpenNMT-py", peer / 2)):
             values = {"words_per_second": speed, "gflops": speed / 2, "seconds": 1.0}
             kept.add(record("train", "small", tool, round), values)
@@ -104,7 +107,7 @@ def test_the_page_shows_medians_ratios_and_shares(tmp_path: Path) -> None:
     assert rows["OpenNMT-py"] == ["50 [45, 55]", "0.50", "25", "12"]
     assert rows["JoeyNMT"] == ["not installed", "", "", ""]
     assert page.MACHINE not in rows
-    assert "Peak of matrix products: fp32 200 GFLOP/s. Runs: 3." in text
+    assert "fp32 200 GFLOP/s. Gradients of weights: fp32 by onednn. Runs: 3." in text
     assert "- hardware: a machine\n- threads: 2\n" in text
 
 
@@ -168,6 +171,52 @@ def test_a_peer_that_is_not_given_is_not_called_missing(tmp_path: Path) -> None:
     python.parent.mkdir(parents=True)
     python.touch()
     assert missing(tmp_path) is None
+
+
+def test_help_of_a_peer_is_asked_for_in_its_own_environment(tmp_path: Path) -> None:
+    """Without its shim, fairseq does not start on newer Pythons."""
+    given = settings.Settings(peers=tmp_path)
+    fairseq = module("tools.fairseq").Fairseq(given, None)
+    fairseq.folder = tmp_path
+    command = [sys.executable, "-c", "import os; print(os.environ['PYTHONPATH'])"]
+    asked: list[Any] = []
+
+    def run(command: list[str]) -> Any:
+        asked.append(type(fairseq).run(fairseq, command))
+        return asked[-1]
+
+    fairseq.run = run
+    module("texts").seconds_of(fairseq, command, 1)
+    assert asked[0].talk[0][1].endswith("peers/shim")
+
+
+def test_other_work_is_all_but_that_of_this_process_and_its_children(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = os.times_result((1.0, 0.5, 2.0, 0.25, 0.0))
+    monkeypatch.setattr(timing.os, "times", lambda: own)
+    busy = SimpleNamespace(user=10.0, nice=1.0, system=2.0, idle=1000.0)
+    monkeypatch.setattr(timing.psutil, "cpu_times", lambda: busy)
+    others = timing.OtherWork()
+    own = os.times_result((1.5, 0.5, 4.0, 0.25, 0.0))
+    busy.user, busy.idle = 13.5, 2000.0
+    others.at -= 10
+    assert others.cores() == pytest.approx(0.1, rel=1e-2)
+
+
+def test_a_run_beside_other_work_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measuring = module("measuring")
+    bench = measuring.Bench.__new__(measuring.Bench)
+    bench.settings, bench.records = settings.Settings(), records.Records(tmp_path / "records.tsv")
+    bench.commit, bench.machine, bench.wanted, bench.visited = "c", "m", None, set()
+    entry = measuring.Entry("s2s", lambda round: {"seconds": 1.0}, ours=True)
+    for cores, values in ((0.5, []), (0.05, [1.0])):
+        monkeypatch.setattr(measuring.OtherWork, "cores", lambda _, cores=cores: cores)
+        bench.rounds("train", "small", [entry], runs=1)
+        assert bench.records.values("train", "small", "s2s", "seconds") == values
+    assert bench.records.reason("train", "small", "s2s") is None
 
 
 def test_the_words_of_the_peers_are_counted_from_their_reports() -> None:

@@ -87,9 +87,13 @@ def measure(bench: Bench, given: argparse.Namespace) -> None:
             bench.wanted = case or None
             if given.again:
                 bench.records.forget(section, bench.wanted)
+            bench.visited.clear()
             SECTIONS[section](bench)
-            if case and case not in bench.records.cases(section):
+            cases = {name for of, name in bench.visited if of == section}
+            if case and case not in cases:
                 sys.exit(f"run.sh: section {section} has no case {case!r}")
+            for stale in set(bench.records.cases(section)) - cases:
+                bench.records.forget(section, stale)
     except Failed as error:
         sys.exit(f"run.sh: {error}")
     finally:

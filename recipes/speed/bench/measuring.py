@@ -3,15 +3,16 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 
 from results import output_of, processor
 
 from bench.corpora import Corpora
 from bench.records import FAILED, MISSING, Record, Records
 from bench.settings import HOME, Settings
-from bench.timing import Failed, Timing, run
+from bench.timing import Failed, OtherWork, Timing, run
 from bench.tools.fairseq import Fairseq
 from bench.tools.joeynmt import JoeyNMT
 from bench.tools.opennmt import OpenNMT
@@ -19,6 +20,8 @@ from bench.tools.ours import Ours, OursInBf16, Plain
 from bench.tools.tool import Tool, Values
 
 MACHINE = "this machine"
+# Cores that other programs may take while one is measured.
+MOST_OTHER_WORK = 0.1
 Measure = Callable[[int], Values]
 
 
@@ -48,14 +51,28 @@ class Bench:
         self.settings, self.sizes = settings, settings.sizes
         self.corpora = Corpora(settings)
         self.records = Records(settings.work / f"records{settings.suffix}.tsv")
-        given = (settings, self.corpora)
+        self.commit, self.machine = commit(), f"{processor()}, {os.cpu_count()} cores"
+        self.wanted: str | None = None
+        self.visited: set[tuple[str, str]] = set()
+        self.make_tools()
+        self.refuse_others()
+
+    def make_tools(self) -> None:
+        """The programs, ours first."""
+        given = (self.settings, self.corpora)
         self.ours, self.bf16, self.plain = Ours(*given), OursInBf16(*given), Plain(*given)
         self.fairseq = Fairseq(*given)
         self.peers: list[Tool] = [self.plain, OpenNMT(*given), self.fairseq, JoeyNMT(*given)]
         self.tools: list[Tool] = [self.ours, self.bf16, *self.peers]
-        self.commit, self.machine = commit(), f"{processor()}, {os.cpu_count()} cores"
-        self.wanted: str | None = None
-        self.refuse_others()
+
+    def by_threads(self) -> Iterator[tuple["Bench", str]]:
+        """The same with THREADS threads, and with one; what the names of their cases end with."""
+        yield self, ""
+        if self.settings.threads > 1:
+            single = copy(self)
+            single.settings = replace(self.settings, threads=1)
+            single.make_tools()
+            yield single, ", 1 thread"
 
     def refuse_others(self) -> None:
         """Numbers of another machine, or of other threads, must not be mixed with these.
@@ -63,18 +80,23 @@ class Bench:
         Raises:
             SystemExit: there are some.
         """
-        now = self.machine, self.settings.threads
-        for each in self.records.all:
-            if (each.machine, each.threads) != now:
-                sys.exit(
-                    f"run.sh: {self.records.path} was measured on {each.machine} with THREADS="
-                    f"{each.threads}; set that, or remove the file to begin anew"
-                )
+        for machine in {each.machine for each in self.records.all} - {self.machine}:
+            sys.exit(
+                f"run.sh: {self.records.path} was measured on {machine}; set NAME to give this "
+                "machine records and results of its own, or remove the file to begin anew"
+            )
+        threads = max((each.threads for each in self.records.all), default=self.settings.threads)
+        if threads != self.settings.threads:
+            sys.exit(
+                f"run.sh: {self.records.path} was measured with THREADS={threads}; set that, or "
+                "remove the file to begin anew"
+            )
 
     def rounds(
         self, section: str, case: str, entries: Sequence[Entry], runs: int | None = None
     ) -> None:
         """Run each entry in turn, ``runs`` times or RUNS times; what is on record is not run."""
+        self.visited.add((section, case))
         if self.wanted not in (None, case):
             return
         for entry in entries:
@@ -89,8 +111,12 @@ class Bench:
 
     def attempt(self, section: str, case: str, entry: Entry, round: int) -> None:
         print(f"{section}, {case}, {entry.name}, round {round}", file=sys.stderr, flush=True)
+        others = OtherWork()
         try:
             values = entry.measure(round)
+            if not self.settings.quick and (cores := others.cores()) > MOST_OTHER_WORK:
+                print(f"  beside other work, {cores:.2f} cores: not kept", file=sys.stderr)
+                values = {FAILED: f"other work took {cores:.2f} cores"}
         except Failed as error:
             if entry.ours:
                 raise

@@ -8,7 +8,7 @@ from sacrebleu import BLEU
 from bench.arithmetic import decoding, distinct_prefixes, rescoring, training
 from bench.corpora import head, lines_of, read_lists, write, write_lists
 from bench.measuring import Bench, measured
-from bench.timing import Timing
+from bench.timing import Failed, Timing
 from bench.tools.joeynmt import JoeyNMT
 from bench.tools.ours import Ours
 from bench.tools.tool import Tool, Values
@@ -38,8 +38,9 @@ def train_once(bench: Bench, tool: Tool, name: str, round: int) -> Values:
 
 def decode(bench: Bench) -> None:
     """Sentences a second without loading, all with the same weights but JoeyNMT."""
-    for beam in BEAMS:
-        searches(bench, f"beam {beam}", beam, 1, bench.tools)
+    for each, threads in bench.by_threads():
+        for beam in BEAMS:
+            searches(each, f"beam {beam}{threads}", beam, 1, each.tools)
     ensembles = [tool for tool in bench.tools if tool is not bench.plain]
     ensembles = [tool for tool in ensembles if not isinstance(tool, JoeyNMT)]
     searches(
@@ -63,6 +64,8 @@ def decode_once(bench: Bench, tool: Tool, case: str, beam: int, models: int, rou
     start = bench.start_up(lambda: tool.translate(one, tool.folder / "one", beam, models))
     timing = tool.translate(source, output, beam, models)
     sources, outputs = words_in(source), words_in(output)
+    if len(outputs) != len(sources):
+        raise Failed(f"{len(outputs)} lines for {len(sources)}")
     seconds = net_seconds(start, timing)
     shape, vocabulary = bench.sizes.shapes["small"], bench.corpora.vocabulary
     operations = models * decoding(shape, vocabulary, sources, outputs, beam)
@@ -114,11 +117,11 @@ def rescore(bench: Bench) -> None:
     folder = bench.corpora.lists
     _, lists = read_lists(folder)
     case = f"{len(lists)} lists, {sum(map(len, lists))} hypotheses"
-    entries = [
-        bench.entry(each, partial(rescore_once, bench, each)) for each in (bench.ours, bench.bf16)
-    ]
-    entries += [bench.entry(each, partial(score_once, bench, each)) for each in bench.peers]
-    bench.rounds("rescore", case, [bench.peak(), *entries])
+    for each, threads in bench.by_threads():
+        ours = each.ours, each.bf16
+        entries = [each.entry(tool, partial(rescore_once, each, tool)) for tool in ours]
+        entries += [each.entry(tool, partial(score_once, each, tool)) for tool in each.peers]
+        each.rounds("rescore", case + threads, [each.peak(), *entries])
 
 
 def rescore_once(bench: Bench, tool: Ours, round: int) -> Values:

@@ -274,7 +274,13 @@ def peaks(section: Section, case: str, records: Records) -> str:
         for name in ("fp32", "bf16")
     }
     told = [f"{name} {value:,.0f} GFLOP/s" for name, value in found.items() if value]
-    return f"Peak of matrix products: {', '.join(told)}. " if told else ""
+    by = [
+        f"{name} by {library}"
+        for name in found
+        for library in records.texts(section.name, case, MACHINE, f"library_{name}")
+    ]
+    libraries = f"Gradients of weights: {', '.join(by)}. " if by else ""
+    return f"Peak of matrix products: {', '.join(told)}. {libraries}" if told else ""
 
 
 def table(head: Row, rows: Sequence[Row]) -> str:

@@ -110,6 +110,15 @@ class Records:
             if (each.section, each.case, each.tool, each.measure) == named
         ]
 
+    def texts(self, section: str, case: str, tool: str, measure: str) -> list[str]:
+        """The different values of what is no number."""
+        named = (section, case, tool, measure)
+        return unique(
+            each.value
+            for each in self.all
+            if (each.section, each.case, each.tool, each.measure) == named
+        )
+
     def median(self, section: str, case: str, tool: str, measure: str) -> float | None:
         values = self.values(section, case, tool, measure)
         return statistics.median(values) if values else None

@@ -149,13 +149,14 @@ class Settings:
     rounds: int = 5
     threads: int = 2
     device: str = "cpu"
+    name: str = ""
     peers: Path | None = None
     data: Path | None = None
     sizes: Sizes = field(default=FULL)
 
     @classmethod
     def read(cls, quick: bool) -> "Settings":
-        """The variables RUNS, THREADS, DEVICE, PEERS and S2S_DATA.
+        """The variables RUNS, THREADS, DEVICE, NAME, PEERS and S2S_DATA.
 
         Raises:
             SystemExit: a number that is none.
@@ -166,6 +167,7 @@ class Settings:
             rounds=number("RUNS", 1 if quick else 5),
             threads=number("THREADS", 2),
             device=os.environ.get("DEVICE", "cpu"),
+            name=os.environ.get("NAME", ""),
             peers=Path(peers).resolve() if peers else None,
             data=Path(data).resolve() if data else None,
             sizes=QUICK if quick else FULL,
@@ -178,8 +180,9 @@ class Settings:
 
     @property
     def suffix(self) -> str:
-        """Between the name of a file and its ending: each device has files of its own."""
-        return "" if self.device == "cpu" else f".{self.device.replace(':', '')}"
+        """Between the name of a file and its ending: a device, or a name, has files of its own."""
+        device = "" if self.device == "cpu" else self.device.replace(":", "")
+        return "".join(f".{each}" for each in (self.name, device) if each)
 
     @property
     def results(self) -> Path:

@@ -124,7 +124,7 @@ def start(bench: Bench) -> None:
     """Seconds from a command to its end: one sentence through a new process, and help."""
     tools = [tool for tool in bench.tools if tool is not bench.bf16]
     importing = [sys.executable, "-c", "import torch"]
-    entries = [Entry("import torch", partial(seconds_of, bench, importing), version("torch"))]
+    entries = [Entry("import torch", partial(seconds_of, bench.plain, importing), version("torch"))]
     entries += [bench.entry(each, partial(one_sentence, bench, each)) for each in tools]
     bench.rounds("start", "one sentence", entries)
     paper = [
@@ -133,15 +133,15 @@ def start(bench: Bench) -> None:
     bench.rounds("start", "one sentence, the paper's model", paper)
     shutil.rmtree(synthetic.model_folder(bench.corpora, *paper_model(bench)), ignore_errors=True)
     entries = [
-        replace(bench.entry(tool, partial(seconds_of, bench, command)), name=name)
+        replace(bench.entry(tool, partial(seconds_of, tool, command)), name=name)
         for tool in tools
         for name, command in tool.helps().items()
     ]
     bench.rounds("start", "help", entries)
 
 
-def seconds_of(bench: Bench, command: Command, round: int) -> Values:
-    return measured(bench.plain.run(command))
+def seconds_of(tool: Tool, command: Command, round: int) -> Values:
+    return measured(tool.run(command))
 
 
 def one_sentence(bench: Bench, tool: Tool, round: int) -> Values:

@@ -87,6 +87,25 @@ def run(
     return timing
 
 
+class OtherWork:
+    """Counts the work of programs that are not below this process, from now on."""
+
+    def __init__(self) -> None:
+        self.start, self.at = self.seconds(), time.perf_counter()
+
+    @staticmethod
+    def seconds() -> float:
+        """Processor seconds of all programs but this one and what it ran to an end."""
+        busy = psutil.cpu_times()
+        own = os.times()
+        of_all = sum(getattr(busy, name, 0.0) for name in ("user", "nice", "system"))
+        return of_all - sum((own.user, own.system, own.children_user, own.children_system))
+
+    def cores(self) -> float:
+        """How many cores they took on average."""
+        return (self.seconds() - self.start) / max(time.perf_counter() - self.at, 1e-3)
+
+
 class Memory:
     """Samples the memory of a process and its descendants; ``most`` is the largest, in bytes."""
 

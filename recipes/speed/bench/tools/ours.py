@@ -7,10 +7,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from bench.corpora import PLAIN, S2S, shape_options
 from bench.settings import Shape
 from bench.timing import Command, Timing
 from bench.tools.tool import LONGEST, PEER_BATCH, Tool, Values
+from s2s_cli.model.products import packs
 
 COMMANDS = ("prep", "vocab", "train", "decode", "rescore", "score")
 
@@ -102,6 +105,10 @@ class Ours(Tool):
 class OursInBf16(Ours):
     name = "s2s bf16"
     precision = "bf16"
+
+    def missing(self) -> str | None:
+        there = self.settings.quick or self.settings.gpu or packs(torch.bfloat16, "cpu")
+        return None if there else "no bf16 units"
 
     def precise(self) -> list[str]:
         return ["--precision", "bf16"]
