@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from s2s_cli.decoding.beam import AlignedHypothesis, Hypothesis, empty_hypotheses, search
@@ -115,9 +116,10 @@ class ChunkTranslator:
             key=lambda index: -len(sources[index]),
         )
         found: list[list[Hypothesis]] = [[] for _ in sources]
+        together = partial(search, model.scorer, config=self.searched)
         for start in range(0, len(order), self.batch_size):
             batch = order[start : start + self.batch_size]
-            results = search(model.scorer, [sources[index] for index in batch], self.searched)
+            results = model.parts.compute_each([sources[index] for index in batch], together)
             for index, hypotheses in zip(batch, results, strict=True):
                 found[index] = hypotheses
         return found

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from s2s_cli.inference.scorer import Scorer
 from s2s_cli.model.config import Precision
 from s2s_cli.model.description import Description, model_directory
 from s2s_cli.model.device import set_threads
+from s2s_cli.model.parts import BatchParts
 from s2s_cli.model.work import share_of_peak
 from s2s_cli.parallel import Workers, available_cores, worker_processes
 from s2s_cli.settings import MOST_THREADS
@@ -21,10 +22,17 @@ from s2s_cli.settings import MOST_THREADS
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model or ensemble as a worker has it: a scorer, and a codec of its text."""
+    """A model or ensemble as a worker has it.
+
+    Attributes:
+        scorer: of the model or ensemble.
+        codec: of its text.
+        parts: in which the worker's batches are computed where memory runs out.
+    """
 
     scorer: Scorer
     codec: TextCodec
+    parts: BatchParts = field(default_factory=BatchParts)
 
     @classmethod
     def of(

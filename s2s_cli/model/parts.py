@@ -9,6 +9,7 @@ import torch
 from s2s_cli.console import warn
 from s2s_cli.errors import is_out_of_memory
 
+Single = TypeVar("Single")
 Computed = TypeVar("Computed")
 
 
@@ -55,6 +56,21 @@ class BatchParts:
             torch.cuda.empty_cache()  # for the libraries that allocate beside torch
             self.warn_once()
             parts, failed = min(2 * parts, len(sizes)), True
+
+    def compute_each(
+        self, items: Sequence[Single], compute: Callable[[Sequence[Single]], Sequence[Computed]]
+    ) -> list[Computed]:
+        """Compute results of ``items``, which do not depend on what is computed together.
+
+        Parts are neighbours of each other.
+        """
+
+        def attempt(parts: int) -> list[Computed]:
+            size = -(-len(items) // parts)
+            starts = range(0, len(items), size)
+            return [one for start in starts for one in compute(items[start : start + size])]
+
+        return self.compute([1] * len(items), attempt) if items else []
 
     def fewest(self, sizes: Sequence[int]) -> int:
         """The smallest number of parts of which none is larger than the limit."""

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from s2s_cli.inference.distribution import Distribution
 from s2s_cli.inference.scorer import Scorer
+from s2s_cli.model.parts import BatchParts
 from s2s_cli.text.vocabulary import EOS
 
 # Hypotheses scored together: states and trees are what takes memory.
@@ -21,7 +23,9 @@ SLACK = 1.125  # no piece of a few that are left over
 HypothesisList = tuple[Sequence[int], Sequence[Sequence[int]]]
 
 
-def score_lists(scorer: Scorer, lists: Iterable[HypothesisList]) -> Iterator[list[float]]:
+def score_lists(
+    scorer: Scorer, lists: Iterable[HypothesisList], parts: BatchParts | None = None
+) -> Iterator[list[float]]:
     """The log probabilities of each list's hypotheses given its source, list by list.
 
     Lists are scored together, and long ones in pieces, so that memory is bounded whatever their
@@ -30,20 +34,25 @@ def score_lists(scorer: Scorer, lists: Iterable[HypothesisList]) -> Iterator[lis
     Args:
         scorer: model or ensemble.
         lists: may be endless; read a little ahead.
+        parts: for memory that runs out; None: nothing is known of it yet.
     """
+    parts = parts or BatchParts("groups of hypotheses")
     group: list[HypothesisList] = []
     size = 0
     for each in lists:
         group.append(each)
         size += len(each[1])
         if size >= MOST_HYPOTHESES:
-            yield from score_group(scorer, group)
+            yield from score_group(scorer, group, parts)
             group, size = [], 0
-    yield from score_group(scorer, group)
+    yield from score_group(scorer, group, parts)
 
 
-def score_group(scorer: Scorer, group: Sequence[HypothesisList]) -> Iterator[list[float]]:
+def score_group(
+    scorer: Scorer, group: Sequence[HypothesisList], parts: BatchParts | None = None
+) -> Iterator[list[float]]:
     """Score a few lists, in even pieces where they are too many hypotheses together."""
+    parts = parts or BatchParts("groups of hypotheses")
     flat = sorted(
         (index, tuple(hypothesis), place)
         for index, (_, hypotheses) in enumerate(group)
@@ -53,16 +62,25 @@ def score_group(scorer: Scorer, group: Sequence[HypothesisList]) -> Iterator[lis
     # In sorted order, hypotheses that share a prefix stay together when a list is cut.
     pieces = max(1, math.ceil(len(flat) / (SLACK * MOST_HYPOTHESES)))
     size = max(1, math.ceil(len(flat) / pieces))
+    together = partial(piece_scores, scorer, group)
     for start in range(0, len(flat), size):
         piece = flat[start : start + size]
-        lists = [
-            (group[index][0], [hypothesis for _, hypothesis, _ in members])
-            for index, members in groupby(piece, key=lambda item: item[0])
-        ]
-        totals = log_probabilities(scorer, lists)[:, 0].tolist()
+        totals = parts.compute_each(piece, together)
         for (index, _, place), total in zip(piece, totals, strict=True):
             scores[index][place] = total
     yield from scores
+
+
+def piece_scores(
+    scorer: Scorer, group: Sequence[HypothesisList], piece: Sequence[tuple[int, Any, int]]
+) -> list[float]:
+    """Score a piece of the hypotheses of a group: index of the list, hypothesis, place there."""
+    lists = [
+        (group[index][0], [hypothesis for _, hypothesis, _ in members])
+        for index, members in groupby(piece, key=lambda item: item[0])
+    ]
+    totals: list[float] = log_probabilities(scorer, lists)[:, 0].tolist()
+    return totals
 
 
 @dataclass

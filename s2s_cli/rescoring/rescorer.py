@@ -149,6 +149,8 @@ def score_parts(model: LoadedModel, parts: list[Part]) -> tuple[list[float], Lis
         counts.source_words += len(source_ids)
         counts.source_unknown += source_ids.count(UNK)
         group.append((source_ids, ids))
-    log_probs = [log_prob for scores in score_group(scorer, group) for log_prob in scores]
+    log_probs = [
+        log_prob for scores in score_group(scorer, group, model.parts) for log_prob in scores
+    ]
     counts.flops = scorer.flops - flops
     return log_probs, counts

@@ -10,11 +10,12 @@ from s2s_cli.console import counted, warn
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.decoding.translate import ChunkTranslator
 from s2s_cli.distributed.state_dicts import model_state_dict
-from s2s_cli.errors import UserError
+from s2s_cli.errors import UserError, is_out_of_memory
 from s2s_cli.inference.codec import TextCodec
 from s2s_cli.inference.replicas import LoadedModel
 from s2s_cli.inference.scorer import ModelScorer
 from s2s_cli.model.directory import with_weights
+from s2s_cli.model.parts import BatchParts
 from s2s_cli.model.pipeline import Model
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.scoring.languages import choose_bleu_tokeniser
@@ -51,7 +52,7 @@ class GreedyTranslator:
         corpus, config, replica = trainer.corpus, trainer.config, trainer.replica
         assert corpus.valid is not None
         self.trainer, self.replica, self.facts = trainer, replica, corpus.facts
-        self.device = replica.devices[0]
+        self.device, self.parts = replica.devices[0], BatchParts("batches of translations")
         self.codec = TextCodec(trainer.description, tokenised=False)
         self.bleu_tokeniser = choose_bleu_tokeniser("auto", self.facts.target_language)
         text, count = ValidationText(data, corpus, self.codec), len(corpus.valid)
@@ -98,8 +99,8 @@ class GreedyTranslator:
         """Translate all sentences of this process: running text by the number of the sentence."""
         try:
             return self.translate_on(model, self.device)
-        except torch.OutOfMemoryError:
-            if self.device.type == "cpu":
+        except RuntimeError as error:
+            if self.device.type == "cpu" or not is_out_of_memory(error):
                 raise
         # Outside the handler: the error holds on to all that the attempt has allocated.
         torch.cuda.empty_cache()
@@ -117,7 +118,7 @@ class GreedyTranslator:
         assert isinstance(network, Seq2Seq)
         scorer = ModelScorer(network, reverse_source=self.facts.reverse_source, origin=str(origin))
         sources = [each.source_ids for each in self.sentences.values()]
-        found = GREEDY.search(LoadedModel(scorer, self.codec), sources)
+        found = GREEDY.search(LoadedModel(scorer, self.codec, self.parts), sources)
         codec = self.codec
         tokens = [each[0].tokens if each else [] for each in found]
         texts = [codec.text(codec.words(codec.pieces(each))) for each in tokens]

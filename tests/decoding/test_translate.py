@@ -1,14 +1,18 @@
 """A translated chunk counts its own part of the work, and that is all that it counts."""
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 
-from s2s_cli.decoding.beam import Hypothesis
+from s2s_cli.decoding import translate
+from s2s_cli.decoding.beam import Hypothesis, search
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.decoding.stream import share_lines
 from s2s_cli.decoding.translate import ChunkTranslator, Counts, LineChunk, count_results
 from s2s_cli.inference.replicas import Replicas
+from s2s_cli.inference.scorer import Scorer
 from s2s_cli.text.vocabulary import UNK
 
 CPU = torch.device("cpu")
@@ -39,3 +43,23 @@ def test_unknown_words_and_empty_translations_are_counted() -> None:
     counts = count_results([[2, UNK, UNK], [], [3], [4]], [[one], [], [none, one], []])
     assert (counts.unknown, counts.empty, counts.blank) == (2, 2, 1)
     assert (counts.source_words, counts.target_words) == (5, 1)
+
+
+def test_where_memory_runs_out_sentences_are_searched_in_parts(
+    tiny_experiment: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = Replicas((tiny_experiment / "model",), (CPU,), "fp32", False, 1).load(0)
+    translator, chunk = ChunkTranslator(BeamConfig(), 8), LineChunk(0, ["one two", "three"] * 8)
+    whole = translator.translate(model, chunk)
+    sizes = list[int]()
+
+    def limited(scorer: Scorer, sources: list[list[int]], config: BeamConfig) -> Any:
+        sizes.append(len(sources))
+        if len(sources) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return search(scorer, sources, config)
+
+    monkeypatch.setattr(translate, "search", limited)
+    assert translator.translate(model, chunk).text == whole.text
+    assert sizes == [8, 4, *([2] * 8)], "what fits is remembered"
+    assert capsys.readouterr().err.count("in parts") == 1

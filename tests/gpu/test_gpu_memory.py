@@ -57,3 +57,23 @@ def test_a_training_in_parts_validates_and_resumes_in_parts(
         # What fits is known before the first update, so nothing is tried in vain in it.
         assert 2 <= counts(tmp_path / updates)["empty_cache"] <= 9
     assert measures(parts) == pytest.approx(measures(whole), rel=1e-4)
+
+
+def test_decode_writes_the_same_lines_where_batches_do_not_fit(
+    pretend_gpus: Gpus, tiny_experiment: Path, tmp_path: Path
+) -> None:
+    text, model = tmp_path / "in.en", tiny_experiment / "model"
+    text.write_text(5 * (tiny_experiment / "corpus" / "train.en").read_text("utf-8"), "utf-8")
+    decode = "decode", text, "--model", model, "--device", "cuda"
+    whole = pretend_gpus.s2s(*decode, cwd=tmp_path)
+    assert whole.returncode == 0 and b"in parts" not in whole.stderr
+    parts = pretend_gpus.s2s(
+        *decode,
+        cwd=tmp_path,
+        MOCK_CUDA_LIMIT="0:300000",
+        MOCK_CUDA_STATS=str(tmp_path / "stats"),
+    )
+    assert parts.returncode == 0, parts.stderr.decode()
+    assert parts.stderr.count(b"in parts, with the same results") == 1
+    assert 1 <= counts(tmp_path / "stats")["empty_cache"] <= 4
+    assert parts.stdout == whole.stdout

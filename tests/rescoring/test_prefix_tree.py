@@ -12,8 +12,9 @@ from variants import log_prob
 from s2s_cli.decoding.beam import search
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.inference.ensemble import Ensemble
-from s2s_cli.inference.scorer import ModelScorer
+from s2s_cli.inference.scorer import ModelScorer, Scorer
 from s2s_cli.model.config import Precision, Shape
+from s2s_cli.model.parts import BatchParts
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.rescoring import prefix_tree as rescoring
 from s2s_cli.rescoring.prefix_tree import log_probabilities, score_lists
@@ -91,6 +92,29 @@ def test_cutting_into_pieces_changes_no_score(limit: int, monkeypatch: pytest.Mo
     whole = list(score_lists(scorer, LISTS))
     monkeypatch.setattr(rescoring, "MOST_HYPOTHESES", limit)
     assert list(score_lists(scorer, iter(LISTS))) == whole
+
+
+def test_where_memory_runs_out_hypotheses_are_scored_in_parts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scorer = ModelScorer(network(2))
+    whole = list(score_lists(scorer, LISTS))
+    real, sizes = rescoring.log_probabilities, list[int]()
+
+    def limited(scorer: Scorer, lists: Any) -> torch.Tensor:
+        sizes.append(sum(len(hypotheses) for _, hypotheses in lists))
+        if sizes[-1] > 5:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return real(scorer, lists)
+
+    monkeypatch.setattr(rescoring, "log_probabilities", limited)
+    parts = BatchParts()
+    assert list(score_lists(scorer, LISTS, parts)) == whole
+    assert max(sizes) == sum(len(hypotheses) for _, hypotheses in LISTS) > 5
+    sizes.clear()
+    assert list(score_lists(scorer, LISTS, parts)) == whole
+    assert max(sizes) <= 5, "what fits is remembered"
+    assert capsys.readouterr().err.count("in parts") == 1
 
 
 def test_lists_are_not_read_far_ahead(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import torch
 from s2s_cli.errors import UserError
 from s2s_cli.inference.scorer import ModelScorer
 from s2s_cli.model.config import Shape
+from s2s_cli.model.parts import BatchParts
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.parallel import Workers
 from s2s_cli.rescoring import rescorer as rescorer_module
@@ -163,7 +164,7 @@ def test_parts_are_scored_as_lists_and_counted() -> None:
     scorer = ModelScorer(model)
     parts: list[Part] = [("2 3", ["4 x", "4  5 6"]), ("1", ["x"])]
     lists = [([2, 3], [[4, 1], [4, 5, 6]]), ([1], [[1]])]
-    loaded: Any = SimpleNamespace(scorer=scorer, codec=Codec())
+    loaded: Any = SimpleNamespace(scorer=scorer, codec=Codec(), parts=BatchParts())
     first, second = score_parts(loaded, parts), score_parts(loaded, parts)
     assert first[0] == [score for scores in score_lists(scorer, lists) for score in scores]
     counts = first[1]
