@@ -9,7 +9,8 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
-from torch.distributed import FileStore  # type: ignore[attr-defined]
+from torch.distributed import Store  # type: ignore[attr-defined]
+from torch.distributed.rendezvous import rendezvous
 
 from s2s_cli import console
 from s2s_cli.errors import UsageError, UserError, is_out_of_memory
@@ -132,7 +133,7 @@ def cores_per_process(rank: Rank) -> int:
 
 @contextlib.contextmanager
 def process_group(
-    rank: Rank, device: torch.device, minutes: float, store: FileStore | None = None
+    rank: Rank, device: torch.device, minutes: float, store: Store | None = None
 ) -> Iterator[None]:
     """Connect with the other replicas, and disconnect at the end; only the first one prints.
 
@@ -160,26 +161,30 @@ def process_group(
 
 
 def init_process_group(
-    rank: Rank, device: torch.device, minutes: float, store: FileStore | None
+    rank: Rank, device: torch.device, minutes: float, store: Store | None
 ) -> None:
     """Wait for the other replicas, and be ready for exchanges.
 
     Raises:
         Disconnected: not all came.
+        UsageError: another one has the same GPU.
     """
-    cuda = device.type == "cuda"
+    cuda, timeout = device.type == "cuda", timedelta(minutes=minutes)
     if cuda:
         # Waiting for an exchange then ends in an error, not in the process being torn down.
         os.environ.setdefault("TORCH_NCCL_BLOCKING_WAIT", "1")
         torch.cuda.set_device(device)
     try:
         with unhandled():
+            if cuda and not store:
+                store = rendezvous_store(rank, timeout)
+                claim_gpu(store, rank, device)
             dist.init_process_group(
                 "nccl" if cuda else "gloo",
                 rank=rank.rank,
                 world_size=rank.world_size,
                 store=store,
-                timeout=timedelta(minutes=minutes),
+                timeout=timeout,
             )
     except (RuntimeError, ValueError) as error:
         where = ":".join(os.environ.get(f"MASTER_{name}", "?") for name in ("ADDR", "PORT"))
@@ -187,6 +192,29 @@ def init_process_group(
             f"replica {rank.rank} of {rank.world_size} could not meet the others within "
             f"{minutes:g} minutes{'' if store else f' at {where}'} ({last_line(error)})"
         ) from None
+
+
+def rendezvous_store(rank: Rank, timeout: timedelta) -> Store:
+    """The store that the variables of the environment name, which all replicas share."""
+    found = next(rendezvous("env://", rank.rank, rank.world_size, timeout=timeout))
+    store: Store = found[0]
+    store.set_timeout(timeout)
+    return store
+
+
+def claim_gpu(store: Store, rank: Rank, device: torch.device) -> None:
+    """Note in ``store`` who has the GPU; NCCL ends or hangs where two processes share one.
+
+    Raises:
+        UsageError: another one has it.
+    """
+    gpu = str(torch.cuda.get_device_properties(device).uuid)
+    owner = int(store.compare_set(f"gpu {gpu}", "", str(rank.rank)))
+    if owner != rank.rank:
+        raise UsageError(
+            f"replicas {min(owner, rank.rank)} and {max(owner, rank.rank)} have the same GPU, "
+            f"{device}; start only as many processes as there are GPUs, each with one of its own"
+        )
 
 
 def is_about_connections(error: Exception) -> bool:

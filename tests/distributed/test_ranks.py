@@ -1,8 +1,20 @@
 """Who is who among processes that others have started."""
 
-import pytest
+from pathlib import Path
+from types import SimpleNamespace
 
-from s2s_cli.distributed.ranks import Rank, first_host, last_line, rank_from_environment
+import pytest
+import torch
+from torch.distributed import FileStore  # type: ignore[attr-defined]
+
+from s2s_cli.distributed.ranks import (
+    Rank,
+    claim_gpu,
+    first_host,
+    last_line,
+    rank_from_environment,
+)
+from s2s_cli.errors import UsageError
 
 
 def test_a_process_alone_has_no_rank() -> None:
@@ -52,6 +64,22 @@ def test_slurms_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_first_host(nodes: str, host: str) -> None:
     assert first_host(nodes) == host
+
+
+def test_two_processes_with_one_gpu_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uuids = {0: "GPU-a", 1: "GPU-b"}
+    monkeypatch.setattr(
+        "torch.cuda.get_device_properties", lambda device: SimpleNamespace(uuid=uuids[device.index])
+    )
+    store = FileStore(str(tmp_path / "meeting"), 3)
+    first, second = torch.device("cuda:0"), torch.device("cuda:1")
+    claim_gpu(store, Rank(0, 3, 0, 3), first)
+    claim_gpu(store, Rank(0, 3, 0, 3), first)
+    claim_gpu(store, Rank(1, 3, 1, 3), second)
+    with pytest.raises(UsageError, match=r"^replicas 0 and 2 have the same GPU, cuda:0; start "):
+        claim_gpu(store, Rank(2, 3, 2, 3), first)
 
 
 def test_last_line() -> None:
