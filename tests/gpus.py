@@ -32,9 +32,9 @@ class Gpus:
     def s2s(
         self, *arguments: str | Path, cwd: Path, **variables: str
     ) -> "subprocess.CompletedProcess[bytes]":
-        """Run ``s2s ARGUMENTS``, or a script (``-c``), with GPUs."""
+        """Run ``s2s ARGUMENTS``, or ``python ARGUMENTS`` with ``-c``, with GPUs."""
         words = [str(each) for each in arguments]
-        module = [] if words[0] == "-c" else ["-m", "s2s_cli"]
+        module = [] if "-c" in words else ["-m", "s2s_cli"]
         environment = {**os.environ, **self.environment, **variables}
         environment["CUDA_VISIBLE_DEVICES"] = environment[VISIBLE]
         if environment[VISIBLE] == ALL:

@@ -1,6 +1,7 @@
 """Recurrent layers over packed sentences of different lengths, without padding (§2)."""
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,8 @@ from s2s_cli.model.sequences import States
 # Rows of a product over a whole batch, or over its distinct words, are filled up to a multiple of
 # this: kernels are prepared for each number of rows.
 ROWS_MULTIPLE = 64
+
+Recurrent = TypeVar("Recurrent", bound="PackedLayers")
 
 
 class LayerInput(NamedTuple):
@@ -43,10 +46,12 @@ class PackedLayers(nn.RNNBase):
     Attributes:
         kinds: states of a layer: hidden, and of LSTMs cell.
         in_cudnn: true where cuDNN has these layers.
+        alone: each layer by itself, with the same parameters; made where they are needed.
     """
 
     kinds: int
     in_cudnn = True
+    alone: Sequence["PackedLayers"] = ()
 
     def forward(
         self, inputs: PackedSequence, states: States | None = None
@@ -82,10 +87,43 @@ class PackedLayers(nn.RNNBase):
         self, inputs: PackedSequence, states: States | None
     ) -> tuple[PackedSequence, States]:
         """Torch's own layers; under autocast they would compute in fp16, cell states included."""
+        if self.dropout > 0:
+            return self._cudnn_dropout(inputs, states)
         first: Any = states if states is None or self.kinds > 1 else states[0]
         with torch.autocast("cuda", enabled=False):
             output, last = super().forward(inputs, first)
         return output, last if self.kinds > 1 else (last,)
+
+    def _cudnn_dropout(
+        self, inputs: PackedSequence, states: States | None
+    ) -> tuple[PackedSequence, States]:
+        """Torch's own layers one by one, with dropout between them by torch's generator.
+
+        That of cuDNN has a state of its own, which can be neither saved nor set.
+        """
+        last = []
+        for number, layer in enumerate(self._layers_alone()):
+            if number:
+                rows = F.dropout(inputs.data, self.dropout, self.training)
+                inputs = inputs._replace(data=rows)
+            before = states and tuple(each[number : number + 1] for each in states)
+            inputs, after = layer.train(self.training)._cudnn(inputs, before)
+            last.append(after)
+        return inputs, tuple(torch.cat(each) for each in zip(*last, strict=True))
+
+    def _layers_alone(self) -> Sequence["PackedLayers"]:
+        """Each layer by itself, its weights in one piece of memory, as cuDNN wants them."""
+        if not self.alone:
+            layers = [layer_alone(self, layer) for layer in range(self.num_layers)]
+            for each in layers:
+                each.flatten_parameters()
+            self.alone = layers
+        return self.alone
+
+    def _apply(self, *arguments: Any, **options: Any) -> Self:
+        """Move the weights, which then are in other pieces of memory."""
+        self.alone = ()
+        return super()._apply(*arguments, **options)  # type: ignore[no-untyped-call,no-any-return]
 
     def _read(
         self, form: PackedSequence, rows: Tensor, index: Tensor | None, states: States | None
@@ -126,6 +164,15 @@ class PackedLayers(nn.RNNBase):
             Hidden states [rows, cells]; the states after the last step, [batch, cells] each.
         """
         raise NotImplementedError
+
+
+def layer_alone(layers: Recurrent, index: int) -> Recurrent:
+    """Layer ``index`` of ``layers`` as layers of its own, with the same parameters."""
+    size = getattr(layers, f"weight_ih_l{index}").shape[1]
+    alone = type(layers)(size, layers.hidden_size, device="meta")  # type: ignore[call-arg]
+    for name, _ in list(alone.named_parameters()):
+        setattr(alone, name, getattr(layers, f"{name.removesuffix('_l0')}_l{index}"))
+    return alone
 
 
 def sums_by_index(rows: Tensor, index: Tensor, size: int) -> Tensor:

@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from s2s_cli.errors import UsageError
 from s2s_cli.model.lstm import Lstm
+from s2s_cli.model.packed import layer_alone
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.sequences import EndedStates, States
@@ -163,12 +164,3 @@ def time_chunks(words: PackedSequence) -> Iterator[PackedSequence]:
 def lstms(layers: nn.ModuleList) -> list[Lstm]:
     """The same modules, their type known."""
     return [each for each in layers if isinstance(each, Lstm)]
-
-
-def layer_alone(lstm: nn.RNNBase, index: int) -> Lstm:
-    """Layer ``index`` of ``lstm`` as an LSTM of one layer, with the same parameters."""
-    size = getattr(lstm, f"weight_ih_l{index}").shape[1]
-    alone = Lstm(size, lstm.hidden_size, device="meta")
-    for name, _ in list(alone.named_parameters()):
-        setattr(alone, name, getattr(lstm, f"{name.removesuffix('_l0')}_l{index}"))
-    return alone
