@@ -33,6 +33,10 @@ class Batch:
     def sentences(self) -> int:
         return int(self.source.batch_sizes[0])
 
+    def distinct_words(self) -> tuple[Tensor, Tensor]:
+        """The ids that the model reads of the sources and of the targets, each once, ascending."""
+        return self.source.data.unique(), self.target_input.data.unique()
+
     def to(self, device: torch.device) -> "Batch":
         return Batch(
             packed_to_device(self.source, device),

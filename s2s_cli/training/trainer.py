@@ -121,7 +121,7 @@ class Trainer:
         # Its norm s: where s > 5, the gradient is multiplied by 5 / s (§3.4).
         norm = gradient_norm(self.model.parameters()).to(loss.device)
         # Fetched together: where nothing is exchanged, the update's only wait for a GPU.
-        sums = replica.reduce_sum(torch.stack([loss * counts, loss.new_tensor(float(asked))]))
+        sums = replica.reduce_sum(torch.stack([loss * counts, loss.new_full((), float(asked))]))
         total, asking, s = torch.cat([sums, norm[None]]).tolist()
         self.ending = asking > 0
         progress.updates += 1

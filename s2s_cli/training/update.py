@@ -50,10 +50,15 @@ class BatchGradient:
         """Compute so many parts, one after another."""
         self.model.train()
         self.model.zero_grad()
-        losses = []
+        losses, read = [], list[tuple[Tensor, Tensor]]()
         for batch in batch_parts(self.split, sentences, parts):
             moved = batch.to(self.device)
+            if self.device.type == "cuda":
+                read.append(batch.distinct_words())
             losses.append(backward(self.model, moved, batch_size, self.precision))
+        for table, rows in zip(self.model.tables(), zip(*read, strict=True), strict=False):
+            distinct = rows[0] if len(rows) == 1 else torch.cat(rows).unique()
+            sum_rows(table, distinct.to(self.device, non_blocking=True))
         return torch.stack(losses).sum()
 
     def rehearse(
@@ -90,12 +95,34 @@ def backward(model: Model, batch: Batch, batch_size: float, precision: Precision
 
 
 @torch.no_grad()
+def sum_rows(table: Tensor, distinct: Tensor) -> None:
+    """Have one row for each word in the gradient of an embedding, the sum over its occurrences.
+
+    `torch.Tensor.coalesce` does the same, but waits for the GPU to say how many words there are.
+
+    Args:
+        table: the embedding, [words, size].
+        distinct: [n] ids of the words that the batch has, ascending.
+    """
+    gradient = table.grad
+    assert gradient is not None
+    place = torch.searchsorted(distinct, gradient._indices()[0])
+    # Of the backward passes that sum rows, this one has a fixed order.
+    sums = torch.ops.aten.embedding_dense_backward(
+        gradient._values(), place, len(distinct), -1, False
+    )
+    table.grad = torch.sparse_coo_tensor(
+        distinct[None], sums, table.shape, check_invariants=False, is_coalesced=True
+    )
+
+
+@torch.no_grad()
 def gradient_norm(parameters: Iterable[Parameter]) -> Tensor:
     """L2 norm s of the gradient of all parameters together, a scalar (§3.4)."""
     values = [gradient_values(each) for each in parameters if each.grad is not None]
-    norms = [torch.linalg.vector_norm(each) for each in values]
+    each_norm = torch._foreach_norm(values)
     # On one device. A copy from another GPU is begun, not waited for.
-    norms = [each.to(norms[0].device, non_blocking=True) for each in norms]
+    norms = [each.to(each_norm[0].device, non_blocking=True) for each in each_norm]
     norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
     return norm
 

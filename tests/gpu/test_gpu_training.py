@@ -1,11 +1,12 @@
 """Training on a GPU: what it computes, and that it resumes as if it had never stopped."""
 
-import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
-from gpus import Gpus
+from conftest import Run
+from gpus import Gpus, counts
 
 SMALL = ["--hidden-size", "32", "--embedding-size", "24", "--batch-size", "16", "--log-every", "1"]
 DROPOUT = ["--layers", "3", "--dropout", "0.2", "--save-every", "2"]
@@ -19,8 +20,14 @@ def train(gpus: Gpus, experiment: Path, model: Path, *options: str) -> str:
         cwd=model.parent,
     )
     assert run.returncode == 0, run.stderr.decode()
-    assert not re.search(rb"[Ww]arning", run.stderr), run.stderr.decode()
+    assert b"UserWarning" not in run.stderr, run.stderr.decode()
     return run.stderr.decode()
+
+
+def waits(stats: Path) -> int:
+    """How often the host waited for a pretend GPU."""
+    found = counts(stats)
+    return sum(found[each] for each in found if "SYNC" in each or "(sync)" in each)
 
 
 def checkpoint(model: Path) -> dict[str, Any]:
@@ -41,6 +48,36 @@ def test_a_training_with_dropout_resumes_with_the_same_bits(
     for name, weights in one["model"].items():
         assert torch.equal(weights, other["model"][name]), name
     assert torch.equal(one["random"]["cuda"][0], other["random"]["cuda"][0])
+
+
+@pytest.mark.parametrize(("optimiser", "rate"), [("sgd", "0.7"), ("adam", "0.01")])
+def test_a_gpu_trains_as_the_cpu_does(
+    optimiser: str, rate: str, s2s: Run, either_gpus: Gpus, tiny_experiment: Path, tmp_path: Path
+) -> None:
+    options = ["--layers", "2", "--max-updates", "5", "--optimiser", optimiser]
+    options += ["--learning-rate", rate]
+    train(either_gpus, tiny_experiment, tmp_path / "cuda", *options, "--device", "cuda")
+    command = ["train", "--data", tiny_experiment / "data", "--model", "cpu", "--device", "cpu"]
+    assert s2s(*command, *SMALL, *options, cwd=tmp_path).returncode == 0
+    one, other = (checkpoint(tmp_path / each)["model"] for each in ("cuda", "cpu"))
+    for name, weights in one.items():
+        torch.testing.assert_close(weights, other[name], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.mock_cuda
+def test_an_update_waits_for_the_gpu_once(
+    pretend_gpus: Gpus, tiny_experiment: Path, tmp_path: Path
+) -> None:
+    found = []
+    for updates in ("4", "8"):
+        train(
+            Gpus({**pretend_gpus.environment, "MOCK_CUDA_STATS": str(tmp_path / updates)}),
+            *(tiny_experiment, tmp_path / f"model-{updates}"),
+            *("--device", "cuda", "--max-updates", updates, "--samples", "0"),
+            *("--validate-every", "100", "--save-every", "100", "--log-every", "100"),
+        )
+        found.append(waits(tmp_path / updates))
+    assert found[1] - found[0] == 4
 
 
 # With so little dropout, none is dropped. Both directions of time, so that states are given, too.

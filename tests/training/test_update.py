@@ -20,6 +20,7 @@ from s2s_cli.training.update import (
     clip_coefficient,
     gradient_norm,
     step,
+    sum_rows,
     training_flops,
 )
 
@@ -192,3 +193,17 @@ def test_the_norm_is_that_of_the_parameters_that_have_a_gradient() -> None:
     parameters = [nn.Parameter(torch.zeros(2)) for _ in range(3)]
     parameters[0].grad, parameters[2].grad = torch.tensor([3.0, 0]), torch.tensor([0.0, 4])
     assert float(gradient_norm(parameters)) == 5
+
+
+def test_rows_of_a_word_are_summed_as_coalesce_does() -> None:
+    """Over several sentences and parts; which words there are is known beforehand."""
+    table = nn.Embedding(20, 3, sparse=True)
+    words = [torch.tensor([7, 2, 7, 0]), torch.tensor([2, 19, 7])]
+    for part in words:
+        (table(part) * torch.randn(len(part), 3)).sum().backward()
+    assert table.weight.grad is not None
+    expected = table.weight.grad.coalesce()
+    sum_rows(table.weight, torch.cat(words).unique())
+    assert table.weight.grad.is_coalesced()
+    assert torch.equal(table.weight.grad.indices(), expected.indices())
+    torch.testing.assert_close(table.weight.grad.values(), expected.values())
