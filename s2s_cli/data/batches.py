@@ -33,10 +33,6 @@ class Batch:
     def sentences(self) -> int:
         return int(self.source.batch_sizes[0])
 
-    def distinct_words(self) -> tuple[Tensor, Tensor]:
-        """The ids that the model reads of the sources and of the targets, each once, ascending."""
-        return self.source.data.unique(), self.target_input.data.unique()
-
     def to(self, device: torch.device) -> "Batch":
         return Batch(
             packed_to_device(self.source, device),
@@ -113,6 +109,13 @@ def make_batch(split: Split, sentences: Tensor) -> Batch:
         target._replace(data=words[before].long()),
         words[before + 1].long(),
     )
+
+
+def distinct_words(split: Split, sentences: Tensor) -> tuple[Tensor, Tensor]:
+    """The ids that a model reads of the sources and the targets of pairs, each once, ascending."""
+    _, sources, places = packed_order(split.source, sentences, ends=0)
+    _, targets, before = packed_order(split.target, sentences, ends=1)
+    return sources[places + 1].long().unique(), targets[before].long().unique()
 
 
 def packed_order(side: Side, sentences: Tensor, ends: int) -> tuple[PackedSequence, Tensor, Tensor]:

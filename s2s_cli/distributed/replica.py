@@ -83,41 +83,19 @@ class Replica:
         return int(numbers)
 
     def reduce_gradients(self, parameters: Iterable[Parameter]) -> None:
-        """Make each gradient the sum of all replicas'; of embeddings, only rows are sent."""
+        """Make each gradient the sum of all replicas'; of embeddings, only rows are sent.
+
+        These are the same rows for all replicas.
+        """
         if self.world_size == 1:
             return
-        waiting, tables = [], []
+        waiting = []
         for each in parameters:
             assert each.grad is not None
-            if each.grad.is_sparse:
-                tables.append(each)
-            else:
-                waiting.append(dist.all_reduce(each.grad, async_op=True))
-        for table in tables:
-            self.reduce_rows(table)
+            values = each.grad.values() if each.grad.is_sparse else each.grad
+            waiting.append(dist.all_reduce(values, async_op=True))
         for work in waiting:
             wait(work)
-
-    def reduce_rows(self, table: Parameter) -> None:
-        """Add up the rows that the replicas touched; all get them in one order."""
-        assert table.grad is not None
-        own = table.grad.coalesce()
-        rows, values = own.indices()[0], own.values()
-        counts = self.all_gather(rows.new_tensor([len(rows)])).tolist()
-        most = max(counts)
-        real = torch.arange(most, device=rows.device) < rows.new_tensor(counts)[:, None]
-        table.grad = torch.sparse_coo_tensor(
-            self.all_gather(zero_padded(rows, most))[real.flatten()][None],
-            self.all_gather(zero_padded(values, most))[real.flatten()],
-            table.shape,
-            check_invariants=False,
-        ).coalesce()
-
-    def all_gather(self, values: Tensor) -> Tensor:
-        """Concatenate all replicas' ``values``, which are alike in shape."""
-        everything = [torch.empty_like(values) for _ in range(self.world_size)]
-        wait(dist.all_gather(everything, values, async_op=True))
-        return torch.cat(everything)
 
 
 def wait(work: dist.Work | None) -> None:
@@ -128,10 +106,3 @@ def wait(work: dist.Work | None) -> None:
     """
     assert work is not None
     work.wait()
-
-
-def zero_padded(values: Tensor, rows: int) -> Tensor:
-    """Append zeros to ``values`` until there are ``rows``."""
-    padded = values.new_zeros(rows, *values.shape[1:])
-    padded[: len(values)] = values
-    return padded

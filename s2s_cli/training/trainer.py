@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -33,6 +33,7 @@ from s2s_cli.training.update import (
     clip_coefficient,
     gradient_norm,
     largest_batch,
+    shared_rows,
     step,
     training_flops,
 )
@@ -116,7 +117,8 @@ class Trainer:
         rate = self.schedule.learning_rate(progress.updates)
         # The gradient: summed over the words of the batch, divided by its 128 sentences (§3.4).
         shard, counts = replica.shard_batch(sentences)
-        loss = self.gradient(shard, config.batch_size if counts else math.inf)
+        rows = partial(shared_rows, self.corpus.train, sentences, replica)
+        loss = self.gradient(shard, config.batch_size if counts else math.inf, rows)
         replica.reduce_gradients(self.model.parameters())
         # Its norm s: where s > 5, the gradient is multiplied by 5 / s (§3.4).
         norm = gradient_norm(self.model.parameters()).to(loss.device)

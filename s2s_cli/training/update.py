@@ -1,13 +1,13 @@
 """One update of the weights (§3.4): the gradient of a batch, its norm, clipping, the step."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from s2s_cli.data.batches import Batch, batch_parts, pair_lengths, part_sizes
+from s2s_cli.data.batches import Batch, batch_parts, distinct_words, pair_lengths, part_sizes
 from s2s_cli.data.corpus import Split
 from s2s_cli.distributed.replica import Replica
 from s2s_cli.model.config import Precision, Shape
@@ -18,6 +18,8 @@ from s2s_cli.model.work import decoder_flops, encoder_flops, softmax_flops
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.losses import batch_loss
 from s2s_cli.training.optimisers import Optimisers
+
+MakeRows = Callable[[], Sequence[Tensor]]
 
 
 class BatchGradient:
@@ -31,7 +33,7 @@ class BatchGradient:
         self.precision = config.precision
         self.parts = BatchParts("batches")
 
-    def __call__(self, sentences: Tensor, batch_size: float) -> Tensor:
+    def __call__(self, sentences: Tensor, batch_size: float, rows: MakeRows = tuple) -> Tensor:
         """Set the gradient, whatever was there; return the loss summed over words.
 
         Gradients of parts add up to that of the whole, to rounding.
@@ -39,25 +41,24 @@ class BatchGradient:
         Args:
             sentences: numbers of the pairs.
             batch_size: see `backward`.
+            rows: makes those of `shared_rows`, if there are any.
 
         Raises:
             RuntimeError: out of memory with a single pair.
         """
         sizes = part_sizes(self.split, sentences)
-        return self.parts.compute(sizes, partial(self.in_parts, sentences, batch_size))
+        return self.parts.compute(sizes, partial(self.in_parts, sentences, batch_size, rows))
 
-    def in_parts(self, sentences: Tensor, batch_size: float, parts: int) -> Tensor:
+    def in_parts(self, sentences: Tensor, batch_size: float, rows: MakeRows, parts: int) -> Tensor:
         """Compute so many parts, one after another."""
         self.model.train()
         self.model.zero_grad()
-        losses, read = [], list[tuple[Tensor, Tensor]]()
+        losses = []
         for batch in batch_parts(self.split, sentences, parts):
             moved = batch.to(self.device)
-            if self.device.type == "cuda":
-                read.append(batch.distinct_words())
             losses.append(backward(self.model, moved, batch_size, self.precision))
-        for table, rows in zip(self.model.tables(), zip(*read, strict=True), strict=False):
-            distinct = rows[0] if len(rows) == 1 else torch.cat(rows).unique()
+        # Now, while a GPU has work to do.
+        for table, distinct in zip(self.model.tables(), rows(), strict=False):
             sum_rows(table, distinct.to(self.device, non_blocking=True))
         return torch.stack(losses).sum()
 
@@ -76,7 +77,7 @@ class BatchGradient:
         shard, _ = replica.shard_batch(sentences)
         with torch.random.fork_rng({each for each in replica.devices if each.type == "cuda"}):
             reserved = optimisers.reserved_moments()
-            self(shard, len(sentences))
+            self(shard, len(sentences), partial(shared_rows, self.split, sentences, replica))
             validate()
         self.model.zero_grad()
         del reserved
@@ -94,6 +95,17 @@ def backward(model: Model, batch: Batch, batch_size: float, precision: Precision
     return loss.detach()
 
 
+def shared_rows(split: Split, sentences: Tensor, replica: Replica) -> Sequence[Tensor]:
+    """The rows of each embedding that have a gradient in a batch of all replicas.
+
+    All replicas know them without an exchange, and no GPU has to be asked. Where there is neither,
+    there are none: rows are those that the model touches.
+    """
+    if replica.world_size == 1 and replica.devices[0].type == "cpu":
+        return ()
+    return distinct_words(split, sentences)
+
+
 @torch.no_grad()
 def sum_rows(table: Tensor, distinct: Tensor) -> None:
     """Have one row for each word in the gradient of an embedding, the sum over its occurrences.
@@ -102,7 +114,7 @@ def sum_rows(table: Tensor, distinct: Tensor) -> None:
 
     Args:
         table: the embedding, [words, size].
-        distinct: [n] ids of the words that the batch has, ascending.
+        distinct: [n] ids, ascending, all that the gradient has among them.
     """
     gradient = table.grad
     assert gradient is not None

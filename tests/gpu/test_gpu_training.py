@@ -80,6 +80,21 @@ def test_an_update_waits_for_the_gpu_once(
     assert found[1] - found[0] == 4
 
 
+@pytest.mark.mock_cuda
+@pytest.mark.parametrize("layout", ["model", "data"])
+def test_several_gpus_train_as_one_cpu_does(
+    layout: str, s2s: Run, pretend_gpus: Gpus, tiny_experiment: Path, tmp_path: Path
+) -> None:
+    options = ["--layers", "2", "--max-updates", "4"]
+    several = [*options, "--gpus", "3", "--layout", layout]
+    train(pretend_gpus, tiny_experiment, tmp_path / "several", *several)
+    command = ["train", "--data", tiny_experiment / "data", "--model", "one", "--device", "cpu"]
+    assert s2s(*command, *SMALL, *options, cwd=tmp_path).returncode == 0
+    one, other = (checkpoint(tmp_path / each)["model"] for each in ("several", "one"))
+    for name, weights in one.items():
+        torch.testing.assert_close(weights, other[name], rtol=1e-3, atol=1e-5)
+
+
 # With so little dropout, none is dropped. Both directions of time, so that states are given, too.
 LAYERS_WITH_DROPOUT = """
 import torch
