@@ -5,6 +5,7 @@ Hypotheses that search has chosen are decoded once more, so that search keeps no
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ from s2s_cli.inference.ensemble import Ensemble
 from s2s_cli.inference.replicas import LoadedModel
 from s2s_cli.inference.scorer import ModelScorer, Scorer
 from s2s_cli.model.description import Description, model_directory
+from s2s_cli.model.parts import BatchParts
 from s2s_cli.model.sequences import TimeSteps
 from s2s_cli.text.dictionary import Dictionary, read_dictionary
 from s2s_cli.text.vocabulary import EOS, UNK
@@ -51,11 +53,13 @@ class Aligner:
         replace_unk: each `UNK` becomes the source word that counted most there.
         dictionary: source words, and the target words that replace `UNK` instead of them.
         alignments: links of all hypotheses are wanted.
+        parts: in which attention is computed where memory runs out.
     """
 
     replace_unk: bool = False
     dictionary: Dictionary = field(default_factory=dict)
     alignments: bool = False
+    parts: BatchParts = field(default_factory=partial(BatchParts, "alignments"), compare=False)
 
     def align(
         self,
@@ -73,7 +77,8 @@ class Aligner:
             for each in hypotheses
             if self.needs_links(each)
         ]
-        linked = iter(links(model.scorer, [ids for ids, _ in wanted], [each for _, each in wanted]))
+        pairs = [ids for ids, _ in wanted], [each for _, each in wanted]
+        linked = iter(links(model.scorer, *pairs, self.parts))
         return [
             [
                 self.with_links(
@@ -237,17 +242,25 @@ def attention_weights(
 
 
 def links(
-    scorer: Scorer, sources: Sequence[Sequence[int]], hypotheses: Sequence[Sequence[int]]
+    scorer: Scorer,
+    sources: Sequence[Sequence[int]],
+    hypotheses: Sequence[Sequence[int]],
+    parts: BatchParts,
 ) -> list[list[int]]:
     """Find for each word of each hypothesis the place of the source word that counted most.
 
-    Of equal ones it is the first. Arguments are those of `alignments`, any number of hypotheses.
+    Of equal ones it is the first. Arguments are those of `alignments`, any number of hypotheses,
+    and the ``parts`` in which they are computed where memory runs out.
     """
+
+    def together(group: Sequence[int]) -> list[list[int]]:
+        found = alignments(scorer, [sources[i] for i in group], [hypotheses[i] for i in group])
+        return [weights.argmax(1).tolist() for weights in found]
+
     result: list[list[int]] = [[] for _ in hypotheses]
     for group in groups(sources, hypotheses):
-        found = alignments(scorer, [sources[i] for i in group], [hypotheses[i] for i in group])
-        for index, weights in zip(group, found, strict=True):
-            result[index] = weights.argmax(1).tolist()
+        for index, places in zip(group, parts.compute_each(group, together), strict=True):
+            result[index] = places
     return result
 
 

@@ -171,6 +171,7 @@ class Trainer:
         """Perplexity a target word, ``<EOS>`` counted, computed in fp32."""
         valid, batch_size = self.corpus.valid, self.config.batch_size
         assert valid is not None
+        self.model.zero_grad()  # the memory of gradients is free for larger parts
         return perplexity(self.model, valid, batch_size, self.replica, self.validation_parts)
 
     def rehearse(self) -> None:

@@ -71,15 +71,15 @@ class BatchGradient:
     ) -> None:
         """Compute the gradient of the largest batch and forget it: out of memory is then now.
 
-        So is that of ``validate``, which is called with as much in memory as in training. No number
-        of the training changes, what chance decides included.
+        So it is in ``validate``, which is called with as much in memory as at a validation. No
+        number of the training changes, what chance decides included.
         """
         shard, _ = replica.shard_batch(sentences)
         with torch.random.fork_rng({each for each in replica.devices if each.type == "cuda"}):
             reserved = optimisers.reserved_moments()
             self(shard, len(sentences), partial(shared_rows, self.split, sentences, replica))
+            self.model.zero_grad()
             validate()
-        self.model.zero_grad()
         del reserved
 
 

@@ -20,6 +20,7 @@ from s2s_cli.inference.scorer import ModelScorer
 from s2s_cli.model.attention import SourceWords
 from s2s_cli.model.config import Shape
 from s2s_cli.model.description import Description
+from s2s_cli.model.parts import BatchParts
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.preparation.learning import learn_pieces
 from s2s_cli.text.dictionary import read_dictionary
@@ -108,10 +109,25 @@ def test_links_are_the_largest_weights_however_few_fit_into_memory(
         assert len(group) == 1 or size * max(len(HYPOTHESES[i]) for i in group) <= most
     assert (len(cut) == len(SOURCES)) == (most == 1)
     network = model("general")
-    found = links(ModelScorer(network), SOURCES, HYPOTHESES)
+    found = links(ModelScorer(network), SOURCES, HYPOTHESES, BatchParts())
     for places, source, target in zip(found, SOURCES, HYPOTHESES, strict=True):
         weights = expected(network, source, target, reverse=False)
         assert places == [row.index(max(row)) for row in weights.tolist()]
+
+
+def test_where_memory_runs_out_links_are_found_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer, sizes = ModelScorer(model("general")), list[int]()
+    whole = links(scorer, SOURCES, HYPOTHESES, BatchParts())
+
+    def limited(scorer: Any, sources: Any, hypotheses: Any) -> list[Tensor]:
+        sizes.append(len(sources))
+        if len(sources) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return alignments(scorer, sources, hypotheses)
+
+    monkeypatch.setattr(alignment, "alignments", limited)
+    assert links(scorer, SOURCES, HYPOTHESES, BatchParts()) == whole
+    assert max(sizes) == len(SOURCES) > 2
 
 
 def rigged(monkeypatch: pytest.MonkeyPatch, found: list[list[int]]) -> None:
