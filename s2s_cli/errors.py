@@ -23,13 +23,10 @@ class DamagedFileError(UserError):
     """A file that is not as it was written; an earlier one may do."""
 
 
-# What says so in an error of torch: its own allocators and those of CUDA; cuBLAS and cuDNN, which
-# allocate beside it, some for each handle that they create, and name the last cause in old code.
+# Words of such errors: of torch's own allocators, of CUDA, and of cuBLAS and cuDNN.
 OUT_OF_MEMORY = (
     *("out of memory", "can't allocate memory", "Storage size calculation overflowed"),
-    *("CUBLAS_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED"),
-    *("CUDNN_STATUS_ALLOC_FAILED", "ALLOCATION_FAILED", "CUDNN_STATUS_NOT_INITIALIZED"),
-    "CUDNN_STATUS_INTERNAL_ERROR",
+    *("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "ALLOCATION_FAILED"),
 )
 
 

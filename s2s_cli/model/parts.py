@@ -13,6 +13,15 @@ Single = TypeVar("Single")
 Computed = TypeVar("Computed")
 
 
+# What cuBLAS and cuDNN may say, too, where they have no memory for a handle or for their work. It
+# may also be that they cannot work at all, so it is not reported as lack of memory.
+PERHAPS_OUT_OF_MEMORY = (
+    "CUBLAS_STATUS_NOT_INITIALIZED",
+    "CUDNN_STATUS_NOT_INITIALIZED",
+    "CUDNN_STATUS_INTERNAL_ERROR",
+)
+
+
 @dataclass
 class BatchParts:
     """The parts that batches of one kind are computed in.
@@ -46,15 +55,15 @@ class BatchParts:
             try:
                 result = attempt(parts)
             except (RuntimeError, MemoryError) as error:
-                if parts >= len(sizes) or not is_out_of_memory(error):
+                if parts >= len(sizes) or not may_be_out_of_memory(error):
                     raise
             else:
                 if failed:
                     self.limit = largest_part(sizes, parts)
+                    self.warn_once()
                 return result
             # Outside the handler: the error holds on to all that the attempt has allocated.
             torch.cuda.empty_cache()  # for the libraries that allocate beside torch
-            self.warn_once()
             parts, failed = min(2 * parts, len(sizes)), True
 
     def compute_each(
@@ -88,6 +97,11 @@ class BatchParts:
                 "the same results"
             )
         self.warned = True
+
+
+def may_be_out_of_memory(error: Exception) -> bool:
+    """Check for lack of memory, also for errors that may have other causes."""
+    return is_out_of_memory(error) or any(each in str(error) for each in PERHAPS_OUT_OF_MEMORY)
 
 
 def largest_part(sizes: Sequence[int], parts: int) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from s2s_cli.errors import as_user_error
 from s2s_cli.model.parts import BatchParts
 
 FULL = [
@@ -79,8 +80,15 @@ def test_less_memory_later_is_found_and_remembered(capsys: pytest.CaptureFixture
     assert capsys.readouterr().err.count("in parts") == 1
 
 
-def test_a_single_item_that_does_not_fit_is_an_error() -> None:
+@pytest.mark.parametrize("error", [FULL[0], FULL[-3]], ids=str)
+def test_a_single_item_that_does_not_fit_is_an_error(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is the one of torch: a cuDNN that cannot work at all is not taken for a lack of memory."""
     seen = list[int]()
-    with pytest.raises(torch.OutOfMemoryError):
-        BatchParts().compute([5, 5], room(4, FULL[0], [5, 5], seen))
+    with pytest.raises(type(error)) as raised:
+        BatchParts().compute([5, 5], room(4, error, [5, 5], seen))
+    assert raised.value is error
     assert seen == [10, 5]
+    assert not capsys.readouterr().err
+    assert (as_user_error(error) is None) == ("cuDNN" in str(error))
