@@ -32,11 +32,11 @@ class HypothesisAttention:
     """The weights of an `Attention`, laid out; what it does with single sources is not rounded."""
 
     def __init__(self, attention: Attention, compute_dtype: torch.dtype) -> None:
-        """Lay out the weights; their products are of type ``compute_dtype``."""
+        """Lay out the weights; ``compute_dtype`` is that of `Product`."""
         self.score = attention.score
         self.query = linear_product(attention.query, compute_dtype)
         self.key = linear_product(attention.key, compute_dtype)
-        self.combine = Product(attention.combine.weight.to(compute_dtype))
+        self.combine = Product(attention.combine.weight, dtype=compute_dtype)
         self.value = attention.value.weight[0] if attention.value else None
 
     def source(self, outputs: Tensor) -> AttendedSource:
@@ -88,4 +88,4 @@ class HypothesisAttention:
 
 def linear_product(layer: nn.Linear | None, dtype: torch.dtype) -> Product | None:
     """The product of a layer, if there is one."""
-    return Product(layer.weight.to(dtype), layer.bias) if layer else None
+    return Product(layer.weight, layer.bias, dtype) if layer else None

@@ -20,17 +20,22 @@ from s2s_cli.model.seq2seq import Seq2Seq
 class ContextLayers:
     """The weights of these parts, laid out."""
 
-    def __init__(self, model: Seq2Seq, decoder: Layers) -> None:
-        """Take those of ``model``, and what ``decoder`` has for things beside a word."""
+    def __init__(self, model: Seq2Seq, decoder: Layers, dtype: torch.dtype) -> None:
+        """Take those of ``model``, and what ``decoder`` has for things beside a word.
+
+        ``dtype`` is that of `Product`.
+        """
         self.shape: Shape = model.shape
         of_vector, of_attentional = decoder.beside.split(
             [decoder.beside.shape[1] - self.fed, self.fed], 1
         )
-        self.vector = Product(of_vector) if self.shape.reads_vector else None
-        self.attentional = Product(of_attentional) if self.shape.input_feeding else None
+        self.vector = Product(of_vector, dtype=dtype) if self.shape.reads_vector else None
+        self.attentional: Product | None = None
+        if self.shape.input_feeding:
+            self.attentional = Product(of_attentional, dtype=dtype)
         self.attention: HypothesisAttention | None = None
         if model.attention is not None:
-            self.attention = HypothesisAttention(model.attention, decoder.compute_dtype)
+            self.attention = HypothesisAttention(model.attention, dtype)
 
     @property
     def fed(self) -> int:

@@ -14,6 +14,7 @@ from s2s_cli.model.config import Precision
 from s2s_cli.model.description import Description
 from s2s_cli.model.device import keep_memory
 from s2s_cli.model.directory import load_model
+from s2s_cli.model.precision import check_device
 from s2s_cli.model.products import blocks
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.subwords import Subwords
@@ -61,8 +62,10 @@ def load_scorer(
     """One model, or the ensemble of several; the description is the first one's.
 
     Raises:
-        UserError: not a model directory; members that differ in vocabularies or tokenising.
+        UserError: not a model directory; members that differ in vocabularies or tokenising; int8 on
+            a GPU.
     """
+    check_device(device, precision)
     keep_memory()
     loaded = [load_model(path, device, tables_checked=False) for path in models]
     descriptions = [description for _, description in loaded]

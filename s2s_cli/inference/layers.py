@@ -49,7 +49,8 @@ class Layers:
             cell: their kind.
             layers: any number; the first may read other things beside a word.
             embedding: [words, size], whose rows it reads.
-            compute_dtype: of products; all else is of the embedding's own type.
+            compute_dtype: of products, as `Product` takes it; all else is of the embedding's
+                own type.
             origin: where the weights came from.
 
         Raises:
@@ -58,17 +59,18 @@ class Layers:
         """
         self.cell: Cell = cell
         self.kinds, self.cells = len(cell_kind(cell).states), layers.hidden_size
-        self.compute_dtype, self.dtype = compute_dtype, embedding.dtype
+        self.dtype = embedding.dtype
         weights = [step_weights(cell, layers, n, EXPONENTIALS) for n in range(layers.num_layers)]
         self.peepholes = [each.peepholes for each in weights]
         first, *others = weights
         size = embedding.shape[1]
         self.words = WordTable(embedding, first.input[:, :size], first.bias, origin)
-        self.beside = first.input[:, size:].to(compute_dtype)
-        self.products = [Product(first.hidden.to(compute_dtype))]
+        self.beside = first.input[:, size:]
+        self.products = [Product(first.hidden, dtype=compute_dtype)]
         for each in others:
             joint = torch.cat([each.input, each.hidden], 1)
-            self.products.append(Product(joint.to(compute_dtype), each.bias))
+            self.products.append(Product(joint, each.bias, compute_dtype))
+        self.compute_dtype = self.products[0].dtype
 
     @property
     def hidden_dtype(self) -> torch.dtype:

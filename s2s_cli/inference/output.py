@@ -24,7 +24,7 @@ class OutputLayer:
         Args:
             weight: what is multiplied with hidden states, whose numbers are between -1 and 1.
             bias: [vocabulary].
-            dtype: of products.
+            dtype: of products, as `Product` takes it.
             origin: where the model came from.
 
         Raises:
@@ -33,7 +33,7 @@ class OutputLayer:
         """
         self.accumulation_dtype, self.origin = bias.dtype, origin
         refuse_overflow(4 * (weight.shape[1] * largest(weight) + largest(bias)), origin)
-        self.logits = Product(*whole_groups(weight.to(dtype), bias))
+        self.logits = Product(*whole_groups(weight, bias), dtype)
         self.powers: Exponentials | None = None
 
     def fuse_exp(self, weight: Tensor, bias: Tensor, hidden: Tensor) -> None:

@@ -19,7 +19,7 @@ from s2s_cli.inference.output import OutputLayer
 from s2s_cli.model.cells import exp_tanh
 from s2s_cli.model.config import Precision
 from s2s_cli.model.precision import product_dtype
-from s2s_cli.model.products import Product, blocks, fuses_exp, in_blocks
+from s2s_cli.model.products import Product, blocks, in_blocks
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.sequences import States
 from s2s_cli.model.work import decoder_flops, encoder_flops, softmax_flops
@@ -97,7 +97,8 @@ class ModelScorer:
         Args:
             model: of which the embeddings go on being used.
             reverse_source: its encoder reads sources last word first (§3.3).
-            precision: bf16: weights and inputs of products are rounded to bfloat16.
+            precision: bf16: weights and inputs of products are rounded to bfloat16. int8: they are
+                quantised, on a CPU (`model.int8`).
             origin: where the model came from.
 
         Raises:
@@ -106,7 +107,7 @@ class ModelScorer:
         self.reverse_source, self.shape = reverse_source, model.shape
         weight, bias = model.softmax.weight.detach(), model.softmax.bias.detach()
         self.device = weight.device
-        self.compute_dtype = dtype = product_dtype(precision, weight.dtype)
+        dtype = product_dtype(precision, weight.dtype)
         self.words_read = self.words_asked = 0
         with torch.inference_mode():
             self.encoder = SourceEncoder(model, dtype, reverse_source=reverse_source, origin=origin)
@@ -115,11 +116,11 @@ class ModelScorer:
             self.bridge: Product | None = None
             if model.bridge is not None:
                 rows, offsets = model.bridge.affine()
-                self.bridge = Product(rows.to(dtype), offsets)
+                self.bridge = Product(rows, offsets, dtype)
             reads_source = self.shape.reads_vector or self.attends
-            self.context = ContextLayers(model, self.decoder) if reads_source else None
+            self.context = ContextLayers(model, self.decoder, dtype) if reads_source else None
             self.output = OutputLayer(weight, bias, dtype, origin)
-            if fuses_exp(dtype, self.device.type):
+            if self.output.logits.fuses_exp:
                 self.output.fuse_exp(weight, bias, self.usual_hidden())
 
     @property
@@ -185,7 +186,7 @@ class ModelScorer:
         """Return what the output layer reads after a step, for the rows of ``block``."""
         top = self.decoder.top(state.layers)
         hidden = state.context.hidden(top, block) if state.context else top[block]
-        return hidden.to(self.compute_dtype)
+        return hidden.to(self.output.logits.dtype)
 
     def row_count(self, state: DecoderState) -> int:
         return len(state.layers[0])

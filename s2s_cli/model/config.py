@@ -13,7 +13,9 @@ BEYOND = "Beyond the paper"
 MOST_LAYERS = 1000
 LARGEST_LAYER = 10_000_000
 
-Precision = Literal["fp32", "bf16"]
+# Of matrix products: in training, and with a trained model.
+TrainingPrecision = Literal["fp32", "bf16"]
+Precision = Literal[TrainingPrecision, "int8"]
 Cell = Literal["lstm", "lstm-peephole", "gru", "rnn"]
 Bridge = Literal["copy", "linear", "concat"]
 AttentionScore = Literal["additive", "dot", "general"]

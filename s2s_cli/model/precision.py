@@ -5,21 +5,39 @@ from typing import assert_never
 import torch
 from torch import Tensor
 
-from s2s_cli.model.config import Precision
+from s2s_cli.errors import UsageError
+from s2s_cli.model.config import Precision, TrainingPrecision
 
 
 def product_dtype(precision: Precision, full: torch.dtype = torch.float32) -> torch.dtype:
-    """The type of products; ``full`` is that of the weights."""
+    """The type of products; ``full`` is that of the weights.
+
+    int8: of what is multiplied (`model.int8`); what one reads and gets is of the full type.
+    """
     match precision:
         case "fp32":
             return full
         case "bf16":
             return torch.bfloat16
+        case "int8":
+            return torch.int8
         case _:
             assert_never(precision)
 
 
-def autocast(device: torch.device, precision: Precision) -> torch.autocast:
+def check_device(device: torch.device, precision: Precision) -> None:
+    """Refuse products that a device of this type does not have.
+
+    Raises:
+        UserError: it does not (exit code 2).
+    """
+    if precision == "int8" and device.type != "cpu":
+        raise UsageError(
+            "--precision int8 is for CPUs: put --device cpu beside it, or take --precision bf16"
+        )
+
+
+def autocast(device: torch.device, precision: TrainingPrecision) -> torch.autocast:
     """Compute products in ``precision`` on a device of this type, while it lasts."""
     dtype = product_dtype(precision)
     return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)

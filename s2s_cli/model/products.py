@@ -18,6 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from s2s_cli.model.int8 import Int8Linear
+
 # A layout is chosen for about so many rows; it is right for any number.
 ROWS = 64
 # Sums of exponentials that can be relied on: no summand is so large that σ is not an exponential
@@ -122,12 +124,31 @@ def fuses_exp(dtype: torch.dtype, device_type: str) -> bool:
 class Product:
     """``rows · weightᵀ + bias`` for blocks of rows."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
-        """Lay out ``weight`` [n, k]; results are of its type."""
-        self.packed = PrepackedLinear(weight, bias)
+    def __init__(
+        self, weight: Tensor, bias: Tensor | None = None, dtype: torch.dtype | None = None
+    ) -> None:
+        """Lay out ``weight`` [n, k].
+
+        Args:
+            weight: which must not change afterwards.
+            bias: [n].
+            dtype: of rows and results, as which the weights are rounded; None: their own. int8:
+                they are quantised, and so is every row; rows and results are of their own type.
+        """
+        self.packed: PrepackedLinear | Int8Linear
+        if dtype == torch.int8:
+            self.packed = Int8Linear(weight, bias)
+        else:
+            weight = weight.to(dtype or weight.dtype)
+            self.packed = PrepackedLinear(weight, bias)
         self.size, self.width = weight.shape
         self.dtype, self.device = weight.dtype, weight.device
         self._suits = {SMALL: True}
+
+    @property
+    def fuses_exp(self) -> bool:
+        """True where `Exponentials` can be had of it."""
+        return isinstance(self.packed, Int8Linear) or fuses_exp(self.dtype, self.device.type)
 
     def is_bit_exact(self, rows: int) -> bool:
         """Try whether blocks of ``rows``, a multiple of `SMALL`, give the bits of small ones."""

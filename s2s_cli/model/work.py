@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from s2s_cli.model import int8
 from s2s_cli.model.config import Precision, Shape, cell_kind
 from s2s_cli.model.precision import product_dtype
 from s2s_cli.model.products import PrepackedLinear
@@ -59,22 +60,24 @@ def softmax_flops(shape: Shape, words: int) -> int:
 
 @torch.inference_mode()
 def gemm_peak(device: torch.device, dtype: torch.dtype) -> float:
-    """The most floating-point operations a second of a matrix product here, plain or packed.
+    """The most operations a second of a matrix product here, plain or packed; of int8, of integers.
 
     Takes about a second.
     """
     best = 0.0
     for rows, outputs, inputs in TRIED:
-        weight = torch.randn(outputs, inputs, device=device).to(dtype)
-        block = torch.randn(rows, inputs, device=device).to(dtype)
-        packed = PrepackedLinear(weight)
-        operations = 2 * rows * outputs * inputs
-        best = max(
-            best,
-            operations / fastest(partial(F.linear, block, weight), device),
-            operations / fastest(partial(packed, block), device),
-        )
+        weight, block = torch.randn(outputs, inputs), torch.randn(rows, inputs)
+        for product in products_of(weight.to(device), block.to(device), dtype):
+            best = max(best, 2 * rows * outputs * inputs / fastest(product, device))
     return best
+
+
+def products_of(weight: Tensor, block: Tensor, dtype: torch.dtype) -> list[Callable[[], Tensor]]:
+    """The products of type ``dtype`` of ``block`` and ``weight`` that are there."""
+    if dtype == torch.int8:
+        return [partial(int8.Int8Linear(weight).product, block.round())]
+    weight, block = weight.to(dtype), block.to(dtype)
+    return [partial(F.linear, block, weight), partial(PrepackedLinear(weight), block)]
 
 
 def fastest(product: Callable[[], Tensor], device: torch.device, runs: int = 1) -> float:

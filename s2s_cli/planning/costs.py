@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from s2s_cli.data.batches import Batch, make_batch
 from s2s_cli.data.corpus import Side, Split
-from s2s_cli.model.config import Precision, Shape
+from s2s_cli.model.config import Shape, TrainingPrecision
 from s2s_cli.model.lstm import Lstm
 from s2s_cli.model.pipeline import TIME_CHUNK
 from s2s_cli.model.placement import Placement
@@ -245,7 +245,7 @@ def whole_updates(meter: Meter, batches: Sequence[BatchShape]) -> list[float]:
 
 
 def idle_update(
-    model: Seq2Seq, optimisers: Optimisers, batch: Batch, precision: Precision
+    model: Seq2Seq, optimisers: Optimisers, batch: Batch, precision: TrainingPrecision
 ) -> Tensor:
     """Make an update as the trainer does, with a step of no length."""
     model.zero_grad()

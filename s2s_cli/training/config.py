@@ -6,7 +6,7 @@ from typing import Literal
 
 from s2s_cli.distributed.config import Layout
 from s2s_cli.errors import UsageError
-from s2s_cli.model.config import Precision
+from s2s_cli.model.config import TrainingPrecision
 from s2s_cli.settings import HARDWARE, MANY, MOST_GPUS, MOST_THREADS, WRITES, setting
 
 OptimiserKind = Literal["sgd", "adam"]
@@ -125,7 +125,7 @@ class TrainingConfig:
         panel=RUN,
     )
     log_every: int = setting(50, "Updates between log lines.", min=1, max=MANY, panel=RUN)
-    precision: Precision = setting(
+    precision: TrainingPrecision = setting(
         "fp32", "bf16: multiply in bfloat16; weights, sums and loss stay fp32.", panel=HARDWARE
     )
     threads: int = setting(0, "CPU threads. 0: all cores.", min=0, max=MOST_THREADS, panel=HARDWARE)

@@ -10,7 +10,7 @@ from torch.nn import Parameter
 from s2s_cli.data.batches import Batch, batch_parts, distinct_words, pair_lengths, part_sizes
 from s2s_cli.data.corpus import Split
 from s2s_cli.distributed.replica import Replica
-from s2s_cli.model.config import Precision, Shape
+from s2s_cli.model.config import Shape, TrainingPrecision
 from s2s_cli.model.parts import BatchParts
 from s2s_cli.model.pipeline import Model
 from s2s_cli.model.precision import autocast
@@ -83,7 +83,7 @@ class BatchGradient:
         del reserved
 
 
-def backward(model: Model, batch: Batch, batch_size: float, precision: Precision) -> Tensor:
+def backward(model: Model, batch: Batch, batch_size: float, precision: TrainingPrecision) -> Tensor:
     """Add to each parameter's gradient; return the loss summed over the batch's words.
 
     The gradient is the sum over the batch divided by ``batch_size``, not by the number of words

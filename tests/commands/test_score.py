@@ -224,6 +224,9 @@ def test_a_perplexity_is_computed_where_and_as_it_was_asked_for(
     assert half["value"] != whole["value"]
     assert half["value"] == pytest.approx(whole["value"], rel=0.05)
     assert half["signature"] == whole["signature"] + "|precision:bf16"
+    quantised = perplexity("--precision", "int8")
+    assert quantised["value"] == pytest.approx(whole["value"], rel=0.05)
+    assert quantised["signature"] == whole["signature"] + "|precision:int8"
     run = s2s(*command, "--device", "cuda:99", cwd=tiny_experiment)
     assert (run.returncode, run.stdout) == (2, b"")
     assert b"--device cuda:99: no such device here" in run.stderr

@@ -246,7 +246,7 @@ def random_sources(count: int) -> list[list[int]]:
     return [torch.randint(1, 7, (n,), generator=generator).tolist() for n in lengths]
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
 def test_company_and_order_change_no_bit(precision: Precision) -> None:
     """Where the order of a sum could show; enough rows for large blocks and for small ones."""
     shape = Shape(7, 300, layers=2, hidden_size=45, embedding_size=40)

@@ -47,11 +47,13 @@ def scores(scorer: Scorer) -> list[float]:
     [
         ("plain", "fp32"),
         ("plain", "bf16"),
+        ("plain", "int8"),
         ("rnn", "fp32"),
         ("peeky-gru-concat", "fp32"),
         ("dot", "bf16"),
         ("additive", "fp32"),
         ("feeding-all", "fp32"),
+        ("feeding-all", "int8"),
     ],
 )
 def test_scores_are_finite_or_refused(name: str, precision: Precision) -> None:

@@ -43,6 +43,20 @@ def test_a_sentence_is_translated_alone_as_in_company(name: str) -> None:
     assert any(each.tokens for found in together for each in found)
 
 
+@pytest.mark.parametrize("name", OPTIONS)
+def test_int8_is_near_and_has_the_same_bits_in_any_company(name: str) -> None:
+    network = model(name, dtype=torch.float32)
+    network.initialise(0.5, torch.Generator().manual_seed(2))
+    scorer, config = ModelScorer(network, precision="int8"), BeamConfig(beam=4, nbest=4)
+    lists = [(source, HYPOTHESES) for source in SOURCES]
+    found, exact = (list(score_group(each, lists)) for each in (scorer, ModelScorer(network)))
+    assert found != exact
+    for one, other in zip(found, exact, strict=True):
+        assert one == pytest.approx(other, abs=0.05)
+    together = search(scorer, SOURCES, config)
+    assert together == [search(scorer, [source], config)[0] for source in SOURCES]
+
+
 @pytest.mark.parametrize("name", ["gru", "feeding-all", "dot"])
 def test_a_search_s_log_probability_is_that_of_its_hypothesis(name: str) -> None:
     network = model(name)
@@ -56,6 +70,7 @@ def test_a_search_s_log_probability_is_that_of_its_hypothesis(name: str) -> None
 def test_members_of_an_ensemble_may_be_of_any_kind() -> None:
     names = ["gru", "feeding", "peeky", "additive"]
     scorers = [ModelScorer(model(name, seed)) for seed, name in enumerate(names)]
+    scorers.append(ModelScorer(model("gru", 9), precision="int8"))
     lists = [(source, HYPOTHESES) for source in SOURCES]
     alone = [list(score_group(each, [(SOURCES[0], [[]])])) for each in scorers]
     mean = torch.tensor([each[0][0] for each in alone]).exp().mean()

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from s2s_cli.model import work
-from s2s_cli.model.config import Shape
+from s2s_cli.model.config import Precision, Shape
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.work import gemm_peak, lstm_flops, share_of_peak, softmax_flops
 
@@ -20,7 +20,9 @@ def test_two_operations_a_weight_and_word() -> None:
 def test_the_peak_is_a_rate_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work, "TRIED", ((64, 256, 128),))  # those of paper size take seconds
     device = torch.device("cpu")
+    precisions: tuple[Precision, ...] = "bf16", "int8"
     assert 1e8 < gemm_peak(device, torch.float32) < 1e15
-    told = share_of_peak(5e12, 1.0, [device], "bf16")
-    assert told.startswith("5,000 GFLOP/s, ")
-    assert "% of this machine's GEMM peak (" in told
+    for precision in precisions:
+        told = share_of_peak(5e12, 1.0, [device], precision)
+        assert told.startswith("5,000 GFLOP/s, ")
+        assert "% of this machine's GEMM peak (" in told

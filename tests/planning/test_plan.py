@@ -12,7 +12,7 @@ import torch
 
 from s2s_cli.data.corpus import Corpus, Side, Split
 from s2s_cli.model import work
-from s2s_cli.model.config import ModelConfig, Precision, Shape
+from s2s_cli.model.config import ModelConfig, Shape, TrainingPrecision
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.planning import costs as costs_module
@@ -236,7 +236,7 @@ def test_whole_updates_are_of_the_load_s_words(monkeypatch: pytest.MonkeyPatch) 
     seen = []
     real = costs_module.idle_update
 
-    def idle_update(model: Any, optimisers: Any, batch: Any, precision: Precision) -> Any:
+    def idle_update(model: Any, optimisers: Any, batch: Any, precision: TrainingPrecision) -> Any:
         before = [each.clone() for each in model.parameters()]
         norm = real(model, optimisers, batch, precision)
         assert norm > 0

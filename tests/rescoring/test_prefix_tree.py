@@ -147,7 +147,7 @@ def test_an_ensemble_reports_the_mean_and_its_members() -> None:
     assert list(score_lists(ensemble, LISTS[:1])) == [both[:, 0].tolist()], "the mean is the score"
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
 def test_decode_and_rescore_agree_to_the_bit(precision: Precision) -> None:
     """Where the order of a sum could show."""
     models = [network(seed, torch.float32) for seed in (6, 7)]

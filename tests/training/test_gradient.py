@@ -11,7 +11,7 @@ from small import CPU, assert_same, final, metrics, run, small_corpus, split
 from s2s_cli.data.batches import Batch, count_pair_words, plan_epoch, plan_in_order
 from s2s_cli.data.corpus import Corpus
 from s2s_cli.distributed.replica import Replica
-from s2s_cli.model.config import Precision, Shape
+from s2s_cli.model.config import Shape, TrainingPrecision
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.training import losses, update
 from s2s_cli.training.config import TrainingConfig
@@ -41,7 +41,9 @@ def memory_for(monkeypatch: pytest.MonkeyPatch, sentences: int) -> list[int]:
     """Have memory run out for more sentences than that, late: what is there by then is wrong."""
     real, sizes = update.backward, list[int]()
 
-    def backward(model: Any, batch: Batch, batch_size: float, precision: Precision) -> torch.Tensor:
+    def backward(
+        model: Any, batch: Batch, batch_size: float, precision: TrainingPrecision
+    ) -> torch.Tensor:
         sizes.append(batch.sentences)
         loss = real(model, batch, batch_size, precision)
         if batch.sentences > sentences:

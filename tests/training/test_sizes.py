@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from s2s_cli.data.batches import Batch
-from s2s_cli.model.config import Precision, Shape
+from s2s_cli.model.config import Shape, TrainingPrecision
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.softmax import block_rows
 from s2s_cli.text.vocabulary import EOS
@@ -62,7 +62,7 @@ def stored(tensor: Tensor) -> int:
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("kind", ["sgd", "adam"])
-def test_an_update_costs_what_its_words_cost(kind: Kind, precision: Precision) -> None:
+def test_an_update_costs_what_its_words_cost(kind: Kind, precision: TrainingPrecision) -> None:
     model, optimisers = trained(SHAPE, kind)
     tables = model.tables()
     moments = [
@@ -109,7 +109,7 @@ def trained(shape: Shape, kind: Kind) -> tuple[Seq2Seq, Optimisers]:
     return model, optimisers
 
 
-def update(model: Seq2Seq, optimisers: Optimisers, precision: Precision) -> None:
+def update(model: Seq2Seq, optimisers: Optimisers, precision: TrainingPrecision) -> None:
     model.zero_grad()
     backward(model, batch(), SENTENCES, precision)
     step(optimisers, 0.7, clip_coefficient(float(gradient_norm(model.parameters())), 1e-3))
