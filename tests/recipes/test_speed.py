@@ -224,14 +224,23 @@ def test_the_words_of_the_peers_are_counted_from_their_reports() -> None:
     opennmt = "[INFO] Step {}/ 4; acc: 0.1; xent: 9.1; sents: 10; bsz: 40/ 40/10; 20/20 tok/s"
     fairseq = '| INFO | train_inner | {{"epoch": 1, "wpb": "40", "bsz": "10", "num_updates": "{}"}}'
     joeynmt = "Epoch 1, Step: {}, Batch Loss: 9.1, Tokens per Sec:       20, Lr: 0.700000"
+    marian = (
+        "[time] Ep. 1 : Up. {} : Sen. 10 : Cost 6.7 * 40 @ 40 after 1,040 : Time 0.16s : 9 words/s"
+    )
+    lines = {"opennmt": opennmt, "fairseq": fairseq, "joeynmt": joeynmt, "marian": marian}
     found = {}
-    for name, line in {"opennmt": opennmt, "fairseq": fairseq, "joeynmt": joeynmt}.items():
+    for name, line in lines.items():
         talk = [(at, line.format(number)) for number, at in enumerate([3.0, 7.0, 9.0, 11.0], 1)]
         talk.insert(2, (8.0, "[INFO] something else"))
         speed = module(f"tools.{name}").speed
-        found[name] = (partial(speed, batch=10) if name == "joeynmt" else speed), talk
+        found[name] = (partial(speed, batch=10) if name in ("joeynmt", "marian") else speed), talk
     speeds = {name: speed(talk, 2) for name, (speed, talk) in found.items()}
-    assert speeds == {"opennmt": (40 + 30) / 2, "fairseq": 30 / 2, "joeynmt": 30 / 2}
+    assert speeds == {
+        "opennmt": (40 + 30) / 2,
+        "fairseq": 30 / 2,
+        "joeynmt": 30 / 2,
+        "marian": 30 / 2,
+    }
     for speed, talk in found.values():
         with pytest.raises(timing.Failed, match="3 updates reported, not 4"):
             speed(talk[:-1], 2)

@@ -82,7 +82,7 @@ def test_a_peer_that_is_not_run_has_a_row_that_says_so(recipe: tuple[Path, Any])
         for row in records(path)
         if row["measure"] == "missing" and row["value"] == "not run"
     }
-    peers = {"OpenNMT-py", "fairseq", "JoeyNMT"}
+    peers = {"OpenNMT-py", "fairseq", "JoeyNMT", "Marian"}
     assert {tool for section, tool in missing if section == "train"} == peers
     page = (path / "work/quick/RESULTS.md").read_text(encoding="utf-8")
     assert done.stdout in page

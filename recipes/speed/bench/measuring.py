@@ -15,8 +15,9 @@ from bench.settings import HOME, Settings
 from bench.timing import Failed, OtherWork, Timing, run
 from bench.tools.fairseq import Fairseq
 from bench.tools.joeynmt import JoeyNMT
+from bench.tools.marian import Marian
 from bench.tools.opennmt import OpenNMT
-from bench.tools.ours import Ours, OursInBf16, Plain
+from bench.tools.ours import Ours, OursInBf16, OursInInt8, Plain
 from bench.tools.tool import Tool, Values
 
 MACHINE = "this machine"
@@ -60,10 +61,15 @@ class Bench:
     def make_tools(self) -> None:
         """The programs, ours first."""
         given = (self.settings, self.corpora)
-        self.ours, self.bf16, self.plain = Ours(*given), OursInBf16(*given), Plain(*given)
-        self.fairseq = Fairseq(*given)
-        self.peers: list[Tool] = [self.plain, OpenNMT(*given), self.fairseq, JoeyNMT(*given)]
+        self.ours, self.bf16, self.int8 = Ours(*given), OursInBf16(*given), OursInInt8(*given)
+        self.plain, self.fairseq = Plain(*given), Fairseq(*given)
+        others = OpenNMT(*given), self.fairseq, JoeyNMT(*given), Marian(*given)
+        self.peers: list[Tool] = [self.plain, *others]
         self.tools: list[Tool] = [self.ours, self.bf16, *self.peers]
+        # What decodes; training has no int8.
+        inference = [self.int8] if OursInInt8.known else []
+        self.decoders: list[Tool] = [self.ours, self.bf16, *inference, *self.peers]
+        self.rescorers: list[Ours] = [self.ours, self.bf16, *inference]
 
     def by_threads(self) -> Iterator[tuple["Bench", str]]:
         """The same with THREADS threads, and with one; what the names of their cases end with."""

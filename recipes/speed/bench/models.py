@@ -10,12 +10,15 @@ from bench.corpora import head, lines_of, read_lists, write, write_lists
 from bench.measuring import Bench, measured
 from bench.timing import Failed, Timing
 from bench.tools.joeynmt import JoeyNMT
+from bench.tools.marian import Marian
 from bench.tools.ours import Ours
 from bench.tools.tool import Tool, Values
 
 BEAMS = (1, 2, 12)
 ENSEMBLE, ENSEMBLE_BEAM = 5, 12
 GIGA = 1e9
+# What decodes weights of its own: it has attention always.
+OWN_WEIGHTS = (JoeyNMT, Marian)
 
 
 def train(bench: Bench) -> None:
@@ -37,12 +40,12 @@ def train_once(bench: Bench, tool: Tool, name: str, round: int) -> Values:
 
 
 def decode(bench: Bench) -> None:
-    """Sentences a second without loading, all with the same weights but JoeyNMT."""
+    """Sentences a second without loading, all with the same weights but JoeyNMT and Marian."""
     for each, threads in bench.by_threads():
         for beam in BEAMS:
-            searches(each, f"beam {beam}{threads}", beam, 1, each.tools)
-    ensembles = [tool for tool in bench.tools if tool is not bench.plain]
-    ensembles = [tool for tool in ensembles if not isinstance(tool, JoeyNMT)]
+            searches(each, f"beam {beam}{threads}", beam, 1, each.decoders)
+    ensembles = [tool for tool in bench.decoders if tool is not bench.plain]
+    ensembles = [tool for tool in ensembles if not isinstance(tool, OWN_WEIGHTS)]
     searches(
         bench, f"ensemble of {ENSEMBLE}, beam {ENSEMBLE_BEAM}", ENSEMBLE_BEAM, ENSEMBLE, ensembles
     )
@@ -74,7 +77,7 @@ def decode_once(bench: Bench, tool: Tool, case: str, beam: int, models: int, rou
         "start_seconds": start.seconds,
         "output_words": float(sum(outputs)),
     }
-    if not isinstance(tool, JoeyNMT):
+    if not isinstance(tool, OWN_WEIGHTS):
         values["gflops"] = operations * (1 - 1 / len(sources)) / seconds / GIGA
         values["bleu"] = bleu(output, bench.corpora.data / "test.fr")
         values["same_percent"] = same_percent(output, output_of(bench.ours, case))
@@ -118,8 +121,7 @@ def rescore(bench: Bench) -> None:
     _, lists = read_lists(folder)
     case = f"{len(lists)} lists, {sum(map(len, lists))} hypotheses"
     for each, threads in bench.by_threads():
-        ours = each.ours, each.bf16
-        entries = [each.entry(tool, partial(rescore_once, each, tool)) for tool in ours]
+        entries = [each.entry(tool, partial(rescore_once, each, tool)) for tool in each.rescorers]
         entries += [each.entry(tool, partial(score_once, each, tool)) for tool in each.peers]
         each.rounds("rescore", case + threads, [each.peak(), *entries])
 

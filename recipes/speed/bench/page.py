@@ -9,7 +9,8 @@ from bench import curve, plan
 from bench.measuring import MACHINE
 from bench.records import Record, Records, unique
 
-PEERS = ("plain nn.LSTM", "OpenNMT-py", "fairseq", "JoeyNMT")
+PEERS = ("plain nn.LSTM", "OpenNMT-py", "fairseq", "JoeyNMT", "Marian")
+PRECISIONS = ("fp32", "bf16", "int8")
 Row = list[str]
 
 
@@ -58,8 +59,9 @@ SECTIONS = (
     Section(
         "decode",
         "Decoding",
-        "Without start-up: a run over the text less a run over one line. All but JoeyNMT have the"
-        " same weights; it has weights of its own, attention, and an output of fixed length. The"
+        "Without start-up: a run over the text less a run over one line. All but JoeyNMT and Marian"
+        " have the same weights; these have weights of their own, attention, and an output of known"
+        " length. The"
         " share of the peak counts a full beam up to the end of the best translation, and no more."
         ' "Same": lines that are those of s2s in fp32.',
         [
@@ -262,7 +264,7 @@ def against_peers(section: Section, case: str, tool: str, records: Records) -> s
 
 def share(section: Section, case: str, tool: str, records: Records) -> str:
     """Of the rate of large matrix products in the same precision, measured in the same rounds."""
-    precision = "bf16" if tool.endswith("bf16") else "fp32"
+    precision = next((each for each in PRECISIONS if tool.endswith(each)), PRECISIONS[0])
     rate = records.median(section.name, case, tool, "gflops")
     peak = records.median(section.name, case, MACHINE, f"peak_{precision}")
     return f"{100 * rate / peak:.0f}" if rate and peak else ""
@@ -270,8 +272,7 @@ def share(section: Section, case: str, tool: str, records: Records) -> str:
 
 def peaks(section: Section, case: str, records: Records) -> str:
     found = {
-        name: records.median(section.name, case, MACHINE, f"peak_{name}")
-        for name in ("fp32", "bf16")
+        name: records.median(section.name, case, MACHINE, f"peak_{name}") for name in PRECISIONS
     }
     told = [f"{name} {value:,.0f} GFLOP/s" for name, value in found.items() if value]
     by = [

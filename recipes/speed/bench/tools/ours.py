@@ -13,6 +13,7 @@ from bench.corpora import PLAIN, S2S, shape_options
 from bench.settings import Shape
 from bench.timing import Command, Timing
 from bench.tools.tool import LONGEST, PEER_BATCH, Tool, Values
+from s2s_cli.model.config import Precision
 from s2s_cli.model.products import packs
 
 COMMANDS = ("prep", "vocab", "train", "decode", "rescore", "score")
@@ -112,6 +113,24 @@ class OursInBf16(Ours):
 
     def precise(self) -> list[str]:
         return ["--precision", "bf16"]
+
+
+class OursInInt8(Ours):
+    """Decodes and rescores alone.
+
+    Attributes:
+        known: whether this s2s has the precision.
+    """
+
+    name = "s2s int8"
+    precision = "int8"
+    known = "int8" in str(Precision)
+
+    def missing(self) -> str | None:
+        return "int8 is for CPUs" if self.settings.gpu else None
+
+    def precise(self) -> list[str]:
+        return ["--precision", "int8"]
 
 
 class Plain(Tool):
