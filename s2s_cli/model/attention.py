@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from s2s_cli.model.config import AttentionScore, Shape
-from s2s_cli.model.precision import full_precision
+from s2s_cli.model.precision import autocast_dtype, full_precision
+from s2s_cli.model.projection import project
 from s2s_cli.model.sequences import batch_index, time_index
 
 
@@ -24,9 +25,12 @@ class SourceWords(NamedTuple):
     keys: Tensor
     source_mask: Tensor
 
-    def rows(self, rows: Tensor | slice) -> "SourceWords":
-        """Select some sentences."""
-        return SourceWords(*(each[rows] for each in self))
+    def sorted(self, order: Tensor) -> "SourceWords":
+        """Put sentence ``order[i]`` into row i."""
+        outputs = self.encoder_outputs.index_select(0, order)
+        same = self.keys is self.encoder_outputs
+        keys = outputs if same else self.keys.index_select(0, order)
+        return SourceWords(outputs, keys, self.source_mask[order])
 
 
 class Attention(nn.Module):
@@ -35,7 +39,8 @@ class Attention(nn.Module):
     With h the decoder's top hidden state and m_j the encoder's output at source word j:
     ``dot`` hᵀ m_j; ``general`` hᵀ W m_j; ``additive`` vᵀ tanh(W h + U m_j) (Bahdanau et al. 2015).
     The softmax of the scores weighs the m_j into the context c. The attentional hidden state, which
-    the output layer reads, is tanh(W_c [c, h]). All of it is fp32 also under autocast.
+    the output layer reads, is tanh(W_c [c, h]). Under autocast the products with weights are bf16;
+    scores, their softmax and contexts are fp32.
     """
 
     def __init__(self, score: AttentionScore, shape: Shape) -> None:
@@ -60,11 +65,16 @@ class Attention(nn.Module):
 
     def source_words(self, outputs: PackedSequence) -> SourceWords:
         """The batch's encoder outputs, and all that is computed once a source."""
+        dtype = autocast_dtype(outputs.data)
         with full_precision(outputs.data):
             padded, lengths = pad_packed_sequence(outputs, batch_first=True)
             places = torch.arange(padded.shape[1], device=padded.device)
             mask = places >= lengths[:, None].to(padded.device)
-            return SourceWords(padded, self.key(padded) if self.key else padded, mask)
+            keys = padded
+            if self.key is not None:
+                of_outputs = project(outputs.data, self.key.weight, self.key.bias, dtype=dtype)
+                keys, _ = pad_packed_sequence(outputs._replace(data=of_outputs), batch_first=True)
+            return SourceWords(padded, keys, mask)
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
         """Score queries [batch, steps, m] by keys [batch, length, m]: [batch, steps, length]."""
@@ -78,21 +88,27 @@ class Attention(nn.Module):
             case _:
                 assert_never(self.score)
 
-    def forward(self, hidden: Tensor, words: SourceWords) -> Tensor:
-        """The attentional hidden states for ``hidden``, [batch, steps, cells] both."""
-        queries = self.query(hidden) if self.query else hidden
+    def contexts(self, queries: Tensor, words: SourceWords) -> Tensor:
+        """The contexts for ``queries`` [batch, steps, m]: [batch, steps, n]."""
         scores = self.scores(queries, words.keys)
         weights = scores.masked_fill(words.source_mask[:, None], float("-inf")).softmax(2)
-        context = torch.bmm(weights, words.encoder_outputs)
-        attentional: Tensor = self.combine(torch.cat([context, hidden], 2)).tanh()
-        return attentional
+        return torch.bmm(weights, words.encoder_outputs)
 
-    def over(self, hidden: PackedSequence, words: SourceWords) -> Tensor:
-        """The same for all steps of packed targets at once: [rows, cells]."""
-        with full_precision(hidden.data):
-            padded, _ = pad_packed_sequence(hidden, batch_first=True)
-            attentional: Tensor = self(padded, words)
-            return attentional[batch_index(hidden), time_index(hidden)]
+    def forward(self, hidden: PackedSequence, words: SourceWords) -> Tensor:
+        """The attentional hidden states of all steps of packed targets at once: [rows, cells].
+
+        Products with weights are over ``hidden.data`` [rows, cells], without padding.
+        """
+        rows, dtype = hidden.data, autocast_dtype(hidden.data)
+        with full_precision(rows):
+            queries = project(rows, self.query.weight, dtype=dtype) if self.query else rows
+            batch, steps = len(words.keys), len(hidden.batch_sizes)
+            place = batch_index(hidden) * steps + time_index(hidden)
+            padded = queries.new_zeros(batch * steps, queries.shape[1])
+            padded = padded.index_copy(0, place, queries).view(batch, steps, -1)
+            context = self.contexts(padded, words).flatten(0, 1).index_select(0, place)
+            read = torch.cat([context, rows], 1)
+            return project(read, self.combine.weight, dtype=dtype).tanh()
 
 
 def make_attention(shape: Shape) -> Attention | None:

@@ -98,28 +98,31 @@ def rnn_backward(
     return of_sums, of_sums
 
 
-def peephole_forward(
+def lstm_forward(
     of_input: Tensor, of_hidden: Tensor, before: States, peepholes: Tensor | None
 ) -> tuple[States, Saved]:
-    """Graves 2013, eq. 7-11."""
-    assert peepholes is not None
+    """Graves 2013, eq. 7-11, with or without peepholes."""
     cell_before = before[1]
     sums = of_input + of_hidden
     i, f, g, o = sums.chunk(4, 1)
-    i.addcmul_(peepholes[0], cell_before).sigmoid_()
-    f.addcmul_(peepholes[1], cell_before).sigmoid_()
-    quick_tanh(g)
-    cell = (f * cell_before).addcmul_(i, g)
-    o.addcmul_(peepholes[2], cell).sigmoid_()
+    if peepholes is None:
+        g.mul_(2)
+        sums.sigmoid_()
+        g.mul_(2).sub_(1)
+        cell = (f * cell_before).addcmul_(i, g)
+    else:
+        i.addcmul_(peepholes[0], cell_before).sigmoid_()
+        f.addcmul_(peepholes[1], cell_before).sigmoid_()
+        quick_tanh(g)
+        cell = (f * cell_before).addcmul_(i, g)
+        o.addcmul_(peepholes[2], cell).sigmoid_()
     tanh_cell = quick_tanh(cell.clone())
     return (o * tanh_cell, cell), (sums, cell_before, cell, tanh_cell)
 
 
-def peephole_backward(
+def lstm_backward(
     gradients: States, saved: Saved, peepholes: Tensor | None, d_peepholes: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    assert peepholes is not None
-    assert d_peepholes is not None
     d_hidden, d_cell = gradients
     gates, cell_before, cell, tanh_cell = saved
     i, f, g, o = gates.chunk(4, 1)
@@ -128,23 +131,26 @@ def peephole_backward(
     torch.mul(d_hidden, tanh_cell, out=d_o)
     sigmoid_backward(d_o, o, d_o)
     d_cell += tanh_backward(d_hidden * o, tanh_cell, torch.empty_like(tanh_cell))
-    d_cell.addcmul_(d_o, peepholes[2])
+    if peepholes is not None:
+        d_cell.addcmul_(d_o, peepholes[2])
     torch.mul(d_cell, g, out=d_i)
     torch.mul(d_cell, cell_before, out=d_f)
     for gradient, gate in ((d_i, i), (d_f, f)):
         sigmoid_backward(gradient, gate, gradient)
     tanh_backward(d_cell * i, g, d_g)
-    d_cell.mul_(f).addcmul_(d_i, peepholes[0]).addcmul_(d_f, peepholes[1])
-    d_peepholes += torch.stack(
-        [(d_i * cell_before).sum(0), (d_f * cell_before).sum(0), (d_o * cell).sum(0)]
-    )
+    d_cell.mul_(f)
+    if peepholes is not None and d_peepholes is not None:
+        d_cell.addcmul_(d_i, peepholes[0]).addcmul_(d_f, peepholes[1])
+        d_peepholes += torch.stack(
+            [(d_i * cell_before).sum(0), (d_f * cell_before).sum(0), (d_o * cell).sum(0)]
+        )
     d_hidden.zero_()
     return of_sums, of_sums
 
 
 GRU = Kernel(gru_forward, gru_backward)
 RNN = Kernel(rnn_forward, rnn_backward)
-PEEPHOLE_LSTM = Kernel(peephole_forward, peephole_backward)
+LSTM = Kernel(lstm_forward, lstm_backward)
 
 
 class CellLayer(torch.autograd.Function):

@@ -5,7 +5,7 @@ from typing import assert_never
 import torch
 from torch import Tensor, nn
 
-from s2s_cli.model.cell_layer import GRU, PEEPHOLE_LSTM, RNN, CellLayer, Kernel
+from s2s_cli.model.cell_layer import GRU, LSTM, RNN, CellLayer, Kernel
 from s2s_cli.model.cells import peepholes_of
 from s2s_cli.model.config import Cell
 from s2s_cli.model.lstm import Lstm
@@ -33,7 +33,7 @@ class CellLayers(PackedLayers):
 class PeepholeLstm(CellLayers, nn.LSTM):  # type: ignore[misc]
     """An LSTM whose gates also see the cell state, each cell's its own (Graves 2013, eq. 7-11)."""
 
-    kernel, kinds, in_cudnn = PEEPHOLE_LSTM, 2, False
+    kernel, kinds, in_cudnn = LSTM, 2, False
 
     def __init__(self, inputs: int, cells: int, layers: int, *, dropout: float) -> None:
         super().__init__(inputs, cells, layers, dropout=dropout)
@@ -70,5 +70,18 @@ def recurrent_layers(
             return Gru(inputs, cells, layers, dropout=dropout)
         case "rnn":
             return Rnn(inputs, cells, layers, dropout=dropout)
+        case _:
+            assert_never(cell)
+
+
+def cell_kernel(cell: Cell) -> Kernel:
+    """The equations of one step of a cell."""
+    match cell:
+        case "lstm" | "lstm-peephole":
+            return LSTM
+        case "gru":
+            return GRU
+        case "rnn":
+            return RNN
         case _:
             assert_never(cell)

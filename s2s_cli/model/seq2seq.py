@@ -96,17 +96,21 @@ class Seq2Seq(nn.Module):
 
         Rows are those of ``target_input.data``.
         """
-        vectors = None if encoded.vector is None else encoded.vector[batch_index(target_input)]
+        vectors = None
+        if encoded.vector is not None:
+            vectors = encoded.vector.index_select(0, batch_index(target_input))
         if self.attention and self.shape.input_feeding:
-            inputs = self.embed(self.target_embedding, target_input, vectors)
-            hidden = decode_feeding(self.shape.cell, self.decoder, self.attention, inputs, encoded)
+            embed = self.target_embedding, self.dropout
+            hidden = decode_feeding(
+                self.shape.cell, self.decoder, self.attention, *embed, target_input, encoded
+            )
         else:
             output, _ = self.read(
                 self.decoder, self.target_embedding, target_input, encoded.states, vectors
             )
             hidden = output.data
             if self.attention and encoded.words:
-                hidden = self.attention.over(output, encoded.words)
+                hidden = self.attention(output, encoded.words)
         hidden = self.dropout(hidden)
         if self.shape.peeky and vectors is not None:
             hidden = torch.cat([hidden, vectors], 1)
