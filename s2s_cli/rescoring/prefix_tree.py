@@ -2,10 +2,9 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from itertools import groupby
-from typing import Any
+from itertools import groupby, pairwise
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -83,19 +82,21 @@ def piece_scores(
     return totals
 
 
-@dataclass
-class Level:
+class Level(NamedTuple):
     """The distinct prefixes of one length, over all lists that are scored together.
 
     Attributes:
-        parents: index of each prefix without its last token, in the level before.
-        tokens: its last token.
-        ends: (hypothesis, prefix) where a hypothesis ends here.
+        parents: index of each prefix without its last token, in the level before; of the empty
+            prefix the index of its list.
+        tokens: its last token; of the empty prefix `EOS`, which the decoder reads first.
+        complete: the hypotheses that end here.
+        ends: the prefix that each of them is.
     """
 
-    parents: list[int] = field(default_factory=list)
-    tokens: list[int] = field(default_factory=list)
-    ends: list[tuple[int, int]] = field(default_factory=list)
+    parents: Tensor
+    tokens: Tensor
+    complete: Tensor
+    ends: Tensor
 
 
 @torch.inference_mode()
@@ -110,64 +111,73 @@ def log_probabilities(scorer: Scorer, lists: Sequence[HypothesisList]) -> Tensor
         [hypotheses of all lists, 1 + members] in float64: of the scorer, then of each member.
     """
     state = scorer.start([source for source, _ in lists])
-    levels = build_levels([hypotheses for _, hypotheses in lists])
+    levels = [
+        Level(*(each.to(scorer.device) for each in level))
+        for level in build_levels([hypotheses for _, hypotheses in lists])
+    ]
     count = sum(len(hypotheses) for _, hypotheses in lists)
     result = torch.zeros(count, 1 + scorer.members, dtype=torch.float64, device=scorer.device)
-    so_far = torch.zeros(len(lists), 1 + scorer.members, dtype=torch.float64, device=scorer.device)
-    for level, after in zip(levels, [*levels[1:], Level()], strict=True):
-        state = scorer.select(state, as_tensor(level.parents, scorer))
-        state = scorer.step(state, as_tensor(level.tokens, scorer))
+    so_far = torch.zeros_like(result)
+    none = torch.zeros(0, dtype=torch.long, device=scorer.device)
+    for level, after in pairwise([*levels, Level(none, none, none, none)]):
+        state = scorer.select(state, level.parents)
+        state = scorer.step(state, level.tokens)
         # What has to be known at this level: the next tokens of its prefixes, and EOS.
-        rows = as_tensor([*after.parents, *(prefix for _, prefix in level.ends)], scorer)
-        wanted = as_tensor([*after.tokens, *(EOS for _ in level.ends)], scorer)
+        rows = torch.cat([after.parents, level.ends])
+        wanted = torch.cat([after.tokens, torch.full_like(level.ends, EOS)])
         totals = so_far[rows] + next_log_probs(scorer, state, rows, wanted)
         so_far, complete = totals[: len(after.parents)], totals[len(after.parents) :]
-        result[as_tensor([hypothesis for hypothesis, _ in level.ends], scorer)] = complete
+        result[level.complete] = complete
     return result
 
 
-def as_tensor(values: list[int], scorer: Scorer) -> Tensor:
-    return torch.tensor(values, dtype=torch.long, device=scorer.device)
-
-
 def build_levels(lists: Sequence[Sequence[Sequence[int]]]) -> list[Level]:
-    """The trees of all lists, level by level; level 0 holds the empty prefix of each list."""
-    levels = [Level()]
-    number = 0
-    for index, hypotheses in enumerate(lists):
-        levels[0].parents.append(index)
-        levels[0].tokens.append(EOS)
-        children: dict[tuple[int, int, int], int] = {}
-        for hypothesis in hypotheses:
-            prefix = index
-            for depth, token in enumerate(hypothesis, 1):
-                prefix = find_or_add(levels, children, (depth, prefix, token))
-            levels[len(hypothesis)].ends.append((number, prefix))
-            number += 1
+    """The trees of all lists, level by level; level 0 holds the empty prefix of each list.
+
+    Hypotheses are sorted, so that a prefix is new exactly where a hypothesis differs from the one
+    before, there or earlier. Memory is that of the tokens, however long one hypothesis is.
+    """
+    every = ((index, each) for index, hypotheses in enumerate(lists) for each in hypotheses)
+    flat = sorted((index, [EOS, *each], number) for number, (index, each) in enumerate(every))
+    owners, numbers = (torch.tensor([each[at] for each in flat], dtype=torch.long) for at in (0, 2))
+    lengths = torch.tensor([len(each) for _, each, _ in flat], dtype=torch.long)
+    tokens = torch.tensor([token for _, each, _ in flat for token in each], dtype=torch.long)
+    starts = lengths.cumsum(0) - lengths
+    row = torch.arange(len(flat)).repeat_interleave(lengths)
+    depth = torch.arange(len(tokens)) - starts[row]
+    new = starts_new_prefix(tokens, owners, lengths, starts, row, depth)
+
+    place = torch.empty_like(tokens)
+    levels: list[Level] = []
+    order = depth.argsort(stable=True).split(depth.bincount().tolist())
+    for length, at in enumerate(order):
+        place[at] = new[at].cumsum(0) - 1
+        added = at[new[at]]
+        parents = place[added - 1] if length else owners[row[added]]
+        last = at[lengths[row[at]] == length + 1]
+        levels.append(Level(parents, tokens[added], numbers[row[last]], place[last]))
     return levels
 
 
-def find_or_add(
-    levels: list[Level], children: dict[tuple[int, int, int], int], key: tuple[int, int, int]
-) -> int:
-    """Find the prefix that adds a token to another one, or add it to its level.
+def starts_new_prefix(
+    tokens: Tensor, owners: Tensor, lengths: Tensor, starts: Tensor, row: Tensor, depth: Tensor
+) -> Tensor:
+    """Mark each of ``tokens`` up to which the hypothesis differs from the one before.
 
     Args:
-        levels: of all trees.
-        children: index in its level of each prefix of the present tree.
-        key: length of the prefix, index of its parent and last token.
+        tokens: of sorted hypotheses, one after the other: [n], as are the results.
+        owners: the list of each hypothesis; that before may be of another one.
+        lengths: of each hypothesis.
+        starts: place of its first token.
+        row: hypothesis of each token.
+        depth: place of each token in its hypothesis.
     """
-    found = children.get(key)
-    if found is not None:
-        return found
-    depth, parent, token = key
-    if depth == len(levels):
-        levels.append(Level())
-    level = levels[depth]
-    children[key] = len(level.tokens)
-    level.parents.append(parent)
-    level.tokens.append(token)
-    return children[key]
+    before = (row - 1).clamp(min=0)
+    same_place = (starts[before] + depth).clamp(max=max(len(tokens) - 1, 0))
+    differs = (depth >= lengths[before]) | (tokens[same_place] != tokens)
+    differs[starts] = owners != torch.cat([owners[:1] - 1, owners[:-1]])
+    so_far = differs.cumsum(0)
+    return so_far > (so_far - differs.long())[starts][row]
 
 
 def next_log_probs(scorer: Scorer, state: Any, rows: Tensor, wanted: Tensor) -> Tensor:
@@ -175,7 +185,7 @@ def next_log_probs(scorer: Scorer, state: Any, rows: Tensor, wanted: Tensor) -> 
     result = torch.empty(len(rows), 1 + scorer.members, dtype=torch.float64, device=scorer.device)
     order = rows.argsort()
     cuts = scorer.blocks(state)
-    stops = as_tensor([block.stop for block in cuts], scorer)
+    stops = torch.tensor([block.stop for block in cuts], device=scorer.device)
     counts = torch.searchsorted(rows[order], stops).diff(prepend=stops.new_zeros(1)).tolist()
     for block, places in zip(cuts, order.split(counts), strict=True):
         following = Distribution(scorer.softmaxes(state, block))

@@ -117,29 +117,38 @@ def parse_entry(line: str, path: Path, number: int, before: str = "", end: str =
     Raises:
         UserError: no bar, an id that is not a whole number from 0, a total that is not a number.
     """
-    where = f"{name_of(path)}:{number}"
+    try:
+        return to_entry(line, number, before, end)
+    except ValueError as error:
+        raise UserError(f"{name_of(path)}:{number}: {error}") from None
+
+
+def to_entry(line: str, number: int, before: str, end: str) -> Entry:
+    """Read a line like `parse_entry`.
+
+    Raises:
+        ValueError: what is wrong, without the place: to name it for each line takes time.
+    """
     fields = [field.strip(" ") for field in line.split(BAR)]
     if len(fields) == 1:
-        raise UserError(f"{where}: no {BAR} in the line; expected `id {BAR} hypothesis {BAR} ...`")
-    segment = parse_segment(fields[0], where)
-    total = (
-        parse_total(fields[TOTAL_FIELD], where)
-        if len(fields) > TOTAL_FIELD and fields[TOTAL_FIELD]
-        else None
+        raise ValueError(f"no {BAR} in the line; expected `id {BAR} hypothesis {BAR} ...`")
+    segment = parse_segment(fields[0])
+    total = fields[TOTAL_FIELD] if len(fields) > TOTAL_FIELD else ""
+    return Entry(
+        line, number, segment, fields[1], parse_total(total) if total else None, before, end
     )
-    return Entry(line, number, segment, fields[1], total, before, end)
 
 
-def parse_segment(text: str, where: str) -> int:
+def parse_segment(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > LONGEST_ID:
-        raise UserError(f"{where}: the id must be a whole number from 0, not {shorten(text)}")
+        raise ValueError(f"the id must be a whole number from 0, not {shorten(text)}")
     return int(text)
 
 
-def parse_total(text: str, where: str) -> float:
+def parse_total(text: str) -> float:
     total = parse_number(text)
     if not math.isfinite(total):
-        raise UserError(f"{where}: the total must be a finite number, not {shorten(text)}")
+        raise ValueError(f"the total must be a finite number, not {shorten(text)}")
     return total
 
 

@@ -1,23 +1,26 @@
 """Forced decoding of lists: each hypothesis as if alone, each prefix computed once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 from variants import log_prob
 
 from s2s_cli.decoding.beam import search
 from s2s_cli.decoding.config import BeamConfig
+from s2s_cli.inference.distribution import Softmax
 from s2s_cli.inference.ensemble import Ensemble
 from s2s_cli.inference.scorer import ModelScorer, Scorer
 from s2s_cli.model.config import Precision, Shape
 from s2s_cli.model.parts import BatchParts
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.rescoring import prefix_tree as rescoring
-from s2s_cli.rescoring.prefix_tree import log_probabilities, score_lists
+from s2s_cli.rescoring.prefix_tree import build_levels, log_probabilities, score_lists
 
 VOCABULARY = 9
 
@@ -38,14 +41,18 @@ LISTS = [
 
 
 class Counting(ModelScorer):
-    """Counts the steps of the decoder, and the rows that go through it."""
+    """Counts the steps of the decoder, and the rows of it and of the output layer."""
 
-    steps = rows = 0
+    steps = rows = output_rows = 0
 
     def step(self, state: Any, tokens: Tensor) -> Any:
         self.steps += 1
         self.rows += len(tokens)
         return super().step(state, tokens)
+
+    def softmaxes(self, state: Any, block: slice) -> Iterator[Softmax]:
+        self.output_rows += block.stop - block.start
+        return super().softmaxes(state, block)
 
 
 def test_every_hypothesis_gets_the_score_it_has_alone() -> None:
@@ -81,9 +88,29 @@ def test_each_distinct_prefix_is_computed_once() -> None:
         for hypothesis in [*hypotheses, []]
         for length in range(len(hypothesis) + 1)
     }
-    # The empty list has no hypothesis and need not be looked at.
-    assert len(prefixes) - 1 <= scorer.rows <= len(prefixes)
+    # The empty list has no hypothesis and is not looked at.
+    assert scorer.rows == scorer.output_rows == len(prefixes) - 1
     assert scorer.steps == 1 + 6, "all lists together, up to the longest hypothesis"
+
+
+@given(lists=st.lists(st.lists(st.lists(st.integers(0, 2), max_size=4), max_size=6), max_size=4))
+def test_the_levels_hold_each_prefix_once_and_each_hypothesis(
+    lists: list[list[list[int]]],
+) -> None:
+    """Of hypotheses in any order, doubled and empty ones, and of lists without any."""
+    above: list[tuple[int, ...]] = [(index,) for index in range(len(lists))]
+    found, complete = list[tuple[int, ...]](), dict[int, tuple[int, ...]]()
+    for depth, level in enumerate(build_levels(lists)):
+        pairs = zip(level.parents.tolist(), level.tokens.tolist(), strict=True)
+        above = [above[parent] + (token,) * (depth > 0) for parent, token in pairs]
+        ends = zip(level.complete.tolist(), level.ends.tolist(), strict=True)
+        complete |= {hypothesis: above[end] for hypothesis, end in ends}
+        found += above
+    every = [(index, *each) for index, hypotheses in enumerate(lists) for each in hypotheses]
+    assert [complete[number] for number in range(len(every))] == every
+    assert sorted(found) == sorted(
+        {each[:end] for each in every for end in range(1, 6) if each[:end]}
+    )
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
