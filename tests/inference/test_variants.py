@@ -8,6 +8,7 @@ from s2s_cli.decoding.beam import search
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.inference.ensemble import Ensemble
 from s2s_cli.inference.scorer import ModelScorer
+from s2s_cli.model.products import PrepackedLinear
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.rescoring.prefix_tree import score_group
 
@@ -55,6 +56,27 @@ def test_int8_is_near_and_has_the_same_bits_in_any_company(name: str) -> None:
         assert one == pytest.approx(other, abs=0.05)
     together = search(scorer, SOURCES, config)
     assert together == [search(scorer, [source], config)[0] for source in SOURCES]
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_int8_multiplies_integers_in_every_layer(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A guard, counted: fp32 products are those of words, a row each."""
+    scorer = ModelScorer(model(name, dtype=torch.float32), precision="int8")
+    rows: list[int] = []
+    product = PrepackedLinear.__call__
+
+    def counting(packed: PrepackedLinear, block: torch.Tensor) -> torch.Tensor:
+        rows.append(len(block))
+        return product(packed, block)
+
+    monkeypatch.setattr(PrepackedLinear, "__call__", counting)
+    config = BeamConfig(beam=4, max_length=6)
+    search(scorer, SOURCES, config)
+    rows.clear()
+    assert search(scorer, SOURCES, config)
+    assert not rows  # the words are known by now
 
 
 @pytest.mark.parametrize("name", ["gru", "feeding-all", "dot"])
