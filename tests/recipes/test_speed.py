@@ -45,6 +45,22 @@ def test_the_arithmetic_of_the_small_model_is_the_known_one() -> None:
     assert arithmetic.decoding(small, 90, [3, 4], [2, 0], beam=5) == expected
 
 
+@pytest.mark.parametrize("directions", [1, 2])
+def test_attention_costs_two_operations_a_weight_that_is_met(directions: int) -> None:
+    """Source words meet the encoder, target words and ends the rest, each pair the bridge."""
+    shape = settings.Shape(2, 8, 5, attention=True, directions=directions)
+    with torch.device("meta"):
+        network = Seq2Seq(arithmetic.model(shape, 90))
+    met = {"encoder": 4, "decoder": 7, "softmax": 7, "attention": 7, "bridge": 1}
+    words = {"source_embedding": 0, "target_embedding": 0} | met
+    matrices = {name: each for name, each in network.named_parameters() if each.dim() == 2}
+    expected = 0
+    for name, each in matrices.items():
+        part = next(part for part in ("attention", *words) if part in name)
+        expected += 2 * each.numel() * words[part]
+    assert arithmetic.training(shape, 90, 1, 4, 6) == 3 * expected
+
+
 def test_prefixes_are_counted_once() -> None:
     # "", a, a b, a b c, a d; b, b a
     assert arithmetic.distinct_prefixes([list("abc"), list("ad"), list("ba"), list("ab")]) == 7

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.settings import Shape
 from s2s_cli.model import config
-from s2s_cli.model.work import lstm_flops, softmax_flops
+from s2s_cli.model.work import decoder_flops, encoder_flops, lstm_flops, softmax_flops
 
 # Forward, and backward for the gradients of what a product reads and of its weights.
 FORWARD_AND_BACKWARD = 3
@@ -30,8 +30,12 @@ def model(shape: Shape, vocabulary: int) -> config.Shape:
         source_vocabulary=0,
         target_vocabulary=vocabulary,
         layers=shape.layers,
-        hidden_size=shape.cells,
+        hidden_size=shape.cells // shape.directions,
         embedding_size=shape.embedding,
+        bidirectional=shape.directions > 1,
+        decoder_hidden_size=shape.cells if shape.directions > 1 else 0,
+        bridge="linear" if shape.directions > 1 else "copy",
+        attention="general" if shape.attention else "none",
     )
 
 
@@ -39,8 +43,13 @@ def training(
     shape: Shape, vocabulary: int, pairs: int, source_words: int, target_words: int
 ) -> int:
     """Operations of one pass over a corpus; every target ends with one word more, its end."""
-    read = source_words * lstm_word(shape)
-    written = (target_words + pairs) * target_word(shape, vocabulary)
+    of_s2s, steps = model(shape, vocabulary), target_words + pairs
+    read = encoder_flops(of_s2s, source_words)
+    written = decoder_flops(of_s2s, steps) + softmax_flops(of_s2s, steps)
+    if shape.attention:  # queries of the general score
+        written += 2 * steps * of_s2s.width * of_s2s.vector_size
+    if of_s2s.bridge == "linear":  # all last states, hidden and cell, to all first ones
+        read += 2 * pairs * (2 * shape.layers * shape.cells) ** 2
     return FORWARD_AND_BACKWARD * (read + written)
 
 

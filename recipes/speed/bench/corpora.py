@@ -191,7 +191,8 @@ def shape_options(shape: Shape) -> list[str]:
     """The shape as plain.py is told it."""
     return [
         *("--layers", str(shape.layers), "--cells", str(shape.cells)),
-        *("--embedding", str(shape.embedding)),
+        *("--embedding", str(shape.embedding), "--directions", str(shape.directions)),
+        *["--attention"] * shape.attention,
     ]
 
 

@@ -1,5 +1,6 @@
 """The sections train, decode and rescore: ours beside the peers, on Multi30k."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from sacrebleu import BLEU
 
 from bench.arithmetic import decoding, distinct_prefixes, rescoring, training
 from bench.corpora import head, lines_of, read_lists, write, write_lists
-from bench.measuring import Bench, measured
+from bench.measuring import Bench, Entry, measured
 from bench.timing import Failed, Timing
 from bench.tools.joeynmt import JoeyNMT
 from bench.tools.marian import Marian
@@ -24,10 +25,13 @@ OWN_WEIGHTS = (JoeyNMT, Marian)
 def train(bench: Bench) -> None:
     """Words a second of both languages, updates alone, after a warm-up."""
     for name in bench.sizes.shapes:
-        entries = [
-            bench.entry(tool, partial(train_once, bench, tool, name)) for tool in bench.tools
-        ]
+        entries = [training_entry(bench, tool, name) for tool in bench.tools]
         bench.rounds("train", name, [bench.peak(), *entries])
+
+
+def training_entry(bench: Bench, tool: Tool, name: str) -> Entry:
+    entry = bench.entry(tool, partial(train_once, bench, tool, name))
+    return replace(entry, missing=entry.missing or tool.lacks(bench.sizes.shapes[name]))
 
 
 def train_once(bench: Bench, tool: Tool, name: str, round: int) -> Values:

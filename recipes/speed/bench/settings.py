@@ -11,11 +11,26 @@ WORK = HOME / "work"
 
 @dataclass(frozen=True)
 class Shape:
-    """Layers, cells a layer, dimensions of an embedding."""
+    """Layers, cells a layer, dimensions of an embedding; and what is beyond the paper.
+
+    Attributes:
+        attention: general attention (Luong et al. 2015), without input feeding.
+        directions: of the encoder; two have half of the cells each.
+    """
 
     layers: int
     cells: int
     embedding: int
+    attention: bool = False
+    directions: int = 1
+
+
+def attentive(layers: int, cells: int) -> dict[str, Shape]:
+    """The shapes with attention."""
+    return {
+        "attention": Shape(layers, cells, cells, attention=True),
+        "attention, two directions": Shape(layers, cells, cells, attention=True, directions=2),
+    }
 
 
 @dataclass(frozen=True)
@@ -76,12 +91,12 @@ class Sizes:
 
 
 FULL = Sizes(
-    shapes={"small": Shape(2, 512, 512), "paper": Shape(4, 1000, 1000)},
+    shapes={"small": Shape(2, 512, 512), "paper": Shape(4, 1000, 1000)} | attentive(2, 512),
     words=10_000,
     pairs=0,
     lines=0,
     batch=128,
-    updates={"small": 12, "paper": 8},
+    updates={"small": 12, "paper": 8, "attention": 8, "attention, two directions": 8},
     seeds=(1, 2),
     validate_every=50,
     weights=500,
@@ -113,12 +128,12 @@ FULL = Sizes(
 )
 # Everything once, too small to tell anything but that it works.
 QUICK = Sizes(
-    shapes={"small": Shape(1, 16, 16), "paper": Shape(2, 16, 16)},
+    shapes={"small": Shape(1, 16, 16), "paper": Shape(2, 16, 16)} | attentive(1, 16),
     words=100,
     pairs=200,
     lines=6,
     batch=16,
-    updates={"small": 2, "paper": 1},
+    updates={"small": 2, "paper": 1, "attention": 1, "attention, two directions": 1},
     seeds=(1, 2),
     validate_every=2,
     weights=3,

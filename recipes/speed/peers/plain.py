@@ -31,15 +31,32 @@ class Net(nn.Module):
         super().__init__()
         size, cells = given.embedding, given.cells
         self.se, self.te = nn.Embedding(source, size), nn.Embedding(target, size)
-        self.enc = nn.LSTM(size, cells, given.layers, batch_first=True)
+        two = given.directions == 2
+        each = cells // given.directions
+        self.enc = nn.LSTM(size, each, given.layers, batch_first=True, bidirectional=two)
+        self.attends = given.attention
+        if self.attends:  # trained alone: it neither translates nor scores
+            self.query = nn.Linear(cells, cells, bias=False)
+            self.combine = nn.Linear(2 * cells, cells, bias=False)
         self.dec = nn.LSTM(size, cells, given.layers, batch_first=True)
         self.out = nn.Linear(cells, target, bias=False)
         for each in self.parameters():
             nn.init.uniform_(each, -0.08, 0.08)
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
-        _, state = self.enc(self.se(source))
-        return self.out(self.dec(self.te(target), state)[0])  # type: ignore[no-any-return]
+        outputs, state = self.enc(self.se(source))
+        if self.enc.bidirectional:  # the states of both directions side by side
+            state = tuple(torch.cat([each[::2], each[1::2]], 2) for each in state)
+        hidden, _ = self.dec(self.te(target), state)
+        if self.attends:
+            hidden = self.attend(hidden, outputs, source == PAD)
+        return self.out(hidden)  # type: ignore[no-any-return]
+
+    def attend(self, hidden: Tensor, outputs: Tensor, padding: Tensor) -> Tensor:
+        """General attention (Luong et al. 2015)."""
+        scores = self.query(hidden) @ outputs.transpose(1, 2)
+        weights = scores.masked_fill(padding[:, None], NEVER).softmax(2)
+        return self.combine(torch.cat([weights @ outputs, hidden], 2)).tanh()  # type: ignore[no-any-return]
 
     def encode(self, sources: list[Ids]) -> State:
         """The state after each source; packed, so that padding never enters it."""
@@ -193,6 +210,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--cells", type=int, default=512)
     parser.add_argument("--embedding", type=int, default=512)
+    parser.add_argument("--directions", type=int, choices=[1, 2], default=1)
+    parser.add_argument("--attention", action="store_true")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--updates", type=int, default=24)
     parser.add_argument("--warm", type=int, default=0, help="updates before the clock starts")

@@ -23,6 +23,10 @@ class Fairseq(Peer):
     def environment(self) -> Mapping[str, str]:
         return dict(super().environment()) | {"PYTHONPATH": str(HOME / "peers/shim")}
 
+    def lacks(self, shape: Shape) -> str | None:
+        feeds = shape.attention and shape.directions == 1
+        return "with attention only input feeding" if feeds else None
+
     def train(self, shape: Shape, updates: int, seed: int) -> tuple[Values, Timing]:
         trained = self.folder / "trained"
         timing = self.training(shape, 2 * updates, seed, trained)
@@ -39,8 +43,15 @@ class Fairseq(Peer):
                 *(self.bin / "fairseq-train", self.training_data(), *LANGUAGES, *self.cpu()),
                 *("--arch", "lstm", "--encoder-layers", layers, "--decoder-layers", layers),
                 *("--encoder-embed-dim", size, "--decoder-embed-dim", size),
-                *("--encoder-hidden-size", cells, "--decoder-hidden-size", cells),
-                *("--decoder-out-embed-dim", cells, "--decoder-attention", "0"),
+                *("--encoder-hidden-size", str(shape.cells // shape.directions)),
+                *["--encoder-bidirectional"] * (shape.directions > 1),
+                *("--decoder-hidden-size", cells),
+                *(
+                    "--decoder-out-embed-dim",
+                    cells,
+                    "--decoder-attention",
+                    str(int(shape.attention)),
+                ),
                 *("--dropout", "0", "--optimizer", "sgd", "--lr", "0.7", "--clip-norm", "5"),
                 *("--batch-size", str(self.settings.sizes.batch), "--max-epoch", "100000"),
                 *("--required-batch-size-multiple", "1", "--max-update", str(updates)),

@@ -82,6 +82,10 @@ class JoeyNMT(Peer):
     name, venv, package = "JoeyNMT", "venv-joey", "joeynmt"
     scored_times = 2  # its text for validation is scored too, and is the same
 
+    def lacks(self, shape: Shape) -> str | None:
+        one = shape.attention and shape.directions == 1
+        return "only two directions" if one else None
+
     def train(self, shape: Shape, updates: int, seed: int) -> tuple[Values, Timing]:
         trained = self.folder / "trained"
         timing = self.training(shape, 2 * updates, seed, trained)

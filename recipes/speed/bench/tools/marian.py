@@ -24,6 +24,10 @@ class Marian(Peer):
     def missing(self) -> str | None:
         return "its package is for CPUs" if self.settings.gpu else super().missing()
 
+    def lacks(self, shape: Shape) -> str | None:
+        one = shape.attention and shape.directions == 1
+        return "only two directions" if one else None
+
     def train(self, shape: Shape, updates: int, seed: int) -> tuple[Values, Timing]:
         timing = self.training(shape, 2 * updates, seed, self.folder / "trained.npz")
         _, of_source, of_target = self.corpora.counts()

@@ -25,10 +25,24 @@ class OpenNMT(Peer):
         return self.run(
             [
                 *(self.bin / "onmt_train", "-config", self.described(), "-save_model", model),
-                *("-encoder_type", "rnn", "-decoder_type", "rnn", "-rnn_type", "LSTM"),
+                *(
+                    "-encoder_type",
+                    "brnn" if shape.directions > 1 else "rnn",
+                    "-decoder_type",
+                    "rnn",
+                    "-rnn_type",
+                    "LSTM",
+                ),
                 *("-layers", str(shape.layers), "-hidden_size", str(shape.cells)),
                 *("-word_vec_size", str(shape.embedding), "-dropout", "0"),
-                *("-global_attention", "none", "-input_feed", "0", "-param_init", "0.08"),
+                *(
+                    "-global_attention",
+                    "general" if shape.attention else "none",
+                    "-input_feed",
+                    "0",
+                    "-param_init",
+                    "0.08",
+                ),
                 *("-src_vocab_size", vocabulary, "-tgt_vocab_size", vocabulary),
                 *("-vocab_size_multiple", "1", "-optim", "sgd", "-learning_rate", "0.7"),
                 *("-max_grad_norm", "5", "-batch_type", "sents", "-normalization", "sents"),

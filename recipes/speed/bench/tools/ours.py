@@ -66,7 +66,11 @@ class Ours(Tool):
 
     def sized(self, shape: Shape) -> list[object]:
         """Options of `s2s train`."""
-        sizes = ["--layers", shape.layers, "--hidden-size", shape.cells]
+        sizes = ["--layers", shape.layers, "--hidden-size", shape.cells // shape.directions]
+        if shape.attention:
+            sizes += ["--attention", "general"]
+        if shape.directions > 1:
+            sizes += ["--bidirectional", "--bridge", "linear", "--decoder-hidden-size", shape.cells]
         return [*sizes, "--embedding-size", shape.embedding, "--precision", self.precision]
 
     def prepare_decoding(self) -> None:

@@ -48,6 +48,10 @@ class Tool:
         """Why it cannot run here."""
         return None
 
+    def lacks(self, shape: Shape) -> str | None:
+        """Why it cannot train this shape."""
+        return None
+
     def version(self) -> str:
         raise NotImplementedError
 
