@@ -5,11 +5,23 @@ as FLORES has them) or in English (``french``). Rules are looked up by `Language
 itself stays what the user wrote.
 """
 
+import sys
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec, module_from_spec
+from typing import Any
 
 # Country codes that are often taken for those of the language.
 COUNTRIES = {"cz": "cs", "jp": "ja", "cn": "zh", "kr": "ko", "gr": "el", "ua": "uk", "dk": "da"}
+# Codes that stand for themselves: found without langcodes' tables of all languages, which would be
+# loaded at every start.
+PLAIN_LIST = """
+af ar az be bg bn bs ca cs cy da de el en eo es et eu fa fi fr ga gl gu he hi hr hu hy id is
+it ja ka kk km kn ko ku ky lo lt lv mk ml mn mr ms mt my ne nl no oc pa pl ps pt ro ru si sk
+sl so sq sr sv sw ta te tg th tr uk ur uz vi xh yi zh zu
+"""
+PLAIN_CODES = frozenset(PLAIN_LIST.split())
 # Names of languages for which sacremoses has no list of abbreviations, and names has none.
 NAMES = {
     "arabic": "ar",
@@ -76,6 +88,13 @@ class Language:
 @cache
 def find_language(code: str) -> Language:
     """Find the language that ``code`` names; one that nobody knows has the general rules."""
+    if code in PLAIN_CODES:
+        return Language(code, code, "")
+    return look_up(code)
+
+
+def look_up(code: str) -> Language:
+    """Find the language in the tables of all."""
     from langcodes import standardize_tag
     from langcodes.tag_parser import LanguageTagError
 
@@ -92,9 +111,25 @@ def find_language(code: str) -> Language:
 @cache
 def abbreviated() -> dict[str, str]:
     """Codes and English names of the languages with a list of abbreviations, to their codes."""
-    from sacremoses.corpus import NonbreakingPrefixes
+    return dict(abbreviation_lists().available_langs)
 
-    return dict(NonbreakingPrefixes().available_langs)
+
+@cache
+def abbreviation_lists() -> Any:
+    """The ``NonbreakingPrefixes`` of sacremoses, without its tokenisers.
+
+    Those compile large regular expressions while they are imported. So sacremoses.corpus is
+    imported from a package that has not been executed; one who needs the tokenisers then imports
+    the package as ever.
+    """
+    bare = None
+    if "sacremoses" not in sys.modules and (spec := find_spec("sacremoses")):
+        bare = sys.modules["sacremoses"] = module_from_spec(spec)
+    try:
+        return import_module("sacremoses.corpus").NonbreakingPrefixes()
+    finally:
+        if bare is not None:
+            del sys.modules["sacremoses"]
 
 
 def unknown_language(language: Language) -> str:

@@ -23,6 +23,7 @@ from s2s_cli.text.languages import (
     GERSHAYIM,
     Language,
     abbreviated,
+    abbreviation_lists,
 )
 
 # What follows a full stop: nothing on its line, or a word that begins so.
@@ -175,11 +176,9 @@ def read_abbreviations(language: Language) -> tuple[frozenset[str], frozenset[st
     """Read the words that keep their full stop: always, and before a number."""
     if language.rules not in abbreviated():
         return frozenset(), frozenset()
-    from sacremoses.corpus import NonbreakingPrefixes
-
     always: set[str] = set()
     before_digits: set[str] = set()
-    for entry in NonbreakingPrefixes().words(language.rules):
+    for entry in abbreviation_lists().words(language.rules):
         word, mark, _ = entry.strip().partition("#")
         (before_digits if mark else always).add(word.strip())
     return frozenset(always), frozenset(before_digits)

@@ -139,6 +139,24 @@ def test_plain_decoding_loads_nothing_of_attention(tiny_experiment: Path) -> Non
     assert not loaded & {"decoding.alignment", "text.dictionary"}
 
 
+def test_a_line_is_decoded_and_a_training_begun_without_slow_libraries(
+    tiny_experiment: Path, tmp_path: Path
+) -> None:
+    """Each took a good part of the time in which torch itself is imported."""
+    slow = ["sacremoses.tokenize", "langcodes", "torch._dynamo", "torch._inductor", "matplotlib"]
+    modules = MODULES.replace('name.startswith("s2s_cli.")', f"name in {slow}")
+    training = ["train", "--model", str(tmp_path / "model"), "--epochs", "0.1"]
+    for arguments in (["decode", "--device", "cpu"], training):
+        run = subprocess.run(
+            [sys.executable, "-c", modules, *arguments],
+            cwd=tiny_experiment,
+            input=b"one\n",
+            capture_output=True,
+            check=True,
+        )
+        assert not modules_loaded(run.stdout) - {""}, arguments
+
+
 def test_what_uses_no_model_does_without_torch(tiny_experiment: Path, tmp_path: Path) -> None:
     def figure(name: str) -> list[str]:
         texts = [str(reference), str(reference), "--source", f"{corpus}/test.en"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from s2s_cli.text.languages import find_language
+from s2s_cli.text.languages import PLAIN_CODES, find_language, look_up
 from s2s_cli.text.running_text import join_words
 from s2s_cli.text.tokenise import MosesTokeniser
 from s2s_cli.text.words import WordSplitter
@@ -91,6 +91,11 @@ def test_full_stops_of_abbreviations(before: str, after: str, kept: bool) -> Non
 def test_codes_of_one_language_have_one_set_of_rules(code: str, rules: str) -> None:
     assert find_language(code).rules == rules
     assert find_language(code).code == code
+
+
+@pytest.mark.parametrize("code", sorted(PLAIN_CODES))
+def test_a_code_that_stands_for_itself_is_in_the_tables_as_that(code: str) -> None:
+    assert look_up(code) == find_language(code)
 
 
 def test_language_without_rules_is_known_to_have_none() -> None:
