@@ -203,5 +203,8 @@ class _FedDecoder(torch.autograd.Function):
 
 
 def dropout_mask(rows: Tensor, dropout: float) -> Tensor:
-    """Factors by which `torch.nn.functional.dropout` would multiply, of the same random numbers."""
+    """Factors of dropout: 0 with probability ``dropout``, so that the mean is 1.
+
+    On a CPU the random numbers are those that `torch.nn.functional.dropout` draws.
+    """
     return torch.empty_like(rows).bernoulli_(1 - dropout).div_(1 - dropout)

@@ -1,13 +1,15 @@
 """Which source words counted for which target words, against the model that was trained."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-from variants import loss, shape
+from variants import loss, pack, shape
 
 from s2s_cli.decoding import alignment
 from s2s_cli.decoding.alignment import Aligner, alignments, groups, links, name_around
@@ -17,7 +19,7 @@ from s2s_cli.inference.codec import TextCodec
 from s2s_cli.inference.ensemble import Ensemble
 from s2s_cli.inference.replicas import LoadedModel
 from s2s_cli.inference.scorer import ModelScorer
-from s2s_cli.model.attention import SourceWords
+from s2s_cli.model.attention_steps import AttentionSteps
 from s2s_cli.model.config import Shape
 from s2s_cli.model.description import Description
 from s2s_cli.model.parts import BatchParts
@@ -39,15 +41,35 @@ def model(name: str, seed: int = 1, dtype: torch.dtype = torch.float64) -> Seq2S
     return network
 
 
+@contextmanager
+def watched(network: Seq2Seq, given: list[Tensor]) -> Iterator[None]:
+    """Collect the hidden states [rows, n] that attention of ``network`` is given."""
+    steps = AttentionSteps.forward
+
+    def step(self: AttentionSteps, own: slice, hidden: Tensor) -> Tensor:
+        given.append(hidden)
+        return steps(self, own, hidden)
+
+    assert network.attention is not None
+    hook = network.attention.register_forward_pre_hook(
+        lambda _, inputs: given.append(inputs[0].data)
+    )
+    with pytest.MonkeyPatch.context() as patch, hook:
+        patch.setattr(AttentionSteps, "forward", step)
+        yield
+
+
 def expected(network: Seq2Seq, source: list[int], target: list[int], *, reverse: bool) -> Tensor:
     """[target words, source words] by the formulas, from what the model's attention was given."""
     attention: Any = network.attention
-    given: list[tuple[Tensor, SourceWords]] = []
-    hook = attention.register_forward_pre_hook(lambda _, inputs: given.append(inputs[:2]))
-    loss(network, [source[::-1] if reverse else source], [target])
-    hook.remove()
-    hidden = torch.cat([each[0] for each, _ in given])
-    (memory,) = given[0][1].encoder_outputs
+    read = [source[::-1] if reverse else source]
+    encoded = network.encode(pack(read))
+    assert encoded.words is not None
+    (memory,) = encoded.words.encoder_outputs
+    given: list[Tensor] = []
+    with watched(network, given):
+        loss(network, read, [target])
+    hidden = torch.cat(given)
     rows = []
     for h in hidden[:-1]:
         match attention.score:

@@ -114,12 +114,9 @@ def test_fed_gradients_are_those_of_autograd(cell: Cell, score: AttentionScore, 
 
 @pytest.mark.parametrize("score", ["dot", "general", "additive"])
 @pytest.mark.parametrize("both", [False, True])
-@pytest.mark.parametrize("dropout", [0.0, 0.4])
-def test_attention_gradients_are_those_of_autograd(
-    score: AttentionScore, both: bool, dropout: float
-) -> None:
+def test_attention_gradients_are_those_of_autograd(score: AttentionScore, both: bool) -> None:
     for sources, targets in (RAGGED, ONE):
-        model = drawn("lstm", score, feeding=False, both=both, layers=2, dropout=dropout)
+        model = drawn("lstm", score, feeding=False, both=both, layers=2, dropout=0.0)
         attention = model.attention
         assert attention is not None
         read = pack([[EOS, *target] for target in targets])
