@@ -94,7 +94,7 @@ class Translator:
         Args:
             models: one or more; several are an ensemble.
             device: ``cpu``, ``cuda`` or ``cuda:1``; ``auto`` is a GPU where there is one.
-            precision: of matrix products; ``int8`` is for CPUs.
+            precision: of matrix products; ``int8`` is for CPUs, ``tf32`` for GPUs.
             tokenised: the words of all text stand between spaces.
             threads: CPU threads of the process; 0 leaves torch's choice.
 

@@ -101,6 +101,8 @@ SWITCHES = {
     "device cuda": "cuda use-cuda gpu use-gpu",
     "optimiser adam": "adam",
     "precision bf16": "fp16 bf16 half float16 bfloat16 amp mixed-precision",
+    "precision int8": "int8 quantize quantise",
+    "precision tf32": "tf32 allow-tf32",
 }
 # Options of other tools whose purpose is served in another way.
 OTHER_WAYS = {

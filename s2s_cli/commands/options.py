@@ -52,8 +52,8 @@ Threads = Annotated[
 PrecisionName = Annotated[
     Precision,
     typer.Option(
-        help="bf16: multiply in bfloat16, faster on CPUs and GPUs that support it. int8: in 8-bit "
-        "integers, faster on CPUs.",
+        help="bf16: multiply in bfloat16, faster on CPUs and GPUs that support it. tf32: in "
+        "TensorFloat-32, on GPUs. int8: in 8-bit integers, on CPUs.",
         rich_help_panel=HARDWARE,
     ),
 ]

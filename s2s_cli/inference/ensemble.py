@@ -14,7 +14,7 @@ from s2s_cli.model.config import Precision
 from s2s_cli.model.description import Description
 from s2s_cli.model.device import keep_memory
 from s2s_cli.model.directory import load_model
-from s2s_cli.model.precision import check_device
+from s2s_cli.model.precision import check_device, choose_tensor_cores
 from s2s_cli.model.products import blocks
 from s2s_cli.text.facts import Facts
 from s2s_cli.text.subwords import Subwords
@@ -66,6 +66,7 @@ def load_scorer(
             a GPU.
     """
     check_device(device, precision)
+    choose_tensor_cores(device, precision)
     keep_memory()
     loaded = [load_model(path, device, tables_checked=False) for path in models]
     descriptions = [description for _, description in loaded]

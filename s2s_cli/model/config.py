@@ -14,7 +14,7 @@ MOST_LAYERS = 1000
 LARGEST_LAYER = 10_000_000
 
 # Of matrix products: in training, and with a trained model.
-TrainingPrecision = Literal["fp32", "bf16"]
+TrainingPrecision = Literal["fp32", "tf32", "bf16"]
 Precision = Literal[TrainingPrecision, "int8"]
 Cell = Literal["lstm", "lstm-peephole", "gru", "rnn"]
 Bridge = Literal["copy", "linear", "concat"]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from s2s_cli.model import int8
 from s2s_cli.model.config import Precision, Shape, cell_kind
-from s2s_cli.model.precision import product_dtype
+from s2s_cli.model.precision import choose_tensor_cores, product_dtype
 from s2s_cli.model.products import PrepackedLinear
 
 # Rows, outputs and inputs of the products that are tried: layers of the paper's and of a small
@@ -110,6 +110,7 @@ def share_of_peak(
     Where several devices shared the operations, of each; that of the first is measured.
     """
     count = len(set(devices))
+    choose_tensor_cores(devices[0], precision)
     rate, peak = (
         operations / count / max(seconds, 1e-9),
         gemm_peak(devices[0], product_dtype(precision)),

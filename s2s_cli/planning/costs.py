@@ -15,7 +15,7 @@ from s2s_cli.model.config import Shape, TrainingPrecision
 from s2s_cli.model.lstm import Lstm
 from s2s_cli.model.pipeline import TIME_CHUNK
 from s2s_cli.model.placement import Placement
-from s2s_cli.model.precision import autocast
+from s2s_cli.model.precision import products_in
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.model.softmax import block_rows, negative_log_likelihood
 from s2s_cli.model.work import fastest, synchronise
@@ -74,12 +74,12 @@ class Meter:
         gradients = (self.random(steps * pairs, cells), *states[2:])
 
         def forward() -> Tensor:
-            with self.autocast():
+            with self.products():
                 hidden: Tensor = layer(inputs, before)[0].data
             return hidden
 
         def both() -> Tensor:
-            with self.autocast():
+            with self.products():
                 hidden, after = layer(inputs, before)
             torch.autograd.backward((hidden.data, *after), gradients)
             return rows
@@ -94,7 +94,7 @@ class Meter:
         ids = torch.randint(words, (rows,), device=self.device)
 
         def both() -> Tensor:
-            with self.autocast():
+            with self.products():
                 return negative_log_likelihood(hidden, weight, bias, ids)
 
         return torch.no_grad()(both), both
@@ -155,9 +155,9 @@ class Meter:
     def random(self, *size: int) -> Tensor:
         return torch.empty(*size, device=self.device).uniform_(-0.08, 0.08)
 
-    def autocast(self) -> torch.autocast:
+    def products(self) -> torch.autocast:
         """Compute as the trainer does."""
-        return autocast(self.device, self.config.precision)
+        return products_in(self.device, self.config.precision)
 
 
 def issue_seconds(run: Callable[[], Tensor], device: torch.device) -> float:

@@ -14,6 +14,7 @@ from s2s_cli.model.config import ModelConfig, Shape
 from s2s_cli.model.device import choose_devices, keep_memory, require_memory, set_threads
 from s2s_cli.model.pipeline import NOT_SPREAD
 from s2s_cli.model.placement import Placement
+from s2s_cli.model.precision import check_device
 from s2s_cli.model.seq2seq import Seq2Seq
 from s2s_cli.planning.costs import Meter, measure_costs, most_words, on_one_device, whole_updates
 from s2s_cli.planning.simulation import Timetable, on_one_place, simulate
@@ -157,6 +158,7 @@ def plan_training(
         UserError: no corpus; devices that are not there (exit code 2).
     """
     devices = choose_devices(training.device, training.gpus)
+    check_device(devices[0], training.precision)
     set_threads(training.threads)
     keep_memory()
     return make_plan(Corpus.open(data), config, training, devices, training.layout)

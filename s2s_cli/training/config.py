@@ -126,7 +126,10 @@ class TrainingConfig:
     )
     log_every: int = setting(50, "Updates between log lines.", min=1, max=MANY, panel=RUN)
     precision: TrainingPrecision = setting(
-        "fp32", "bf16: multiply in bfloat16; weights, sums and loss stay fp32.", panel=HARDWARE
+        "fp32",
+        "bf16: multiply in bfloat16; weights, sums and loss stay fp32. tf32: multiply in "
+        "TensorFloat-32, on GPUs.",
+        panel=HARDWARE,
     )
     threads: int = setting(0, "CPU threads. 0: all cores.", min=0, max=MOST_THREADS, panel=HARDWARE)
     measure: bool = setting(

@@ -10,6 +10,7 @@ from s2s_cli.distributed.replica import Replica
 from s2s_cli.distributed.signals import Stopped
 from s2s_cli.model.config import ModelConfig
 from s2s_cli.model.device import keep_memory
+from s2s_cli.model.precision import check_device
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.loop import OpenTranslator, train
 
@@ -33,7 +34,12 @@ class TrainingJob:
         Corpus.open(self.data)
 
     def run(self, replica: Replica) -> Stopped:
-        """Train one replica."""
+        """Train one replica.
+
+        Raises:
+            UserError: a precision that its devices do not have (exit code 2); all of `train`.
+        """
+        check_device(replica.devices[0], self.config.precision)
         keep_memory()
         return train(
             self.data, self.directory, self.shape, self.config, replica, self.open_translator

@@ -15,6 +15,7 @@ from s2s_cli.data.corpus import Split
 from s2s_cli.distributed.replica import Replica
 from s2s_cli.model.parts import BatchParts
 from s2s_cli.model.pipeline import Model
+from s2s_cli.model.precision import products_in
 
 Loss = Literal["negative-log-likelihood"]
 
@@ -63,7 +64,8 @@ def validation_loss(
 
     def in_parts(number: int) -> float:
         batches = batch_parts(split, sentences, number)
-        return sum(float(batch_loss(model, each.to(device))) for each in batches)
+        with products_in(device, "fp32"):
+            return sum(float(batch_loss(model, each.to(device))) for each in batches)
 
     return parts.compute(part_sizes(split, sentences), in_parts)
 

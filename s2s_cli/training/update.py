@@ -13,7 +13,7 @@ from s2s_cli.distributed.replica import Replica
 from s2s_cli.model.config import Shape, TrainingPrecision
 from s2s_cli.model.parts import BatchParts
 from s2s_cli.model.pipeline import Model
-from s2s_cli.model.precision import autocast
+from s2s_cli.model.precision import products_in
 from s2s_cli.model.work import decoder_flops, encoder_flops, softmax_flops
 from s2s_cli.training.config import TrainingConfig
 from s2s_cli.training.losses import batch_loss
@@ -89,7 +89,7 @@ def backward(model: Model, batch: Batch, batch_size: float, precision: TrainingP
     The gradient is the sum over the batch divided by ``batch_size``, not by the number of words
     (§3.4), also where a batch holds fewer sentences: every sentence of an epoch weighs the same.
     """
-    with autocast(batch.words.device, precision):
+    with products_in(batch.words.device, precision):
         loss = batch_loss(model, batch)
     (loss / batch_size).backward()
     return loss.detach()

@@ -5,9 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from s2s_cli.errors import UsageError
 from s2s_cli.model import int8
-from s2s_cli.model.config import Precision
 from s2s_cli.model.int8 import (
     INPUT_LEVELS,
     INT8_LIBRARIES,
@@ -17,7 +15,6 @@ from s2s_cli.model.int8 import (
     quantise,
     scaled_product,
 )
-from s2s_cli.model.precision import check_device
 from s2s_cli.model.products import Product, in_blocks
 
 # Rows, terms, results: those of kernels, and none of theirs.
@@ -110,13 +107,3 @@ def test_what_is_no_number_stays_none() -> None:
     rows = torch.ones(3, 4)
     rows[0, 1], rows[1, 2] = torch.nan, torch.inf
     assert product(rows).isfinite().all(1).tolist() == [False, False, True]
-
-
-@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
-def test_a_gpu_does_not_multiply_in_int8(precision: Precision) -> None:
-    check_device(torch.device("cpu"), precision)
-    if precision != "int8":
-        check_device(torch.device("cuda"), precision)
-        return
-    with pytest.raises(UsageError, match=r"^--precision int8 is for CPUs: put --device cpu"):
-        check_device(torch.device("cuda"), precision)

@@ -17,6 +17,7 @@ from variants import log_prob
 from s2s_cli.data.corpus import Corpus
 from s2s_cli.errors import UserError
 from s2s_cli.locks import try_lock
+from s2s_cli.model import precision
 from s2s_cli.model.directory import load_model
 from s2s_cli.training import trainer
 from s2s_cli.training.losses import perplexity
@@ -95,6 +96,15 @@ def trained_perplexity(directory: Path) -> float:
         total -= log_prob(model, source, target)
         words += len(target) + 1
     return math.exp(total / words)
+
+
+def test_products_are_bf16_in_updates_and_fp32_in_validations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen: list[str] = []
+    monkeypatch.setattr(precision, "choose_tensor_cores", lambda device, each: chosen.append(each))
+    run(tmp_path / "model", max_updates=4, validate_every=2, precision="bf16")
+    assert [each for each, _ in itertools.groupby(chosen)][-4:] == ["bf16", "fp32"] * 2
 
 
 def test_patience_ends_a_training_that_gets_no_better(tmp_path: Path) -> None:
