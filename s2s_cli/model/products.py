@@ -8,7 +8,8 @@ they are missing (another build, another processor, float64, a GPU) the plain pr
 A library's result for a row may depend, in its last bits, on how many rows share the product. In
 inference, a `Product` is therefore computed in blocks of exactly `SMALL` rows, the last one padded.
 Larger blocks read the weights less often; a size is used where it was seen to give the same bits.
-A sentence then gets the same translation and the same score in any company.
+On a GPU, whose libraries give each size other bits and which waits between small operations, all
+blocks have `GPU_ROWS`. A sentence then gets the same translation and the same score in any company.
 """
 
 from collections.abc import Callable
@@ -31,6 +32,8 @@ MARGIN = 32.0
 # Rows of the blocks of `Product`.
 SMALL = 16
 BLOCK_SIZES = (256, 64, SMALL)
+# Rows of the blocks on a GPU: a beam of 1,020 rows has four, and one sentence does not cost much.
+GPU_ROWS = 256
 # What is left for a block makes one if it fills so much of it: less than that is cut further.
 FULL_ENOUGH = 0.75
 # A block of results has at most so many numbers (24 MiB in fp32), or `SMALL` rows.
@@ -143,7 +146,8 @@ class Product:
             self.packed = PrepackedLinear(weight, bias)
         self.size, self.width = weight.shape
         self.dtype, self.device = weight.dtype, weight.device
-        self._suits = {SMALL: True}
+        self.sizes = block_sizes(self.device.type)
+        self._suits = {self.sizes[-1]: True}
 
     @property
     def fuses_exp(self) -> bool:
@@ -151,7 +155,7 @@ class Product:
         return isinstance(self.packed, Int8Linear) or fuses_exp(self.dtype, self.device.type)
 
     def is_bit_exact(self, rows: int) -> bool:
-        """Try whether blocks of ``rows``, a multiple of `SMALL`, give the bits of small ones."""
+        """Try whether blocks of ``rows``, a multiple of the smallest, give the bits of those."""
         if rows not in self._suits:
             self._suits[rows] = rows * self.size <= PRODUCT_ELEMENTS and self._agrees(rows)
         return self._suits[rows]
@@ -159,7 +163,7 @@ class Product:
     def _agrees(self, rows: int) -> bool:
         generator = torch.Generator().manual_seed(0)
         block = torch.randn(rows, self.width, generator=generator).to(self.device, self.dtype)
-        parts = [self.compute(part) for part in block.split(SMALL)]
+        parts = [self.compute(part) for part in block.split(self.sizes[-1])]
         return torch.equal(self.compute(block), torch.cat(parts))
 
     def __call__(self, block: Tensor) -> Tensor:
@@ -169,7 +173,7 @@ class Product:
     def pad_rows(self, block: Tensor) -> Tensor:
         """One of `blocks`, with rows of zeros up to one of the sizes."""
         rows = len(block)
-        size = min(size for size in BLOCK_SIZES if size >= rows and self.is_bit_exact(size))
+        size = min(size for size in self.sizes if size >= rows and self.is_bit_exact(size))
         return block if size == rows else F.pad(block, (0, 0, 0, size - rows))
 
     def compute(self, rows: Tensor) -> Tensor:
@@ -184,8 +188,8 @@ class Exponentials(Product):
         """With the weights that ``logits`` has laid out."""
         self.packed, self.offset = logits.packed, offset
         self.size, self.width = logits.size, logits.width
-        self.dtype, self.device = logits.dtype, logits.device
-        self._suits = {SMALL: True}
+        self.dtype, self.device, self.sizes = logits.dtype, logits.device, logits.sizes
+        self._suits = {self.sizes[-1]: True}
 
     def compute(self, rows: Tensor) -> Tensor:
         return self.packed.exponentials(rows, self.offset)
@@ -197,12 +201,18 @@ class Exponentials(Product):
         return powers[: len(block)], powers.sum(1)[: len(block)]
 
 
+def block_sizes(device_type: str) -> tuple[int, ...]:
+    """Rows that blocks may have on a device of type ``cpu`` or ``cuda``, the largest first."""
+    return BLOCK_SIZES if device_type == "cpu" else (GPU_ROWS,)
+
+
 def blocks(rows: int, *products: Product) -> list[slice]:
     """Cut ``rows`` into blocks that suit all ``products``, the largest first."""
     cut: list[slice] = []
     start = 0
-    for size in BLOCK_SIZES:
-        least = 1 if size == SMALL else size * FULL_ENOUGH
+    sizes = products[0].sizes
+    for size in sizes:
+        least = 1 if size == sizes[-1] else size * FULL_ENOUGH
         if rows - start < least or not all(each.is_bit_exact(size) for each in products):
             continue
         while rows - start >= least:

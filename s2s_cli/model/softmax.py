@@ -14,6 +14,9 @@ from s2s_cli.model.products import PrepackedLinear
 # the weights, as large as the weights, is worth visiting: 80 MB for the paper's 80,000 words.
 BLOCK_ELEMENTS = 1 << 22
 FEWEST_ROWS = 256
+# A GPU has no such cache to stay in, and waits for the host between operations that are small:
+# 1 GiB in fp32, 3,355 rows of 80,000 words.
+GPU_BLOCK_ELEMENTS = 1 << 28
 
 
 def negative_log_likelihood(hidden: Tensor, weight: Tensor, bias: Tensor, words: Tensor) -> Tensor:
@@ -40,9 +43,10 @@ def negative_log_likelihood(hidden: Tensor, weight: Tensor, bias: Tensor, words:
     return total
 
 
-def block_rows(vocabulary: int) -> int:
-    """Rows of logits computed at a time."""
-    return max(FEWEST_ROWS, BLOCK_ELEMENTS // vocabulary)
+def block_rows(vocabulary: int, device_type: str) -> int:
+    """Rows of logits computed at a time, on a device of type ``cpu`` or ``cuda``."""
+    elements = BLOCK_ELEMENTS if device_type == "cpu" else GPU_BLOCK_ELEMENTS
+    return max(FEWEST_ROWS, elements // vocabulary)
 
 
 class _BlockwiseLoss(torch.autograd.Function):
@@ -57,7 +61,7 @@ class _BlockwiseLoss(torch.autograd.Function):
             back = PrepackedLinear(rounded_weight.T)
             gradients = torch.empty_like(hidden), torch.empty_like(weight), torch.zeros_like(bias)
         total = torch.zeros((), dtype=accumulation_dtype(hidden.dtype), device=hidden.device)
-        rows = block_rows(weight.shape[0])
+        rows = block_rows(weight.shape[0], weight.device.type)
         for start in range(0, hidden.shape[0], rows):
             block = slice(start, start + rows)
             logits = logits_of(hidden[block]).to(total.dtype)

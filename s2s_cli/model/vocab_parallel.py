@@ -176,7 +176,7 @@ class _Loss(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: Tensor, weights: Tensor, slices: list[VocabShard], words: list[Tensor]
     ) -> Tensor:
-        rows = min(block_rows(each.size) for each in slices)
+        rows = min(block_rows(each.size, each.device.type) for each in slices)
         total = weights.new_zeros((), dtype=slices[0].accumulation_dtype)
         copies = [(on(s.device, hidden), own) for s, own in zip(slices, words, strict=True)]
         ctx.slices, ctx.shares = slices, [[] for _ in slices]

@@ -104,7 +104,7 @@ class Meter:
 
         Each block beyond takes what the second took.
         """
-        tried = [blocks * block_rows(words) for blocks in (1, 2)]
+        tried = [blocks * block_rows(words, self.device.type) for blocks in (1, 2)]
         measured = {
             rows: self.cost(self.output(words, rows)[1]).seconds
             for rows in {*(rows for rows in all_rows if rows <= tried[1]), *tried}

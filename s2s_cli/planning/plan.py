@@ -235,7 +235,7 @@ def plan_model(
         batch=batch,
         predicted=Speed.of(batch, timetable.makespan),
         one_device=Speed.of(batch, alone),
-        one_device_bytes=memory.memory_estimate(model, config, *longest),
+        one_device_bytes=memory.memory_estimate(model, config, *longest, devices[0].type),
         speed_up=alone / timetable.makespan,
         speed_up_in_stretches=in_stretches / timetable.makespan,
         longest=longest,
@@ -259,7 +259,7 @@ def plan_data(
     return DataPlan(
         layout="data",
         devices=[str(device) for device in devices],
-        memory_bytes=memory.memory_estimate(model, config, *longest),
+        memory_bytes=memory.memory_estimate(model, config, *longest, devices[0].type),
         batch=batch,
         pairs_per_device=shard.pairs,
         one_device=Speed.of(batch, alone),

@@ -24,7 +24,11 @@ def total_numel(tensors: Iterable[Tensor]) -> int:
 
 
 def memory_estimate(
-    model: Seq2Seq, config: TrainingConfig, source_length: int, target_length: int
+    model: Seq2Seq,
+    config: TrainingConfig,
+    source_length: int,
+    target_length: int,
+    device_type: str = "cpu",
 ) -> int:
     """Bytes that training needs at its largest batch, roughly; ``model`` may be on meta.
 
@@ -42,7 +46,7 @@ def memory_estimate(
             shape.directions * shape.layers * of_a_layer(shape.hidden_size, source)
             + shape.depth * of_a_layer(shape.width, target)
             + of_embeddings(shape, source + target)
-            + of_logits(shape.target_vocabulary)
+            + of_logits(shape.target_vocabulary, target, device_type)
             + of_attention(shape, source_length, target_length + 1) * config.batch_size
         )
     )
@@ -90,7 +94,8 @@ def place_memory(
     for where, words in placement.sliced():
         if where == place:
             rows, size = (target_length + 1) * config.batch_size, words.stop - words.start
-            numbers += of_logits(size) + 2 * rows * shape.hidden_size
+            device_type = placement.devices[place].type
+            numbers += of_logits(size, rows, device_type) + 2 * rows * shape.hidden_size
             kept = low_bytes * rows * size if placement.keeps else 0
     return RUNTIME_BYTES + BYTES * numbers + kept
 
@@ -141,6 +146,6 @@ def of_attention(shape: Shape, source_length: int, target_length: int) -> int:
     return source_length * target_length * numbers
 
 
-def of_logits(words: int) -> int:
-    """Numbers of a block of logits of so many words, and what is made of it."""
-    return 3 * block_rows(words) * words
+def of_logits(words: int, rows: int, device_type: str) -> int:
+    """Numbers of a block of logits of so many words, and what is made of it, given all rows."""
+    return 3 * min(rows, block_rows(words, device_type)) * words

@@ -28,7 +28,7 @@ def devices(
         yield f"{count} processes, each with a copy of the model and a share of every batch"
     share = replace(config, batch_size=-(-config.batch_size // count))
     if len(replica.devices) == 1:
-        needed = gibibytes(memory_estimate(model, share, *longest))
+        needed = gibibytes(memory_estimate(model, share, *longest, replica.devices[0].type))
         each = " in each process" if count > 1 else ""
         yield f"memory: about {needed} on {replica.devices[0]}{each} for the largest batch"
         return

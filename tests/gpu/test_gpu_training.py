@@ -64,19 +64,22 @@ def test_a_gpu_trains_as_the_cpu_does(
 
 
 @pytest.mark.mock_cuda
-def test_an_update_waits_for_the_gpu_once(
+def test_an_update_waits_for_the_gpu_once_and_has_few_operations(
     pretend_gpus: Gpus, tiny_experiment: Path, tmp_path: Path
 ) -> None:
-    found = []
+    found, operations = [], []
     for updates in ("4", "8"):
         train(
             Gpus({**pretend_gpus.environment, "MOCK_CUDA_STATS": str(tmp_path / updates)}),
             *(tiny_experiment, tmp_path / f"model-{updates}"),
-            *("--device", "cuda", "--max-updates", updates, "--samples", "0"),
+            *("--device", "cuda", "--max-updates", updates, "--samples", "0", "--layers", "4"),
             *("--validate-every", "100", "--save-every", "100", "--log-every", "100"),
         )
         found.append(waits(tmp_path / updates))
+        operations.append(counts(tmp_path / updates).total())
     assert found[1] - found[0] == 4
+    # 171 with blocks of 3,355 rows; what an update of the paper's size needs is the same.
+    assert operations[1] - operations[0] <= 4 * 330
 
 
 @pytest.mark.mock_cuda

@@ -123,6 +123,7 @@ def test_each_word_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(inputs, "product", counting)
     monkeypatch.setattr(counting, "is_bit_exact", product.is_bit_exact, raising=False)
+    monkeypatch.setattr(counting, "sizes", product.sizes, raising=False)
     text = words(6, 40)
     for each in text:
         slots = inputs.slots(each)

@@ -142,7 +142,7 @@ def test_logits_far_apart_between_slices_do_not_overflow() -> None:
 
 def test_blocks_of_a_time_chunk_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     one, several = models(5, torch.float64)
-    monkeypatch.setattr(vocab_parallel, "block_rows", lambda vocabulary: 5)
+    monkeypatch.setattr(vocab_parallel, "block_rows", lambda vocabulary, device_type: 5)
     inputs = batch()
     for loss in (one(*inputs), several(*inputs)):
         loss.backward()

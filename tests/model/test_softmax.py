@@ -77,12 +77,13 @@ def test_all_logits_never_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     hidden, weight, bias = operands(640, 8, 1000, torch.float32)
     with LargestTensor() as largest:
         negative_log_likelihood(hidden, weight, bias, torch.arange(640)).backward()
-    assert block_rows(1000) == 32
+    assert block_rows(1000, "cpu") == 32
     assert largest.elements == 32 * 1000
 
 
 def test_the_paper_s_softmax_takes_blocks_of_a_few_hundred_rows() -> None:
-    assert block_rows(80_000) == 256
+    assert block_rows(80_000, "cpu") == 256
+    assert block_rows(80_000, "cuda") == 3355
 
 
 def test_without_gradients_none_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:

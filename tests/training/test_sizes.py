@@ -77,7 +77,7 @@ def test_an_update_costs_what_its_words_cost(kind: Kind, precision: TrainingPrec
         update(model, optimisers, precision)
     # Every word of a target once: 27 million numbers, of which a block holds a fifth.
     assert SENTENCES * (LENGTH + 1) * SHAPE.target_vocabulary > 5 * seen.largest
-    assert seen.largest == block_rows(SHAPE.target_vocabulary) * SHAPE.target_vocabulary
+    assert seen.largest == block_rows(SHAPE.target_vocabulary, "cpu") * SHAPE.target_vocabulary
     # Looked up row by row, stepped row by row; views cost nothing.
     of_rows = {"aten.embedding.default", "aten.add_.Tensor", "aten.detach.default"}
     if kind == "adam":
