@@ -16,7 +16,8 @@ files that it names as ``also``. A row may have
 A table with a ``reference`` shows the exact matches of the translations beside the JSON
 (work/NAME.fr). A row whose JSON is not there has not been run, and says so; one without a result is
 from the literature. A table with ``tsv`` FILE, and no rows, shows that file, which lies beside the
-page. A ``figure`` is a picture beside the page.
+page. A ``figure`` is a picture beside the page, a ``text`` a file of Markdown there. The
+``baseline`` of a table may also be several, with the heading of each one's column.
 """
 
 import argparse
@@ -58,9 +59,10 @@ def make_page(settings: Spec, made: str, work: Path, folder: Path) -> str:
     specs = list(all_tables(settings))
     tables = [format_section(spec["title"], make_table(spec, work, folder)) for spec in specs]
     notes = "\n".join(dict.fromkeys(note for spec in specs for note in metric_notes(spec, work)))
+    texts = [text_section(spec, folder) for spec in settings.get("text", [])]
     figures = [figure_section(spec, folder) for spec in settings.get("figure", [])]
     script = Path(settings["command"]).name
-    return format_page(settings["title"], script, made, [*tables, notes, *figures])
+    return format_page(settings["title"], script, made, [*tables, notes, *texts, *figures])
 
 
 def all_tables(settings: Spec) -> Iterator[Spec]:
@@ -124,13 +126,18 @@ class Row:
         if row.get("first"):
             document = {}
         self.cells["to the row above (p)"] = format_difference(document)
-        other = spec.get("baseline")
-        if other:
+        for other, heading in baselines(spec).items():
             beside = read_json(work / f"{result}.against-{other}.json")
-            self.cells[f"to the {other} (p)"] = format_difference(beside or document)
+            self.cells[heading] = format_difference(beside or document)
         self.cells |= training_cells(work, row if self.ran else {}, spec)
         self.cells["time"] = format_seconds(work / f"{row.get('time')}.seconds")
         self.cells[PAPER] = row.get("paper", "")
+
+
+def baselines(spec: Spec) -> dict[str, str]:
+    """The results that all rows of a table are compared with, and the headings of their columns."""
+    given = spec.get("baseline", {})
+    return {given: f"to the {given} (p)"} if isinstance(given, str) else dict(given)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -195,6 +202,15 @@ def metric_notes(spec: Spec, work: Path) -> Iterator[str]:
         yield f"- {score['name']}: `{score['signature']}`"
 
 
+def text_section(spec: Spec, folder: Path) -> str:
+    """A file of Markdown under its title, with the command that made it."""
+    path = folder / spec["file"]
+    if not path.exists():
+        return format_section(spec["title"], f"{NOT_RUN}: `{spec['command']}`")
+    told = path.read_text(encoding="utf-8").strip()
+    return format_section(spec["title"], told, f"`{spec['command']}`")
+
+
 def figure_section(spec: Spec, folder: Path) -> str:
     """A picture under its title, with its data and the command that made it."""
     if not (folder / spec["file"]).exists():
@@ -242,9 +258,15 @@ def origin_facts(command: str, stages: list[str], work: Path, *, ran: bool) -> s
         "hardware": ", ".join([processor(), f"{os.cpu_count()} cores", *gpus()]),
         "date": time.strftime("%Y-%m-%d"),
         "versions": f"s2s {installed('s2s-cli')}, Python {platform.python_version()}, {packages}",
-        "time": f"{sum(seconds.values())} s in all: {spent}" if seconds else "not taken",
+        "time": f"{format_total(sum(seconds.values()))} in all: {spent}"
+        if seconds
+        else "not taken",
     }
     return format_facts(facts)
+
+
+def format_total(seconds: int) -> str:
+    return f"{seconds} s" if seconds < 3600 else f"{seconds} s ({seconds / 3600:.1f} hours)"
 
 
 def installed(package: str) -> str:

@@ -7,9 +7,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source-path=SCRIPTDIR
 source ../lib.sh
 # shellcheck source-path=SCRIPTDIR
-source variants.sh
+source ../trainings.sh
 
 work=work/options
+text=work/fetch
 
 # As in run.sh, for each of the rows of options.toml but those of run.sh.
 variants() {

@@ -12,13 +12,12 @@ source ../lib.sh
 # shellcheck source-path=SCRIPTDIR
 source ../tables.sh
 # shellcheck source-path=SCRIPTDIR
-source variants.sh
+source ../trainings.sh
 
 NBEST=${NBEST:-}
 PIECES=${PIECES:-8000} # of words, where a model reads and writes those
 [[ -z $NBEST || $NBEST == /* ]] || NBEST=$from/$NBEST
 
-s2s=(s2s)
 text=work/fetch
 tokenised=()
 devices=(--precision "$PRECISION")
@@ -53,13 +52,7 @@ vocab() {
 }
 
 train() {
-  local seed
-  {
-    printf -- '--data work/prep/forward --model work/train/forward --seed 1\n'
-    for seed in "${seeds[@]}"; do
-      printf -- '--data work/prep/reversed --model work/train/reversed-%s --seed %s\n' "$seed" "$seed"
-    done
-  } | xargs -P "$JOBS" -L 1 s2s train --precision "$PRECISION" 2>&1 | cat >&2
+  train_six
 }
 
 # What people built on the paper's model, each with the size, the text and the epochs of the reversed
@@ -76,7 +69,7 @@ END
 
 beyond() {
   local name
-  pieces work/prep/bpe "$PIECES"
+  pieces work/prep/bpe "$PIECES" --tokeniser sacremoses
   train_variants work/prep work/train
   variants | while read -r name _; do
     translate "work/train/$name" test "work/beyond/$name-12.fr"

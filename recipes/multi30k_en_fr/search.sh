@@ -8,9 +8,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source-path=SCRIPTDIR
 source ../lib.sh
 # shellcheck source-path=SCRIPTDIR
-source variants.sh
+source ../trainings.sh
 
 work=work/search
+text=work/fetch
 
 # A name, the text, and options, for each of the rows of search.toml but those of run.sh. cut-N: words
 # that stand N times in the training text; pieces-N: N pieces of words a side.
@@ -40,7 +41,7 @@ data() {
     s2s prep --tokeniser sacremoses --output "$work/data/cut-$cut" --reverse-source
     s2s vocab --data "$work/data/cut-$cut" --min-count "$cut"
   done
-  pieces "$work/data/pieces-4000" 4000
+  pieces "$work/data/pieces-4000" 4000 --tokeniser sacremoses
 }
 
 train() {

@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source-path=SCRIPTDIR
 source ../lib.sh
 # shellcheck source-path=SCRIPTDIR
-source variants.sh
+source ../trainings.sh
 
 work=work/tuners
 tuners=(mert mira)

@@ -159,8 +159,8 @@ def test_multi30k_without_the_lists_it_is_told_of_does_not_begin(tmp_path: Path)
 def trained_multi30k(fast_s2s: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Multi30k with one reversed model and its translation, as if all else were done too."""
     recipe = tiny_copy("multi30k_en_fr", tmp_path_factory.mktemp("multi30k") / "recipes")
-    stages = recipe / "run.sh"
-    stages.write_text(stages.read_text().replace("xargs", "sed -n 2p | xargs"))
+    trainings = recipe.parent / "trainings.sh"
+    trainings.write_text(trainings.read_text().replace("} | train", "} | sed -n 2p | train"))
     done = run(recipe, "--stop-stage", "4", S2S_DATA=str(captions(recipe / "data", recipe)))
     assert done.returncode == 0, done.stderr
     (recipe / "work/table1").mkdir()
@@ -195,7 +195,7 @@ def variants(name: str) -> list[list[str]]:
     folder = ROOT / "recipes/multi30k_en_fr"
     start = (folder / name).read_text().index("variants() {")
     function = (folder / name).read_text()[start:].partition("\n}\n")[0]
-    script = f"source {folder}/variants.sh\n{function}\n}}\nvariants"
+    script = f"source {folder.parent}/trainings.sh\n{function}\n}}\nvariants"
     lines = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True)
     return [line.split() for line in lines.stdout.strip().split("\n")]
 

@@ -263,6 +263,42 @@ def test_a_file_of_values_is_a_table(experiment: Path) -> None:
     assert page.read_text().endswith("\n".join(["## Curve", "", *rows, ""]))
 
 
+def test_a_table_beside_several_others_names_each(experiment: Path) -> None:
+    work = experiment / "work"
+    (work / "two.against-base.json").write_text(json.dumps(judged(-0.25, 21.5)))
+    table = """
+[[table]]
+title = "Both"
+baseline = { base = "to the base", one = "to the first one" }
+rows = [{ label = "Two", result = "two", first = true }]
+"""
+    (experiment / "own.toml").write_text(f'title = "T"\ncommand = "c"\n{table}')
+    (work / "two.against-one.json").write_text(json.dumps(judged(2.5, 21.5)))
+    assert run(experiment, "results.py", "train", "--tables", "own.toml").returncode == 0
+    lines = (experiment / "RESULTS.md").read_text().partition("## Both\n\n")[2].split("\n")
+    told = dict(zip(cells(lines[0]), cells(lines[2]), strict=True))
+    assert told["to the base"] == "-0.25 (0.012, 0.0046)"
+    assert told["to the first one"] == "+2.50 (0.012, 0.0046)"
+
+
+def test_a_file_of_markdown_stands_under_its_title(experiment: Path) -> None:
+    part = '[[text]]\ntitle = "Longest"\nfile = "longest.md"\ncommand = "s2s show longest"\n'
+    (experiment / "own.toml").write_text(f'title = "T"\ncommand = "c"\n{part}')
+    page = experiment / "RESULTS.md"
+    assert run(experiment, "results.py", "train", "--tables", "own.toml").returncode == 0
+    assert page.read_text().endswith("## Longest\n\nnot run: `s2s show longest`\n")
+    (experiment / "longest.md").write_text("### Line 2\n\nIt is long.\n\n")
+    assert run(experiment, "results.py", "train", "--tables", "own.toml").returncode == 0
+    wanted = "## Longest\n\n### Line 2\n\nIt is long.\n\n`s2s show longest`\n"
+    assert page.read_text().endswith(wanted)
+
+
+def test_a_long_time_is_told_in_hours_too(experiment: Path) -> None:
+    (experiment / "work/.done/train").write_text("40000\n")
+    assert run(experiment, "results.py", "train", "decode").returncode == 0
+    assert "- time: 40005 s (11.1 hours) in all: train" in (experiment / "RESULTS.md").read_text()
+
+
 def test_the_processor_is_named_with_its_family_and_units(tmp_path: Path) -> None:
     sys.path.insert(0, str(RECIPES))
     from results import processor
