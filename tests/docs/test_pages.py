@@ -24,7 +24,7 @@ OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 # of other toolkits; of every command; of pip; of docker; of sbatch; of recipes
 OTHER_OPTIONS = {
     *("--lr", "--help", "--constraint", "--editable", "--extra-index-url"),
-    *("--interactive", "--tty", "--user", "--signal", "--moses", "--digits"),
+    *("--interactive", "--tty", "--user", "--signal", "--moses", "--digits", "--smoke"),
 }
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
