@@ -1,7 +1,7 @@
 """Left-to-right beam search (§3.2)."""
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,7 @@ def search(
     sources: Sequence[Sequence[int]],
     config: BeamConfig,
     trace: SearchTrace | None = None,
+    go_on: Callable[[], None] = lambda: None,
 ) -> list[list[Hypothesis]]:
     """Translate a batch of sources.
 
@@ -68,12 +69,14 @@ def search(
         sources: ids in the order of the text; none empty.
         config: beam size and the rest.
         trace: where the course of the search is recorded; for one source alone.
+        go_on: called before each step; what it raises ends the search.
 
     Returns:
         For each source, up to ``max(1, config.nbest)`` hypotheses, best first.
     """
     beams = Beams(scorer, sources, config, trace)
     while beams.alive():
+        go_on()
         beams.step()
     return [finished.best() for finished in beams.finished]
 

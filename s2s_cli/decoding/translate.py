@@ -6,18 +6,24 @@ from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import torch
+
 from s2s_cli.decoding.beam import AlignedHypothesis, Hypothesis, empty_hypotheses, search
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.inference.codec import TextCodec
 from s2s_cli.inference.config import MbrConfig
 from s2s_cli.inference.minimum_bayes_risk import Posterior, expected_bleu
 from s2s_cli.inference.replicas import LoadedModel
+from s2s_cli.inference.threads import GoOn, in_threads
+from s2s_cli.parallel import partition
 from s2s_cli.text.nbest import format_entry
 from s2s_cli.text.vocabulary import UNK
 
 if TYPE_CHECKING:
     from s2s_cli.decoding.alignment import Aligner
 
+# Batches for each thread from which on it does not matter that the last one is alone.
+BATCHES_TO_SHARE = 4
 # Hypotheses searched together: enough for full blocks of rows, few enough for small states.
 ROWS_OF_BATCH = 1024
 
@@ -115,11 +121,18 @@ class ChunkTranslator:
             (index for index, source in enumerate(sources) if source),
             key=lambda index: -len(sources[index]),
         )
+        device = model.scorer.device
+        threads = torch.get_num_threads() if device.type == "cpu" else 1
+        batches = batches_of(
+            order, [len(sources[index]) for index in order], self.batch_size, threads
+        )
+
+        def together(batch: list[int], go_on: GoOn) -> list[list[Hypothesis]]:
+            run = partial(search, model.scorer, config=self.searched, go_on=go_on)
+            return model.parts.compute_each([sources[index] for index in batch], run)
+
         found: list[list[Hypothesis]] = [[] for _ in sources]
-        together = partial(search, model.scorer, config=self.searched)
-        for start in range(0, len(order), self.batch_size):
-            batch = order[start : start + self.batch_size]
-            results = model.parts.compute_each([sources[index] for index in batch], together)
+        for batch, results in zip(batches, in_threads(together, batches, device), strict=True):
             for index, hypotheses in zip(batch, results, strict=True):
                 found[index] = hypotheses
         return found
@@ -169,6 +182,24 @@ class ChunkTranslator:
             pairs = each.pairs if aligned else None
             text = " ".join(model.codec.nbest_tokens(each.pieces))
             yield format_entry(number, text, features, each.hypothesis.score, pairs)
+
+
+def batches_of(order: list[int], lengths: list[int], size: int, threads: int) -> list[list[int]]:
+    """Cut the numbers of sentences into batches that keep all threads busy.
+
+    Args:
+        order: numbers of sentences.
+        lengths: words of each of these.
+        size: most sentences of a batch.
+        threads: which share the batches. Few batches are of about equal work, as many for each.
+    """
+    count = -(-len(order) // size)
+    if threads > 1 and count < BATCHES_TO_SHARE * threads:
+        count = threads * -(-count // threads)
+        runs = partition(order, lengths, count) if order else []
+    else:
+        runs = iter([order])
+    return [run[start : start + size] for run in runs for start in range(0, len(run), size)]
 
 
 def fill_empty(

@@ -12,6 +12,7 @@ They compute what ``torch.nn`` does, with three things done beforehand:
 """
 
 from collections.abc import Sequence
+from threading import Lock
 from typing import assert_never
 
 import torch
@@ -88,7 +89,7 @@ class Layers:
 
     def zeros(self, rows: int) -> States:
         """The states before the first word."""
-        zeros = self.words.table.new_zeros(rows, self.cells)
+        zeros = self.words.embedding.new_zeros(rows, self.cells)
         of_layer = (zeros.to(self.hidden_dtype), *[zeros] * (self.kinds - 1))
         return of_layer * len(self.products)
 
@@ -108,10 +109,10 @@ class Layers:
             before: the states before.
             beside: [rows, n] each, products of what else the first layer reads.
         """
-        slots = self.words.slots(words)
+        table, places = self.words.find(words)
         parts = []
         for block in blocks(len(words), *self.products):
-            sums = self.words.table.index_select(0, slots[block])
+            sums = table.index_select(0, places[block])
             for each in beside:
                 sums += each[block]
             parts.append(self._block(sums, tuple(each[block] for each in before)))
@@ -140,8 +141,10 @@ class Layers:
 class WordTable:
     """The product of each word's embedding with the first layer's weights, computed once.
 
+    Several threads may use it.
+
     Attributes:
-        table: [slots, n]; only slots that `slots` gave are filled.
+        entries: a table [slots, n], and where in it each word is, [words]; -1 if nowhere.
     """
 
     def __init__(self, embedding: Tensor, weight: Tensor, bias: Tensor, origin: str = "") -> None:
@@ -152,27 +155,33 @@ class WordTable:
         self.embedding, self.product, self.origin = embedding, Product(weight, bias), origin
         words, size = len(embedding), len(weight)
         capacity = min(words, max(SMALL, TABLE_BYTES // (size * embedding.element_size())))
-        self.table = embedding.new_empty(capacity, size)
-        self.slot = torch.full((words,), -1, device=embedding.device)
-        self.filled = 0
+        slot = torch.full((words,), -1, device=embedding.device)
+        self.entries = embedding.new_empty(capacity, size), slot
+        self.filled, self.filling = 0, Lock()
 
-    def slots(self, words: Tensor) -> Tensor:
-        """Places in the table where ``words`` [rows] are; good until the next call."""
-        slots = self.slot[words]
-        if bool((slots < 0).any()):
-            self._fill(words)
-            slots = self.slot[words]
-        return slots
+    def find(self, words: Tensor) -> tuple[Tensor, Tensor]:
+        """A table, and the places [rows] in it where ``words`` [rows] are."""
+        table, slot = self.entries
+        places = slot[words]
+        if bool((places < 0).any()):
+            with self.filling:
+                table, slot = self._filled_with(words)
+            places = slot[words]
+        return table, places
 
-    def _fill(self, words: Tensor) -> None:
-        """Compute those of ``words`` that are missing; a table that is full starts afresh."""
+    def _filled_with(self, words: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute those of ``words`` that are missing; entries that have no room are made anew.
+
+        Those before stay as they are, for threads that found words there. A place is found only
+        once it is filled.
+        """
+        table, slot = self.entries
         words = words.unique()
-        missing = words[self.slot[words] < 0]
-        if self.filled + len(missing) > len(self.table):
-            self.slot.fill_(-1)
+        missing = words[slot[words] < 0]
+        if self.filled + len(missing) > len(table):
             self.filled, missing = 0, words
-        if len(missing) > len(self.table):
-            self.table = self.table.new_empty(len(missing), self.table.shape[1])
+            slot = torch.full_like(slot, -1)
+            table = table.new_empty(max(len(words), len(table)), table.shape[1])
         for block in blocks(len(missing), self.product):
             chosen = missing[block]
             rows = self.embedding[chosen]
@@ -181,6 +190,8 @@ class WordTable:
                 raise UserError(f"{self.origin}: an embedding holds numbers that are not finite")
             refuse_overflow(product, self.origin)
             end = self.filled + len(chosen)
-            self.slot[chosen] = torch.arange(self.filled, end, device=chosen.device)
-            self.table[self.filled : end] = product
+            table[self.filled : end] = product
+            slot[chosen] = torch.arange(self.filled, end, device=chosen.device)
             self.filled = end
+        self.entries = table, slot
+        return self.entries

@@ -6,6 +6,7 @@ and all words never exists.
 """
 
 from collections.abc import Iterator, Sequence
+from threading import Lock
 from typing import Any, NamedTuple, Protocol, assert_never
 
 import torch
@@ -109,6 +110,7 @@ class ModelScorer:
         self.device = weight.device
         dtype = product_dtype(precision, weight.dtype)
         self.words_read = self.words_asked = 0
+        self.counting = Lock()
         with torch.inference_mode():
             self.encoder = SourceEncoder(model, dtype, reverse_source=reverse_source, origin=origin)
             table = model.target_embedding.weight.detach()
@@ -147,7 +149,8 @@ class ModelScorer:
 
     @torch.inference_mode()
     def start(self, sources: Sequence[Sequence[int]]) -> DecoderState:
-        self.words_read += sum(map(len, sources))
+        with self.counting:
+            self.words_read += sum(map(len, sources))
         encoded = self.encoder.encode(sources, keep_outputs=self.attends)
         context = None
         if self.context:
@@ -175,7 +178,8 @@ class ModelScorer:
 
     @torch.inference_mode()
     def step(self, state: DecoderState, tokens: Tensor) -> DecoderState:
-        self.words_asked += len(tokens)
+        with self.counting:
+            self.words_asked += len(tokens)
         layers, context = state
         if context is None:
             return DecoderState(self.decoder.step(tokens, layers), None)

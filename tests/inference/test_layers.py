@@ -1,5 +1,6 @@
 """The layers of search against those of ``torch.nn``, and their table of words."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import get_args
 
 import pytest
@@ -126,8 +127,8 @@ def test_each_word_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "sizes", product.sizes, raising=False)
     text = words(6, 40)
     for each in text:
-        slots = inputs.slots(each)
-        got = inputs.table[slots]
+        table, places = inputs.find(each)
+        got = table[places]
         torch.testing.assert_close(got, embedding[each] @ weights[0].T + weights[2])
     assert sum(computed) == len(text.unique())
 
@@ -137,8 +138,28 @@ def test_a_table_that_is_full_starts_afresh(monkeypatch: pytest.MonkeyPatch) -> 
     lstm, embedding = trained()
     weights = lstm.all_weights[0]
     inputs = WordTable(embedding, weights[0], weights[2])
-    assert len(inputs.table) == 17
+    assert len(inputs.entries[0]) == 17
     for each in [*words(30, 8), torch.arange(WORDS)]:  # the last one is more than it holds
-        slots = inputs.slots(each)
-        got = inputs.table[slots]
+        table, places = inputs.find(each)
+        got = table[places]
         torch.testing.assert_close(got, embedding[each] @ weights[0].T + weights[2])
+
+
+def test_threads_may_share_a_table_that_is_often_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TABLE_BYTES", 17 * 4 * CELLS * 8)
+    lstm, embedding = trained()
+    weights = lstm.all_weights[0]
+    inputs = WordTable(embedding, weights[0], weights[2])
+    expected = embedding @ weights[0].T + weights[2]
+
+    def looks_up(seed: int) -> bool:
+        generator = torch.Generator().manual_seed(seed)
+        for _ in range(50):
+            chosen = torch.randint(WORDS, (6,), generator=generator)
+            table, places = inputs.find(chosen)
+            if not torch.allclose(table[places], expected[chosen], rtol=1e-9):
+                return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(looks_up, range(4)))
