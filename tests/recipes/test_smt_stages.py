@@ -122,6 +122,21 @@ def test_without_its_directories_it_does_not_begin(tmp_path: Path) -> None:
     assert done.returncode != 0
 
 
+def test_where_all_hypotheses_are_equally_good_the_weights_stay(tmp_path: Path) -> None:
+    text = tuning.TuningText([["a"], ["b"]], [["x", "y", "z", "w"], ["u", "v", "w", "x"]], tmp_path)
+    text.write()
+    pool = tuning.Pool()
+    for segment, words in enumerate(text.reference):
+        for value in (-1.0, -2.0):  # two derivations of one translation
+            pool.add(segment, " ".join(words), [value] * features.COUNT)
+    weights = list(features.FIRST_WEIGHTS)
+    found, bleu = tuning.tuned(pool, weights, text, 1)
+    assert bleu == 100
+    assert any(found)
+    share = [value / weight for value, weight in zip(found, weights, strict=True)]
+    assert share == pytest.approx([share[0]] * len(share))
+
+
 def test_weights_without_a_feature_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights.ini"
     features.write_weights(features.FIRST_WEIGHTS, path)

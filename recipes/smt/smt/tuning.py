@@ -130,7 +130,7 @@ def tuned(
 ) -> tuple[list[float], float]:
     """Find better weights on the pool; returns them and their BLEU there.
 
-    Their absolute values sum to 1.
+    Their absolute values sum to 1. Where all hypotheses are equally good, they stay.
     """
     lists, found = text.directory / "pool.nbest", text.directory / f"found.{number}.toml"
     pool.write(weights, lists)
@@ -144,7 +144,8 @@ def tuned(
     values = [value for name, _ in LAYOUT for value in read["weights"][name]]
     both = [share * old + value for old, value in zip(weights, values, strict=True)]
     scale = sum(map(abs, both))
-    return [value / scale for value in both], float(read["bleu"]["tuned"])
+    better = [value / scale for value in both] if scale else list(weights)
+    return better, float(read["bleu"]["tuned"])
 
 
 def rescore(*arguments: object) -> None:
