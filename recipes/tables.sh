@@ -9,7 +9,6 @@
 #   lists       directory that has {valid,test}.nbest[.gz], of an SMT system; may be empty
 #   first_id    number of the first segment of each
 #   feature     name of a feature with one value in them
-#   own_lists   not empty: where there are no lists, make some
 #   tuned_on    hypotheses a segment of the validation lists, the first; empty: all
 # Lists of the validation text are for tuning, and may be missing.
 
@@ -59,7 +58,7 @@ given_list() {
 
 # have_list SPLIT: is there a list of the split, or will there be?
 have_list() {
-  [[ $own_lists || $(given_list "$1") || ($dry_run && $lists) ]]
+  [[ $(given_list "$1") || ($dry_run && $lists) ]]
 }
 
 # without_lists: is there no list to rescore? Then also say so.
@@ -161,26 +160,27 @@ winners_of() {
     "${weights[@]}" --output "$work/table2/$1.fr"
 }
 
+# entities: the program of sed that resolves those of Moses, but for that of the bar, which parts the
+# fields of a list
+entities() {
+  local each program='s/&apos;/'\''/g'
+  for each in 'quot/"' 'lt/<' 'gt/>' '#91/[' '#93/]' 'amp/\&'; do
+    program+=";s/&${each%/*};/${each#*/}/g"
+  done
+  printf '%s' "$program"
+}
+
 # make_list SPLIT: work/table2/SPLIT.nbest.gz, its words as the models know them. `s2s prep` writes
 # no entities where it tokenises; text that came tokenised has those of its lists.
 make_list() {
-  local each list most=1000000000 clean='s/&apos;/'\''/g'
+  local list most=1000000000 clean=
   list=$(given_list "$1")
-  if [[ ! $list && $own_lists ]]; then # a rehearsal: a list of our own
-    list=$work/table2/own.$1.nbest.gz
-    models reversed
-    once "$list" "${s2s[@]}" decode "${models[@]}" --beam 10 --nbest 10 \
-      "${tokenised[@]}" --input "$text/$1.en" --output "$list"
-  fi
-  for each in 'quot/"' 'lt/<' 'gt/>' '#91/[' '#93/]' 'amp/\&'; do
-    clean+=";s/&${each%/*};/${each#*/}/g"
-  done
-  [[ ! ${tokenised[*]} ]] || clean=
+  [[ ${tokenised[*]} ]] || clean=$(entities)
   [[ $1 != valid || ! ${tuned_on-} ]] || most=$tuned_on
   # shellcheck disable=SC2016 # the inner shell has arguments of its own
   into "$work/table2/$1.nbest.gz" bash -c \
     'set -o pipefail; gzip -cdf "$1" | awk -F "|" -v most="$3" "seen[\$1]++ < most" | sed "$2" | gzip' - \
-    "${list:-$lists/$1.nbest}" "$clean" "$most"
+    "${list:-$lists/$1.nbest.gz}" "$clean" "$most"
 }
 
 # Each row beside the one above it, and the rows of Table 2 beside the baseline.

@@ -24,7 +24,6 @@ devices=(--precision "$PRECISION")
 lists=${NBEST:-work/lists}
 first_id=0
 feature=${FEATURE:-LM0} # a feature with one value in the lists
-own_lists=
 tuned_on=200 # a fifth of the list, for a fourth of the time
 [[ ! $NBEST || $(given_list test) ]] ||
   refuse "NBEST=$NBEST has no test.nbest and no test.nbest.gz"

@@ -11,11 +11,15 @@ source ../lib.sh
 # shellcheck source-path=SCRIPTDIR
 source data.sh
 # shellcheck source-path=SCRIPTDIR
+source moses.sh
+# shellcheck source-path=SCRIPTDIR
 source ../tables.sh
 
 SOURCE=${SOURCE:-statmt}    # statmt: public corpora, downloaded; schwenk: the paper's, from SCHWENK
 SCHWENK=${SCHWENK:-}        # directory that has bitexts.selected/ and dev/
-NBEST=${NBEST:-}            # directory that has {valid,test}.nbest, .gz or not
+MOSES=${MOSES:-}            # an installed Moses: has bin/ and scripts/
+MGIZA=${MGIZA:-}            # directory of mgiza, mkcls, snt2cooc and merge_alignment.py
+NBEST=${NBEST:-}            # directory that has {valid,test}.nbest, .gz or not, in place of MOSES
 FIRST_ID=${FIRST_ID:-0}     # the number of their first segment
 FEATURE=${FEATURE:-LM0}     # a feature with one value in them
 KEEP=${KEEP:-12000000}      # pairs to select from the public corpora
@@ -24,9 +28,11 @@ LAYOUT=${LAYOUT:-model}     # of `s2s train`
 PAUSES=${PAUSES:-5,30,120,300} # seconds between the tries of a download
 [[ -z $SCHWENK || $SCHWENK == /* ]] || SCHWENK=$from/$SCHWENK
 [[ -z $NBEST || $NBEST == /* ]] || NBEST=$from/$NBEST
+[[ -z $MOSES || $MOSES == /* ]] || MOSES=$from/$MOSES
+MGIZA=${MGIZA:-${MOSES:+$MOSES/tools}}
+[[ -z $MGIZA || $MGIZA == /* ]] || MGIZA=$from/$MGIZA
 
 smoke=
-own_lists= # are there to be n-best lists of our own where none are given?
 s2s=(s2s)
 page=RESULTS.md
 sources=sources.toml
@@ -39,10 +45,9 @@ for option in "$@"; do
   case $option in
     --smoke)
       smoke=yes
-      own_lists=yes
       at_a_time=2 # cores that every machine has
-      [[ $NBEST ]] || FEATURE=S2S0 # of lists of our own
       work=work/smoke
+      system=$work/baseline
       s2s=(s2s --config smoke.toml)
       page=$work/RESULTS.md
       sources=$work/given/sources.toml
@@ -66,10 +71,17 @@ esac
 text=$work/unpack
 devices=(--gpus "$GPUS")
 lists=$NBEST
+[[ $NBEST || ! ($MOSES || $smoke) ]] || lists=$system/lists
+cores=$(getconf _NPROCESSORS_ONLN)
 first_id=$FIRST_ID
 feature=$FEATURE
-[[ ! $lists || $dry_run || $(given_list test) ]] ||
+[[ ! $NBEST || $dry_run || $(given_list test) ]] ||
   refuse "NBEST=$NBEST has no test.nbest and no test.nbest.gz"
+[[ ! ($NBEST && $MOSES) ]] || refuse "NBEST has lists and MOSES would make them: set one of the two"
+[[ ! $MOSES || $dry_run || -x $MOSES/bin/moses ]] ||
+  refuse "MOSES=$MOSES has no bin/moses; a directory of an installed Moses has it"
+[[ ! $MOSES || $dry_run || -x $MGIZA/mgiza ]] ||
+  refuse "MGIZA=$MGIZA has no mgiza; MGIZA names the directory of mgiza, mkcls and snt2cooc"
 check_feature
 
 # settings COMMAND KEY...: a line that changes with the settings of `s2s COMMAND`, KEYs left out
@@ -106,6 +118,10 @@ inputs() {
       contents data "$work"/prep/{forward,reversed}/corpus.json
       ;;
     table1) settings decode "${free[@]}" batch-size ;;
+    baseline)
+      contents text "$work"/prep/forward/{train,valid,test}.{en,fr}
+      printf 'MOSES=%s\n' "$MOSES"
+      ;;
     table2)
       settings rescore "${free[@]}"
       printf '%s\n' "FEATURE=$FEATURE" "FIRST_ID=$FIRST_ID"
@@ -144,11 +160,12 @@ results() {
   local command="SOURCE=$SOURCE"
   if [[ $SOURCE == schwenk ]]; then command+=" SCHWENK=corpora"; else command+=" KEEP=$KEEP"; fi
   [[ ! $NBEST ]] || command+=" NBEST=lists FEATURE=$FEATURE FIRST_ID=$FIRST_ID"
+  [[ ! $MOSES ]] || command+=" MOSES=moses"
   command+=" GPUS=$GPUS LAYOUT=$LAYOUT recipes/wmt14_en_fr/run.sh${smoke:+ --smoke}"
-  call python3 ../results.py --work "$work" --output "$page" "${stages[@]:0:9}" \
+  call python3 ../results.py --work "$work" --output "$page" "${stages[@]:0:10}" \
     --command "$command"
 }
 
-stages=(fetch unpack selection prep vocab train table1 table2 scores results)
+stages=(fetch unpack selection prep vocab train table1 baseline table2 scores results)
 run_stages "${stages[@]}" -- "${options[@]}"
 show_tables "$page"

@@ -16,7 +16,19 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-OURS = ("SOURCE", "SCHWENK", "NBEST", "FIRST_ID", "FEATURE", "KEEP", "GPUS", "LAYOUT", "PAUSES")
+OURS = (
+    "SOURCE",
+    "SCHWENK",
+    "MOSES",
+    "MGIZA",
+    "NBEST",
+    "FIRST_ID",
+    "FEATURE",
+    "KEEP",
+    "GPUS",
+    "LAYOUT",
+    "PAUSES",
+)
 RESCORED = ("forward", "reversed", "five")
 ROWS = [
     *("forward-12", "reversed-12", "five-1", "two-12", "five-2", "five-12"),
@@ -157,9 +169,9 @@ def test_without_lists_table_2_is_said_not_to_run(rehearsal: tuple[Path, Any]) -
     """The last stages of a rehearsal that makes no list of its own."""
     recipe, _ = rehearsal
     script = recipe / "without.sh"
-    script.write_text((recipe / "run.sh").read_text().replace("own_lists=yes", ""))
+    script.write_text((recipe / "run.sh").read_text().replace("lists=$system/lists", "lists="))
     script.chmod(0o755)
-    command = [str(script), "--smoke", "--stage", "8"]
+    command = [str(script), "--smoke", "--stage", "9"]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Table 2 cannot be run" in done.stderr
@@ -205,11 +217,11 @@ def test_a_dry_run_prints_commands_and_touches_nothing(tmp_path: Path) -> None:
     assert done.stdout.count("s2s decode ") == 6
     assert "s2s rescore" not in done.stdout
     assert "Table 2 cannot be run" in done.stderr
-    with_lists = run(recipe, "--dry-run", "--stage", "8", NBEST="lists", FIRST_ID="1").stdout
+    with_lists = run(recipe, "--dry-run", "--stage", "9", NBEST="lists", FIRST_ID="1").stdout
     # Of three rows each: both lists scored, weights tuned, two winners. The baseline tuned alone.
     assert with_lists.count("s2s rescore ") == 3 * 5 + 2
-    assert f" {recipe.parent}/lists/test.nbest " in with_lists
-    assert f" {recipe.parent}/lists/valid.nbest " in with_lists
+    assert f" {recipe.parent}/lists/test.nbest.gz " in with_lists
+    assert f" {recipe.parent}/lists/valid.nbest.gz " in with_lists
     assert "s2s train" not in with_lists
 
 
@@ -237,7 +249,7 @@ def test_a_truncated_list_is_not_taken(tmp_path: Path) -> None:
     recipe = a_copy(tmp_path)
     lines = b"".join(b"%d ||| un chat ||| LM0= -4 ||| -5\n" % each for each in range(9))
     (tmp_path / "test.nbest.gz").write_bytes(gzip.compress(lines)[:-4])
-    done = run(recipe, "--dry-run", "--stage", "8", "--stop-stage", "8", NBEST=str(tmp_path))
+    done = run(recipe, "--dry-run", "--stage", "9", "--stop-stage", "9", NBEST=str(tmp_path))
     command = next(line for line in done.stdout.split("\n") if line.startswith("bash -c"))
     (recipe / "work/table2").mkdir(parents=True)
     made = subprocess.run(["bash", "-c", command], cwd=recipe, capture_output=True, check=False)
@@ -251,6 +263,8 @@ def test_a_truncated_list_is_not_taken(tmp_path: Path) -> None:
         ({"SOURCE": "schwenk"}, "SCHWENK=DIRECTORY"),
         ({"SOURCE": "schwenk", "SCHWENK": "/nowhere"}, "has no bitexts.selected/ep7_pc45.en.gz"),
         ({"NBEST": "/nowhere"}, "has no test.nbest"),
+        ({"MOSES": "/nowhere"}, "has no bin/moses"),
+        ({"MOSES": "/usr", "NBEST": "/nowhere"}, "has no test.nbest"),
         ({"GPUS": "all"}, "GPUS and KEEP are numbers"),
         ({"PAUSES": "soon"}, "PAUSES are seconds"),
     ],
@@ -263,6 +277,114 @@ def test_what_cannot_work_is_refused_at_once(
     assert done.returncode == 2
     assert message in done.stderr
     assert not (recipe / "work/.done").exists()
+
+
+# Programs of Moses that note how they are called, and make next to nothing: for each, what it does
+# with its arguments.
+PROGRAMS = {
+    "bin/lmplz": 'touch "${@: -1}"',
+    "bin/build_binary": 'cp "$2" "$3"',
+    "scripts/tokenizer/escape-special-chars.perl": r"sed 's/&/\&amp;/g; s/|/\&#124;/g' | "
+    r"""sed "s/'/\&apos;/g" """,
+    "scripts/training/clean-corpus-n.perl": 'cp "$1.$2" "$4.$2"; cp "$1.$3" "$4.$3"',
+    "scripts/training/train-model.perl": 'mkdir -p "$2/model"; echo weights >"$2/model/moses.ini"',
+    "scripts/training/filter-model-given-input.pl": 'mkdir "$1"; cp "$2" "$1/moses.ini"',
+    "scripts/training/mert-moses.pl": 'mkdir -p "$6"; echo 1 >"$6/finished_step.txt"; '
+    '[[ ! -e broken ]]; cp "$4" "$6/moses.ini"',
+    # `moses -f INI -threads N -n-best-list FILE ...`: what it reads, as it is and without spaces
+    "bin/moses": r"""awk '{ print NR - 1 " ||| " $0 " ||| LM0= -1 ||| -1"; gsub(" ", "");
+        print NR - 1 " ||| " $0 " ||| LM0= -2 ||| -2" }' >"$6" """,
+}
+SYSTEM = """\
+set -euo pipefail
+cd "{recipe}"
+source ../lib.sh
+source moses.sh
+source ../tables.sh
+NBEST= smoke= work=work cores=2 MOSES="{moses}" MGIZA=mgiza
+baseline
+"""
+
+
+@pytest.fixture
+def moses(tmp_path: Path) -> tuple[Path, str]:
+    """A recipe with prepared text, and the script that has a Moses make its lists."""
+    recipe, moses = a_copy(tmp_path), tmp_path / "moses"
+    for name, body in PROGRAMS.items():
+        path = moses / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        note = f'echo "{path.name} $*" >>"{tmp_path}/calls"\n'
+        path.write_text(f"#!/usr/bin/env bash\nset -e\n{note}{body}\n")
+        path.chmod(0o755)
+    (recipe / "work/prep/forward").mkdir(parents=True)
+    for split in ("train", "valid", "test"):
+        for side in ("en", "fr"):
+            text = f"{split} {side} l' ami\nR & D ||| &apos; [ {side}\n"
+            (recipe / f"work/prep/forward/{split}.{side}").write_text(text)
+    return recipe, SYSTEM.format(recipe=recipe, moses=moses)
+
+
+def run_moses(script: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+
+
+def calls(recipe: Path) -> list[str]:
+    """Names of the programs that were called since the last time."""
+    path = recipe.parents[1] / "calls"
+    names = [line.split()[0] for line in path.read_text().splitlines()] if path.exists() else []
+    path.unlink(missing_ok=True)
+    return names
+
+
+def test_moses_makes_the_lists_of_both_texts(moses: tuple[Path, str]) -> None:
+    recipe, script = moses
+    done = run_moses(script)
+    assert done.returncode == 0, done.stderr
+    training = ["clean-corpus-n.perl", "lmplz", "build_binary", "train-model.perl"]
+    tuning = ["filter-model-given-input.pl", "mert-moses.pl", "moses", "moses"]
+    assert calls(recipe) == ["escape-special-chars.perl"] * 6 + training + tuning
+    system = recipe / "work/baseline"
+    both = (system / "corpus/both.en").read_text().split("\n")
+    assert both[:3:2] == ["valid en l&apos; ami", "test en l&apos; ami"]
+    lines = gzip.decompress((system / "lists/test.nbest.gz").read_bytes()).decode().split("\n")
+    assert lines[0] == "0 ||| test en l' ami ||| LM0= -1 ||| -1"
+    # What the text had as an entity is one again, and no hypothesis has a bar.
+    assert lines[2] == "1 ||| R & D &#124;&#124;&#124; &apos; [ en ||| LM0= -1 ||| -1"
+    assert run_moses(script).returncode == 0
+    assert calls(recipe) == []
+
+
+def test_a_tuning_that_broke_off_goes_on(moses: tuple[Path, str]) -> None:
+    recipe, script = moses
+    (recipe / "broken").touch()
+    assert run_moses(script).returncode != 0
+    assert calls(recipe)[-1] == "mert-moses.pl"
+    assert not (recipe / "work/baseline/lists/test.nbest.gz").exists()
+    (recipe / "broken").unlink()
+    done = run_moses(script)
+    assert done.returncode == 0, done.stderr
+    told = (recipe.parents[1] / "calls").read_text().splitlines()
+    assert [line.split()[0] for line in told] == ["mert-moses.pl", "moses", "moses"]
+    assert told[0].endswith(" --continue")
+
+
+def test_a_dry_run_prints_the_commands_of_moses(tmp_path: Path) -> None:
+    recipe = a_copy(tmp_path)
+    done = run(recipe, "--dry-run", MOSES="/opt/moses")
+    assert done.returncode == 0, done.stderr
+    for command in (
+        "/opt/moses/scripts/training/clean-corpus-n.perl work/baseline/corpus/train en fr ",
+        "/opt/moses/bin/lmplz -o 5 ",
+        "/opt/moses/scripts/training/train-model.perl -root-dir work/baseline/model ",
+        "-external-bin-dir /opt/moses/tools -mgiza ",
+        "/opt/moses/scripts/training/mert-moses.pl work/baseline/corpus/valid.en ",
+        " 1000 distinct -n-best-factor 200 ",
+    ):
+        assert command in done.stdout
+    # Table 2 is then of its lists.
+    assert " work/baseline/lists/test.nbest.gz " in done.stdout
+    assert done.stdout.count("s2s rescore ") == 3 * 5 + 2
+    assert not (recipe / "work").exists()
 
 
 def estimate(stage: str, work: Path, *options: str) -> str:
