@@ -246,8 +246,8 @@ def origin_facts(command: str, stages: list[str], work: Path, *, ran: bool) -> s
 
     Where no stage is done, though rows have ``ran``, commands were run by hand: no time was taken.
     """
-    paths = [work / ".done" / name for name in stages]
-    seconds = {path.name: int(path.read_text()) for path in paths if path.exists()}
+    paths = {name: stage_file(work, ".done", name) for name in stages}
+    seconds = {name: int(path.read_text()) for name, path in paths.items() if path.exists()}
     if not seconds and not ran:
         return f"- command: `{command}`\n- nobody has run it yet"
     spent = ", ".join(f"{name} {took} s" for name, took in seconds.items())
@@ -263,6 +263,11 @@ def origin_facts(command: str, stages: list[str], work: Path, *, ran: bool) -> s
         else "not taken",
     }
     return format_facts(facts)
+
+
+def stage_file(work: Path, kind: str, stage: str) -> Path:
+    """What lib.sh notes of a stage; one of another directory below ``work`` is DIRECTORY/STAGE."""
+    return work / Path(stage).parent / kind / Path(stage).name
 
 
 def format_total(seconds: int) -> str:
@@ -281,7 +286,7 @@ def commits(work: Path, stages: list[str]) -> str:
     now = commit()
     others: dict[str, list[str]] = {}
     for name in stages:
-        path = work / ".commits" / name
+        path = stage_file(work, ".commits", name)
         made_from = path.read_text().strip() if path.exists() else ""
         if made_from and not now.startswith(made_from):
             others.setdefault(made_from, []).append(name)

@@ -22,12 +22,13 @@ Done = "subprocess.CompletedProcess[str]"
 def tiny_copy(name: str, folder: Path) -> Path:
     """The recipe ``name`` in ``folder``, its own settings but for the size of training."""
     shutil.copytree(ROOT / "recipes", folder, ignore=shutil.ignore_patterns("work", "*.md"))
-    settings = folder / name / "s2s.toml"
-    lines = settings.read_text().split("\n")
-    lines = [line for line in lines if line.partition(" = ")[0] not in TINY]
-    train = lines.index("[train]") + 1
-    lines[train:train] = [f"{key} = {value}" for key, value in TINY.items()]
-    settings.write_text("\n".join(lines))
+    for settings in (folder / name / "s2s.toml", folder / name / "laptop.toml"):
+        if settings.exists():
+            lines = settings.read_text().split("\n")
+            lines = [line for line in lines if line.partition(" = ")[0] not in TINY]
+            train = lines.index("[train]") + 1
+            lines[train:train] = [f"{key} = {value}" for key, value in TINY.items()]
+            settings.write_text("\n".join(lines))
     return folder / name
 
 
@@ -239,27 +240,65 @@ def test_multi30k_s_options_are_compared_with_none_of_them(trained_multi30k: Pat
     assert "rnn" in json.dumps(shape)
 
 
-def test_canada_laws_from_packed_text_to_a_table(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def laws(fast_s2s: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """The recipe of the laws, and its runs at both sizes; the smaller one takes 20 of 40 pairs."""
+    folder = tmp_path_factory.mktemp("laws")
+    recipe = tiny_copy("canada_laws_en_fr", folder / "recipes")
+    script = recipe / "run.sh"
+    script.write_text(script.read_text().replace("most=100000 ", "most=20 "))
+    data = folder / "canada_laws"
+    data.mkdir()
+    lines = {"en": "Section {} of the Act, as amended.\n", "fr": "L'article {} de la loi.\n"}
+    for side, line in lines.items():
+        for split, pairs in (("train", 40), ("dev", 9)):
+            text = "".join(line.format(number) for number in range(pairs))
+            (data / f"{split}.{side}.gz").write_bytes(gzip.compress(text.encode()))
+    few = {"ROUNDS": "1", "NBEST_SIZE": "5", "STACK": "20", "POPS": "40", "JOBS": "1"}
+    runs = {
+        size: run(recipe, S2S_DATA=str(folder), SIZE=size, **few) for size in ("laptop", "paper")
+    }
+    return recipe, runs
+
+
+def test_canada_laws_from_packed_text_to_tables(laws: tuple[Path, dict[str, Any]]) -> None:
+    recipe, runs = laws
+    for number, size in enumerate(runs):
+        assert runs[size].returncode == 0, runs[size].stderr
+        rows = [line for line in runs[size].stdout.split("\n") if line.startswith("| Single")]
+        missing = [False, False, number == 0, number == 0]  # the larger size is run later
+        assert ["not run" in row for row in rows] == missing
+        facts = [
+            (recipe / f"work/{size}/prep/{way}/facts.json").read_text()
+            for way in ("forward", "reversed")
+        ]
+        assert ['"reverse_source": true' in each for each in facts] == [False, True]
+    assert all(re.search(r"\d+ min \|", row) for row in rows)
+    baselines = [line for line in runs["paper"].stdout.split("\n") if line.startswith("| Base")]
+    assert len(baselines) == 2
+    assert not any("not run" in row for row in baselines)
+    told = r"laptop/train \d+ s, .*paper/train \d+ s, "
+    assert re.search(told, (recipe / "RESULTS.md").read_text())
+
+
+def test_canada_laws_of_a_laptop_are_taken_evenly(laws: tuple[Path, dict[str, Any]]) -> None:
+    recipe, _ = laws
+    for size, wanted in (("laptop", range(1, 40, 2)), ("paper", range(40))):
+        packed = (recipe / f"work/{size}/fetch/train.en.gz").read_bytes()
+        numbers = re.findall(r"\d+", gzip.decompress(packed).decode())
+        assert numbers == [str(number) for number in wanted]
+    assert re.findall(r"\d", (recipe / "work/laptop/fetch/valid.fr").read_text()) == list("02468")
+    assert re.findall(r"\d", (recipe / "work/laptop/fetch/test.fr").read_text()) == list("1357")
+
+
+def test_canada_laws_of_no_text_or_size_are_refused(tmp_path: Path) -> None:
     recipe = tiny_copy("canada_laws_en_fr", tmp_path / "recipes")
     refused = run(recipe)
     assert refused.returncode == 2
     assert "S2S_DATA=DIRECTORY" in refused.stderr
-    data = tmp_path / "canada_laws"
-    data.mkdir()
-    for side, line in (("en", "A short Act, as amended.\n"), ("fr", "Une loi courte.\n")):
-        for split, pairs in (("train", 30), ("dev", 5)):
-            (data / f"{split}.{side}.gz").write_bytes(gzip.compress(line.encode() * pairs))
-    done = run(recipe, S2S_DATA=str(tmp_path))
-    assert done.returncode == 0, done.stderr
-    rows = [line for line in done.stdout.split("\n") if line.startswith("| Single")]
-    assert len(rows) == 2
-    assert not any("not run" in row for row in rows)
-    assert all(re.search(r"\d+ min \|", row) for row in rows)
-    facts = {
-        way: (recipe / f"work/prep/{way}/facts.json").read_text() for way in ("forward", "reversed")
-    }
-    assert '"reverse_source": false' in facts["forward"]
-    assert '"reverse_source": true' in facts["reversed"]
+    refused = run(recipe, SIZE="large")
+    assert refused.returncode == 2
+    assert "SIZE is paper or laptop, not 'large'" in refused.stderr
 
 
 def test_addition_from_problems_to_the_accuracy_of_each_epoch(tmp_path: Path) -> None:
