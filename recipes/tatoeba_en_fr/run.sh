@@ -84,12 +84,13 @@ prepare() {
   once "$work/prep/$1/corpus.json" "${s2s[@]}" vocab --data "$work/prep/$1"
 }
 
-smt() {
-  env "${baseline[@]}" DATA="$PWD/$work/prep/forward" WORK="$PWD/$work/smt" ../smt/run.sh
-}
-
 train() {
   train_six
+}
+
+# After the trainings, which `--stage` would make anew with it.
+smt() {
+  env "${baseline[@]}" DATA="$PWD/$work/prep/forward" WORK="$PWD/$work/smt" ../smt/run.sh
 }
 
 # What came next: a name, its text, and its options. They learn faster, and begin to learn by heart
@@ -156,9 +157,9 @@ figures() {
 results() {
   local command="PRECISION=$PRECISION PIECES=$PIECES recipes/tatoeba_en_fr/run.sh${smoke:+ --smoke}"
   [[ ! $PAIRS || $smoke ]] || command="PAIRS=pairs $command"
-  python3 ../results.py corpus prep smt train table1 table2 beyond all_scores figures \
+  python3 ../results.py corpus prep train smt table1 table2 beyond all_scores figures \
     --work "$work" --output "$page" --command "$command"
 }
 
-run_stages corpus prep smt train table1 table2 beyond all_scores figures results -- "${options[@]}"
+run_stages corpus prep train smt table1 table2 beyond all_scores figures results -- "${options[@]}"
 show_tables "$page"
