@@ -13,7 +13,7 @@ from typing import Literal, assert_never, get_args
 import torch
 from torch import Tensor
 
-from s2s_cli.model.products import packs
+from s2s_cli.model.products import packs, widens
 
 Library = Literal["torch", "onednn"]
 LIBRARIES: tuple[Library, ...] = get_args(Library)
@@ -47,6 +47,10 @@ def multiply_by(library: Library, one: Tensor, other: Tensor) -> Tensor:
 
 def add_product(total: Tensor, one: Tensor, other: Tensor, *, first: bool) -> None:
     """Add ``one`` [m, k] · ``other`` [k, n] to ``total`` [m, n], or replace what is there by it."""
+    if widens(one.dtype, one.device.type) and total.dtype == torch.float32:
+        product = torch.mm(one, other, out_dtype=total.dtype)
+        _ = total.copy_(product) if first else total.add_(product)
+        return
     library = library_for(one, other)
     if library == "torch" and total.dtype == one.dtype:
         total.addmm_(one, other, beta=0 if first else 1)

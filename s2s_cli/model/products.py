@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from s2s_cli.model.int8 import Int8Linear
+from s2s_cli.model.precision import accumulation_dtype
 
 # A layout is chosen for about so many rows; it is right for any number.
 ROWS = 64
@@ -63,14 +64,22 @@ class PrepackedLinear:
             self.multiply = partial(linear, **to, attr="none", scalars=[], algorithm="")
             self.multiply_add = partial(linear.binary, **to, attr="add")
         else:
-            self.bias = None if bias is None else bias.to(weight.dtype)
-            plain = partial(F.linear, weight=weight, bias=self.bias)
+            self.weight = weight
+            own = None if bias is None else bias.to(weight.dtype)
+            plain = partial(F.linear, weight=weight, bias=own)
             self.multiply = plain
             self.multiply_add = lambda rows, other: plain(rows).add_(other)
 
     def __call__(self, rows: Tensor) -> Tensor:
         """``rows`` [rows, k] · weightᵀ + bias: [rows, n]."""
         return self.multiply(rows)
+
+    def widened(self, rows: Tensor) -> Tensor:
+        """``rows`` · weightᵀ + bias in fp32 or better, not rounded before where torch can."""
+        if not widens(rows.dtype, rows.device.type):
+            return self.multiply(rows).to(accumulation_dtype(rows.dtype))
+        result = torch.mm(rows, self.weight.T, out_dtype=torch.float32)
+        return result if self.bias is None else result.add_(self.bias)
 
     def exponentials(self, rows: Tensor, offset: float) -> Tensor:
         """exp(``rows`` · weightᵀ + bias - ``offset``), [rows, n], where these are small.
@@ -106,6 +115,24 @@ def packs(dtype: torch.dtype, device_type: str) -> bool:
         except (AttributeError, NotImplementedError, RuntimeError):
             return False
     return torch.equal(product, rows) and torch.equal(total, 2 * rows)
+
+
+@cache
+def widens(dtype: torch.dtype, device_type: str) -> bool:
+    """Return whether torch has products of bf16 whose results are fp32 here: tried on a small one.
+
+    Only GPUs have them. Elsewhere results are rounded to bf16, and converted in another pass.
+    """
+    if device_type == "cpu" or dtype != torch.bfloat16:
+        return False
+    with torch.no_grad():
+        one = torch.full((16, 16), 1.0078125, dtype=dtype, device=device_type)
+        try:
+            product = torch.mm(one, one, out_dtype=torch.float32)
+        except (TypeError, NotImplementedError, RuntimeError):
+            return False
+    # 16 · (1 + 2⁻⁷)² has more digits than a bf16.
+    return product.dtype == torch.float32 and bool((product == 16.2509765625).all())
 
 
 @cache

@@ -64,7 +64,7 @@ class _BlockwiseLoss(torch.autograd.Function):
         rows = block_rows(weight.shape[0], weight.device.type)
         for start in range(0, hidden.shape[0], rows):
             block = slice(start, start + rows)
-            logits = logits_of(hidden[block]).to(total.dtype)
+            logits = logits_of.widened(hidden[block])
             largest, at_words = logits.amax(1), logits.gather(1, words[block, None]).squeeze(1)
             # One pass for all of softmax: the block is larger than a cache. The normaliser comes
             # back from the largest probability, which is far from underflow.

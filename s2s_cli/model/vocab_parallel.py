@@ -119,7 +119,7 @@ class VocabShard:
         """
         self.hidden, self.place = hidden, (words - self.start).clamp(0, self.size - 1)
         self.mine = ((words - self.start) == self.place).to(self.accumulation_dtype)
-        logits = self.product(hidden).to(self.accumulation_dtype)
+        logits = self.product.widened(hidden)
         self.largest = logits.amax(1)
         at_word = logits.gather(1, self.place[:, None]).squeeze(1) * self.mine
         self.exponentials = logits.sub_(self.largest[:, None]).exp_()

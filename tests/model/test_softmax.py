@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from s2s_cli.model import softmax
+from s2s_cli.model import libraries, products, softmax
 from s2s_cli.model.softmax import block_rows, negative_log_likelihood
 
 
@@ -98,3 +98,33 @@ def test_without_gradients_none_is_computed(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(softmax, "accumulate", accumulate)
     with torch.no_grad():
         assert float(negative_log_likelihood(hidden, weight, bias, words)) == expected
+
+
+def test_results_of_bf16_products_are_not_rounded_where_torch_widens_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a GPU, whose product of this kind is put in place here."""
+    plain = torch.mm
+
+    def mm(one: Tensor, other: Tensor, out_dtype: torch.dtype) -> Tensor:
+        return plain(one.to(out_dtype), other.to(out_dtype))
+
+    monkeypatch.setattr(torch, "mm", mm)
+    monkeypatch.setattr(products, "packs", lambda dtype, device_type: False)
+    for each in (products, libraries):
+        monkeypatch.setattr(each, "widens", lambda dtype, device_type: dtype == torch.bfloat16)
+    hidden, weight, bias = operands(40, 64, 300, torch.float32)
+    words = torch.arange(40)
+    loss = negative_log_likelihood(hidden.bfloat16(), weight, bias, words)
+    of_weight = torch.autograd.grad(loss, weight)[0]
+    rows, rounded = (each.detach().bfloat16().double() for each in (hidden, weight))
+    logits = F.linear(rows, rounded, bias.detach().double())
+    expected = F.cross_entropy(logits, words, reduction="sum")
+    assert float(loss.detach()) == pytest.approx(float(expected), rel=1e-6)
+    # The gradient of a logit is rounded, the sum of its products is not.
+    delta = (logits.softmax(1) - F.one_hot(words, 300)).bfloat16().double()
+    torch.testing.assert_close(of_weight.double(), delta.T @ rows, rtol=1e-2, atol=1e-5)
+
+
+def test_a_cpu_has_no_widened_products() -> None:
+    assert not products.widens(torch.bfloat16, "cpu")
