@@ -17,7 +17,8 @@ A table with a ``reference`` shows the exact matches of the translations beside 
 (work/NAME.fr). A row whose JSON is not there has not been run, and says so; one without a result is
 from the literature. A table with ``tsv`` FILE, and no rows, shows that file, which lies beside the
 page. A ``figure`` is a picture beside the page, a ``text`` a file of Markdown there. The
-``baseline`` of a table may also be several, with the heading of each one's column.
+``baseline`` of a table may also be several, with the heading of each one's column. A ``note`` of
+the page is a sentence at its head.
 """
 
 import argparse
@@ -62,7 +63,8 @@ def make_page(settings: Spec, made: str, work: Path, folder: Path) -> str:
     texts = [text_section(spec, folder) for spec in settings.get("text", [])]
     figures = [figure_section(spec, folder) for spec in settings.get("figure", [])]
     script = Path(settings["command"]).name
-    return format_page(settings["title"], script, made, [*tables, notes, *texts, *figures])
+    parts = [*tables, notes, *texts, *figures]
+    return format_page(settings["title"], script, made, parts, note=settings.get("note", ""))
 
 
 def all_tables(settings: Spec) -> Iterator[Spec]:

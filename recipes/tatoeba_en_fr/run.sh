@@ -145,7 +145,8 @@ figures() {
     printf '%s\n' "# No pictures: they need matplotlib (pip install matplotlib)" >&2
     return
   fi
-  s2s show lengths "${test[@]}" "${systems[@]}" "${names[@]}" --output "$figures/lengths.svg"
+  s2s show lengths "${test[@]}" "${systems[@]}" "$work/beyond/attention-12.fr" \
+    "${names[@]}" --name attention --output "$figures/lengths.svg"
   s2s show rarity "${test[@]}" "${systems[@]}" "${names[@]}" --model "$work/train/reversed-1" \
     --output "$figures/rarity.svg"
   for kind in word_order active_and_passive; do

@@ -293,6 +293,13 @@ def test_a_file_of_markdown_stands_under_its_title(experiment: Path) -> None:
     assert page.read_text().endswith(wanted)
 
 
+def test_a_note_stands_at_the_head_of_the_page(experiment: Path) -> None:
+    (experiment / "tables.toml").write_text('note = "It is small."\n' + SETTINGS)
+    assert run(experiment, "results.py", "train").returncode == 0
+    page = (experiment / "RESULTS.md").read_text()
+    assert page.startswith("# A recipe\n\nWritten by `run.sh`, not by hand. It is small.\n")
+
+
 def test_a_long_time_is_told_in_hours_too(experiment: Path) -> None:
     (experiment / "work/.done/train").write_text("40000\n")
     assert run(experiment, "results.py", "train", "decode").returncode == 0
