@@ -13,7 +13,7 @@ from s2s_cli.data.batches import Batch, make_batch
 from s2s_cli.data.corpus import Side, Split
 from s2s_cli.model.config import Shape, TrainingPrecision
 from s2s_cli.model.lstm import Lstm
-from s2s_cli.model.pipeline import TIME_CHUNK
+from s2s_cli.model.pipeline import time_chunk
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.precision import products_in
 from s2s_cli.model.seq2seq import Seq2Seq
@@ -172,14 +172,13 @@ def issue_seconds(run: Callable[[], Tensor], device: torch.device) -> float:
     return issued - begin
 
 
-def measure_costs(
-    meter: Meter, placement: Placement, model: Seq2Seq, batch: BatchShape, stretch: int = TIME_CHUNK
-) -> Costs:
+def measure_costs(meter: Meter, placement: Placement, model: Seq2Seq, batch: BatchShape) -> Costs:
     """The costs of a placement's tasks, as if all its devices were the meter's.
 
     What the gradients of the output layer take is divided evenly between those of rows and those
     of weights: their products are of one size.
     """
+    stretch = time_chunk(meter.device.type)
     rows, cells = stretch * batch.pairs, meter.shape.hidden_size
     forward, backward = zip(*meter.layers(stretch, batch.pairs), strict=True)
     words = most_words(placement)

@@ -6,7 +6,7 @@ the next. The places of the output layer take a stretch each time the top layer 
 
 from dataclasses import dataclass
 
-from s2s_cli.model.pipeline import TIME_CHUNK
+from s2s_cli.model.pipeline import time_chunk
 from s2s_cli.model.placement import Placement
 from s2s_cli.planning.simulation import Cost, UpdateTask
 from s2s_cli.training.memory import BYTES
@@ -72,7 +72,7 @@ def update_tasks(
     batch: BatchShape,
     costs: Costs,
     *,
-    stretch: int = TIME_CHUNK,
+    stretch: int = 0,
     weights_last: bool | None = None,
     low_bytes: int = BYTES,
 ) -> list[UpdateTask]:
@@ -80,8 +80,10 @@ def update_tasks(
 
     Rows to the output layer and back take ``low_bytes`` a number, all else fp32. Looking words up,
     and the batch's way to the devices, are not tasks. ``weights_last``: the gradient of
-    the output layer's weights comes after all others; as in training if None.
+    the output layer's weights comes after all others; as in training if None. So is ``stretch``,
+    time steps that are read together, if 0.
     """
+    stretch = stretch or time_chunk(placement.devices[0].type)
     last = placement.keeps if weights_last is None else weights_last
     update = _Update(placement, cells, batch, costs, stretch, last, low_bytes)
     update.forward("encoder", batch.source)

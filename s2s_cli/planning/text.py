@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from s2s_cli.console import counted
-from s2s_cli.model.pipeline import TIME_CHUNK
+from s2s_cli.model.pipeline import time_chunk
 from s2s_cli.planning.plan import DataPlan, Measured, ModelPlan, Speed
 from s2s_cli.planning.tasks import BatchShape
 from s2s_cli.training.report import gibibytes
@@ -36,6 +36,7 @@ def model_lines(plan: ModelPlan) -> list[str]:
         memory = gibibytes(place.memory_bytes)
         rows.append((str(number), place.device, memory, f"{place.busy:.0%}", place.part))
     kinds = ", ".join(f"{kind} {mebibytes(size)}" for kind, size in plan.moved_bytes.items())
+    stretch = time_chunk(plan.places[0].device.partition(":")[0])
     busy = sum(place.busy for place in plan.places) / len(plan.places)
     return [
         *aligned(rows),
@@ -44,7 +45,7 @@ def model_lines(plan: ModelPlan) -> list[str]:
             for number, device in enumerate(plan.unused, len(plan.places))
         ),
         f"moved between devices an update: {mebibytes(sum(plan.moved_bytes.values()))} ({kinds})",
-        f"an update: {batch_text(plan.batch)}, read in stretches of {TIME_CHUNK} words",
+        f"an update: {batch_text(plan.batch)}, read in stretches of {stretch} words",
         f"predicted: {speed_text(plan.predicted)}, the devices busy {busy:.0%} of the time",
         f"one device: {speed_text(plan.one_device)}, {gibibytes(plan.one_device_bytes)}; "
         f"predicted speed-up {plan.speed_up:.2f} (over one device that reads in stretches, too: "

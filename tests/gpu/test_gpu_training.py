@@ -64,6 +64,32 @@ def test_a_gpu_trains_as_the_cpu_does(
 
 
 @pytest.mark.mock_cuda
+def test_a_model_over_eight_gpus_has_few_operations_and_copies(
+    s2s: Run, pretend_gpus: Gpus, tmp_path: Path
+) -> None:
+    """Of sentences of 30 words; chunks of 4 time steps would have 1,842 operations, 243 copies."""
+    for split, lines in ("train", 16), ("valid", 2), ("test", 2):
+        for language in "en", "fr":
+            text = " ".join(f"{language}{number}" for number in range(30))
+            (tmp_path / f"{split}.{language}").write_text(f"{text}\n" * lines)
+    assert s2s("prep", "--corpus", ".", "--tokenised", cwd=tmp_path).returncode == 0
+    assert s2s("vocab", cwd=tmp_path).returncode == 0
+    operations, copies = [], []
+    for updates in ("3", "6"):
+        train(
+            Gpus({**pretend_gpus.environment, "MOCK_CUDA_STATS": str(tmp_path / updates)}),
+            *(tmp_path, tmp_path / f"model-{updates}"),
+            *("--gpus", "8", "--max-updates", updates, "--samples", "0", "--layers", "4"),
+            *("--validate-every", "100", "--save-every", "100", "--log-every", "100"),
+        )
+        found = counts(tmp_path / updates)
+        operations.append(found.total())
+        copies.append(sum(found[each] for each in found if "P2P" in each))
+    assert operations[1] - operations[0] <= 3 * 900
+    assert copies[1] - copies[0] <= 3 * 110
+
+
+@pytest.mark.mock_cuda
 def test_an_update_waits_for_the_gpu_once_and_has_few_operations(
     pretend_gpus: Gpus, tiny_experiment: Path, tmp_path: Path
 ) -> None:
