@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from s2s_cli.decoding.beam import Beams
+from s2s_cli.decoding.beam import Beams, search
 from s2s_cli.decoding.config import BeamConfig
+from s2s_cli.inference import attention
 from s2s_cli.inference.scorer import ModelScorer
 from s2s_cli.model import products
 from s2s_cli.model.config import Shape
@@ -34,11 +35,23 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "block_sizes", lambda device_type: (products.GPU_ROWS,))
     for each in ("packs", "fuses_exp"):
         monkeypatch.setattr(products, each, lambda dtype, device_type: False)
+    monkeypatch.setattr(attention, "in_source_blocks", lambda device_type: True)
 
 
 @pytest.mark.usefixtures("as_on_a_gpu")
-def test_a_step_of_the_paper_s_beam_has_at_most_a_thousand_operations() -> None:
-    model = Seq2Seq(Shape(30, VOCABULARY, 4, 8, 8))
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"attention": "general"},
+        {"attention": "additive", "input_feeding": True, "peeky": True, "cell": "lstm-peephole"},
+    ],
+)
+def test_a_step_of_a_beam_of_1020_rows_has_at_most_a_thousand_operations(
+    options: dict[str, Any],
+) -> None:
+    """462, 554 and 871, counted here."""
+    model = Seq2Seq(Shape(30, VOCABULARY, 4, 8, 8, **options))
     model.initialise(0.08, torch.Generator().manual_seed(1))
     scorer = ModelScorer(model)
     beams = Beams(scorer, [[3, 4, 5]] * SENTENCES, BeamConfig(beam=BEAM))
@@ -50,3 +63,45 @@ def test_a_step_of_the_paper_s_beam_has_at_most_a_thousand_operations() -> None:
             beams.step()
     assert rows == SENTENCES * BEAM
     assert operations.count <= 1000
+
+
+@pytest.mark.usefixtures("as_on_a_gpu")
+@pytest.mark.parametrize("score", ["dot", "additive"])
+def test_sources_in_blocks_give_what_single_sources_do(score: str) -> None:
+    """Of many lengths, one without a word; in float64, against the sums written out."""
+    generator = torch.Generator().manual_seed(2)
+    model = Seq2Seq(Shape(30, 20, 1, 6, 6, attention=score)).double()  # type: ignore[arg-type]
+    model.initialise(1.0, generator)
+    assert model.attention is not None
+    layer = attention.HypothesisAttention(model.attention, torch.float64)
+    lengths = [3, 40, 0, 32, *[5] * 17, 70]
+    outputs = [torch.randn(n, 6, generator=generator, dtype=torch.float64) for n in lengths]
+    index = torch.randint(len(lengths), (150,), generator=generator)
+    index[:40], index[40] = 1, 2
+    hidden = torch.randn(150, 6, generator=generator, dtype=torch.float64)
+    with torch.inference_mode():
+        sources = [layer.source(each) for each in outputs]
+        found, weights = layer.attend(hidden, index, sources)
+        assert weights.shape == (150, 70)
+        for row, source in enumerate(index.tolist()):
+            words = outputs[source]
+            keys = words if model.attention.key is None else model.attention.key(words)
+            query = hidden[row : row + 1]
+            if model.attention.query is not None:
+                query = model.attention.query(query)
+            expected = model.attention.scores(query[None], keys[None])[0].softmax(1)
+            torch.testing.assert_close(weights[row, : len(words)], expected[0])
+            assert not bool(weights[row, len(words) :].any())
+            read = torch.cat([expected @ words, hidden[row : row + 1]], 1)
+            torch.testing.assert_close(found[row], model.attention.combine(read).tanh()[0])
+
+
+@pytest.mark.usefixtures("as_on_a_gpu")
+@pytest.mark.parametrize("attended", ["general", "additive"])
+def test_in_blocks_a_sentence_is_translated_alone_as_in_company(attended: str) -> None:
+    model = Seq2Seq(Shape(30, 20, 2, 8, 8, attention=attended, input_feeding=True))  # type: ignore[arg-type]
+    model.initialise(1.0, torch.Generator().manual_seed(1))
+    scorer, config = ModelScorer(model), BeamConfig(beam=4, nbest=4, max_length=12)
+    sources = [[3, 5], [4] * 40, [7], [2, 2, 6], *[[9, 8, n] for n in range(2, 20)]]
+    together = search(scorer, sources, config)
+    assert together == [search(scorer, [source], config)[0] for source in sources]
