@@ -10,7 +10,7 @@ from torch import Tensor
 
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.decoding.trace import SearchTrace
-from s2s_cli.inference.distribution import MASKED, Distribution, top
+from s2s_cli.inference.distribution import MASKED, Distribution, candidates, top
 from s2s_cli.inference.scorer import Scorer
 from s2s_cli.text.vocabulary import EOS, UNK
 
@@ -141,12 +141,13 @@ class Beams:
     def step(self) -> None:
         """Extend every hypothesis by one token."""
         self.state = self.scorer.step(self.state, self.tokens[:, -1])
-        tokens, log_probs = self.extensions()
-        totals = self.log_probs[:, None] + log_probs
-        parents, columns = self.select(totals[:, :, 0])
-        self.log_probs = totals[parents, columns]
+        parents, tokens, log_probs = self.extensions()
+        totals = self.log_probs[parents] + log_probs
+        chosen = self.select(parents, totals[:, 0])
+        parents = parents[chosen]
+        self.log_probs = totals[chosen]
         self.batch_index = self.batch_index[parents]
-        self.tokens = torch.cat([self.tokens[parents], tokens[parents, columns, None]], 1)
+        self.tokens = torch.cat([self.tokens[parents], tokens[chosen, None]], 1)
         alive = self.collect()
         if self.trace is not None:
             self.trace.add_step(parents, self.tokens[:, -1], self.log_probs, alive)
@@ -154,24 +155,37 @@ class Beams:
         self.log_probs = self.log_probs[alive]
         self.state = self.scorer.select(self.state, parents[alive])
 
-    def extensions(self) -> tuple[Tensor, Tensor]:
-        """Find the best next tokens of every hypothesis, as many as could all enter the beam.
+    def extensions(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Find next tokens, among them all that can enter the beam.
 
         Returns:
-            Tokens [rows, width], best first, and their log probabilities [rows, width,
-            1 + members]; -inf for tokens that must not follow.
+            Rows, ascending, and a token after each [n]; of a row, equally probable ones in the
+            order of ids. Log probabilities [n, 1 + members], -inf for tokens that must not follow.
         """
-        tokens, log_probs = [], []
-        for block in self.scorer.blocks(self.state):
-            following = Distribution(self.scorer.softmaxes(self.state, block))
-            ranking = following.ranking()
-            self.mask(ranking, block)
-            best, ids = top(ranking, min(self.config.beam, ranking.shape[1]))
-            rows = torch.arange(len(ranking), device=self.device)[:, None]
-            masked = (best == MASKED)[:, :, None]
-            log_probs.append(following.log_probs(rows, ids).masked_fill_(masked, float("-inf")))
-            tokens.append(ids)
-        return torch.cat(tokens), torch.cat(log_probs)
+        found = [
+            (rows + block.start, tokens, log_probs)
+            for block in self.scorer.blocks(self.state)
+            for rows, tokens, log_probs in [self.extensions_of(block)]
+        ]
+        rows, tokens, log_probs = map(torch.cat, zip(*found, strict=True))
+        return rows, tokens, log_probs
+
+    def extensions_of(self, block: slice) -> tuple[Tensor, Tensor, Tensor]:
+        """`extensions` of the rows of ``block``, which count from its first."""
+        following = Distribution(self.scorer.softmaxes(self.state, block))
+        ranking, width = following.ranking(), self.config.beam
+        self.mask(ranking, block)
+        totals = following.log_totals()
+        if totals is not None:
+            shift = self.log_probs[block, 0] - totals
+            found = candidates(ranking, shift, self.batch_index[block], width)
+            if found:
+                return *found, following.log_probs(*found)
+        best, ids = top(ranking, min(width, ranking.shape[1]))
+        rows = torch.arange(len(ranking), device=self.device)[:, None].expand_as(ids)
+        masked = (best == MASKED)[:, :, None]
+        log_probs = following.log_probs(rows, ids).masked_fill_(masked, float("-inf"))
+        return rows.flatten(), ids.flatten(), log_probs.flatten(0, 1)
 
     def mask(self, ranking: Tensor, block: slice) -> None:
         """Rank last what must not follow: `UNK` on request, words beyond the limit.
@@ -189,28 +203,23 @@ class Beams:
             ranking.masked_fill_(full[:, None], MASKED)
             ranking[:, EOS] = end
 
-    def select(self, totals: Tensor) -> tuple[Tensor, Tensor]:
+    def select(self, parents: Tensor, totals: Tensor) -> Tensor:
         """Select the best extensions of each sentence, best first.
 
         Args:
-            totals: [rows, width] log probabilities of the extended hypotheses.
+            parents: [n] rows that are extended, as of `extensions`.
+            totals: [n] log probabilities of the extended hypotheses.
 
         Returns:
-            Parent rows, and columns of ``totals``.
+            Which of these, those of a sentence together.
         """
-        width = totals.shape[1]
-        # One line of `line` a sentence: extensions of its first row, of its second, and so on.
-        index = self.batch_index
-        _, sentence, counts = index.unique_consecutive(return_inverse=True, return_counts=True)
-        first_row = counts.cumsum(0) - counts
-        slot = torch.arange(len(index), device=self.device) - first_row[sentence]
-        line = totals.new_full((len(counts), int(counts.max()), width), float("-inf"))
-        line[sentence, slot] = totals
-        best, place = line.flatten(1).sort(dim=1, descending=True, stable=True)
-        best, place = best[:, : self.config.beam], place[:, : self.config.beam]
-        kept = best > float("-inf")
-        parents = (first_row[:, None] + place // width)[kept]
-        return parents, (place % width)[kept]
+        order = totals.argsort(descending=True, stable=True)
+        sentence, again = self.batch_index[parents[order]].sort(stable=True)
+        order = order[again]
+        counts = sentence.bincount()
+        first = counts.cumsum(0) - counts
+        rank = torch.arange(len(order), device=self.device) - first[sentence]
+        return order[(rank < self.config.beam) & (totals[order] > float("-inf"))]
 
     def collect(self) -> Tensor:
         """Store complete hypotheses, end sentences that are done; return the rows that go on."""

@@ -13,8 +13,10 @@ from s2s_cli.errors import UserError
 MASKED = -1.0
 # The bits that a float64 has beyond those of a float32.
 SPARE_BITS = (1 << 29) - 1
-# Words that stand for each other in the first round of `top`.
+# Words that stand for each other in the first round of `top`, and in `candidates`.
 GROUP = 32
+# How far below a bound a rounded logarithm is still looked at: this, and this share of the bound.
+SLACK, RELATIVE_SLACK = 1e-3, 1e-6
 
 
 class Softmax(Protocol):
@@ -31,6 +33,12 @@ class Softmax(Protocol):
 
     def log_probs(self, rows: Tensor, words: Tensor) -> Tensor:
         """Log probability of ``words`` after ``rows``, which may be broadcast: [...] in float64."""
+
+    def log_totals(self) -> Tensor | None:
+        """[rows] in float64: `log_probs` are the logarithms of `ranking` less these, to the bit.
+
+        None if they are computed in another way.
+        """
 
 
 def refuse_overflow(numbers: Tensor, origin: str) -> None:
@@ -71,6 +79,9 @@ class LogitsSoftmax:
         above = (self.logits[rows, words] - self.largest[rows]).double()
         return above + self.log_share[rows].double()
 
+    def log_totals(self) -> None:
+        return None
+
 
 class Distribution:
     """Probabilities of the next word after each of a block of rows: the mean of its members'."""
@@ -92,6 +103,10 @@ class Distribution:
             total += each.probabilities()
         return total
 
+    def log_totals(self) -> Tensor | None:
+        """Return those of the only member (`Softmax`); None where there are several."""
+        return self.members[0].log_totals() if len(self.members) == 1 else None
+
     def log_probs(self, rows: Tensor, words: Tensor) -> Tensor:
         """Log probability of ``words`` after ``rows`` of the block, which may be broadcast.
 
@@ -101,6 +116,46 @@ class Distribution:
         """
         members = [each.log_probs(rows, words) for each in self.members]
         return torch.stack([log_mean(members), *members], -1)
+
+
+def candidates(
+    ranking: Tensor, shift: Tensor, sentence: Tensor, width: int
+) -> tuple[Tensor, Tensor] | None:
+    """Find all words that can be among the best ``width`` of a sentence, and few others.
+
+    The ``width`` best groups of neighbours in a sentence give as many words at least, so that no
+    word below the worst of these is among the best: such groups, and then such words, are skipped.
+
+    Args:
+        ranking: [rows, vocabulary], whole groups; logarithms are those of positive numbers.
+        shift: [rows] in float64, what is added to the logarithms of a row.
+        sentence: [rows] ascending; those of a sentence are ranked together.
+        width: how many.
+
+    Returns:
+        Rows and words, in their order; None where too little is known to skip anything.
+    """
+    rows, vocabulary = ranking.shape
+    groups = ranking.view(rows, vocabulary // GROUP, GROUP)
+    _, part, counts = sentence.unique_consecutive(return_inverse=True, return_counts=True)
+    slot = torch.arange(rows, device=part.device) - (counts.cumsum(0) - counts)[part]
+    # A negative or a very small number is taken for a larger one; it must not reach the bound.
+    tiny = torch.finfo(ranking.dtype).tiny
+    upper = groups.amax(2).clamp_(min=tiny).log_().add_(shift.to(ranking.dtype)[:, None])
+    line = upper.new_full((len(counts), int(counts.max()), upper.shape[1]), float("-inf"))
+    line[part, slot] = upper
+    if width > line[0].numel():
+        return None
+    bound = line.flatten(1).topk(width, dim=1).values[:, -1]
+    bound -= SLACK + RELATIVE_SLACK * bound.abs()
+    bound = bound[part]
+    if bool((bound <= shift + math.log(tiny) + SLACK).any()):
+        return None
+    row, group = (upper >= bound[:, None]).nonzero(as_tuple=True)
+    found = groups[row, group]
+    logs = found.clamp(min=tiny).log_().add_(shift.to(ranking.dtype)[row, None])
+    index, place = (logs >= bound[row, None]).nonzero(as_tuple=True)
+    return row[index], group[index] * GROUP + place
 
 
 def log_mean(log_probs: list[Tensor]) -> Tensor:

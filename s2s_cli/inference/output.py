@@ -95,13 +95,16 @@ class FusedExpSoftmax:
 
     def log_probs(self, rows: Tensor, words: Tensor) -> Tensor:
         powers = self.powers[rows, words].double()
-        result = powers.log() - self.sums.double().log()[rows]
+        result = powers.log() - self.log_totals()[rows]
         # Too small for the type, or so small that digits are missing; not what is ruled out.
         lost = (powers >= 0) & (powers < torch.finfo(self.powers.dtype).tiny)
         if lost.any():
             rows, words = torch.broadcast_tensors(rows, words)
             result[lost] = self.of_lost(rows[lost], words[lost])
         return result
+
+    def log_totals(self) -> Tensor:
+        return self.sums.double().log()
 
     def of_lost(self, rows: Tensor, words: Tensor) -> Tensor:
         """Compute `log_probs` from a logit each: [n]."""

@@ -1,4 +1,4 @@
-"""How many operations a step of search asks a GPU for; each keeps it waiting for the host."""
+"""How many operations a step of search asks a GPU for, each of which waits for the host; words."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from s2s_cli.decoding import beam as beam_module
 from s2s_cli.decoding.beam import Beams, search
 from s2s_cli.decoding.config import BeamConfig
 from s2s_cli.inference import attention
@@ -105,3 +106,32 @@ def test_in_blocks_a_sentence_is_translated_alone_as_in_company(attended: str) -
     sources = [[3, 5], [4] * 40, [7], [2, 2, 6], *[[9, 8, n] for n in range(2, 20)]]
     together = search(scorer, sources, config)
     assert together == [search(scorer, [source], config)[0] for source in sources]
+
+
+@pytest.mark.skipif(not products.fuses_exp(torch.float32, "cpu"), reason="no such products here")
+@pytest.mark.parametrize("beam", [2, 12])
+def test_a_bound_skips_words_and_changes_nothing(
+    beam: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of equal words, and of forbidden ones, too; a guard, counted, of how many are looked at."""
+    model = Seq2Seq(Shape(30, VOCABULARY, 1, 8, 8))
+    model.initialise(2.0, torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        model.softmax.weight[1000:1100] = model.softmax.weight[:100]
+        model.softmax.bias[1000:1100] = model.softmax.bias[:100]
+        model.target_embedding.weight[1000:1100] = model.target_embedding.weight[:100]
+    scorer = ModelScorer(model.requires_grad_(False))
+    sources = [[3 + number % 25, 4, 5] for number in range(SENTENCES)]
+    config = BeamConfig(beam=beam, nbest=beam, max_length=5, forbid_unk=True)
+    beams = Beams(scorer, sources, config)
+    with torch.inference_mode():
+        beams.step()
+        beams.step()
+        beams.state = scorer.step(beams.state, beams.tokens[:, -1])
+        rows, *_ = beams.extensions()
+    # About as many as stay, not as many as there are rows times the beam.
+    assert len(rows) < 2 * len(beams.batch_index)
+
+    found = search(scorer, sources, config)
+    monkeypatch.setattr(beam_module, "candidates", lambda *args: None)
+    assert search(scorer, sources, config) == found
