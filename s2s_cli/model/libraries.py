@@ -7,12 +7,12 @@ So the library is found out: each is timed once in a process for a type and a cl
 """
 
 import time
-from functools import cache
-from typing import Literal, assert_never, get_args
+from typing import Any, Literal, assert_never, get_args
 
 import torch
 from torch import Tensor
 
+from s2s_cli.console import warn
 from s2s_cli.model.products import packs, widens
 
 Library = Literal["torch", "onednn"]
@@ -26,6 +26,9 @@ LARGEST_SIDE = 512
 RUNS = 4
 # Rows of a sum that are added at a time, in elements: what was just computed is still in a cache.
 PART_ELEMENTS = 1 << 20
+# What this process has found out; and what its training had, before it was resumed.
+found_out: dict[str, Library] = {}
+found_before: dict[str, Library] = {}
 
 
 def matrix_product(one: Tensor, other: Tensor) -> Tensor:
@@ -77,8 +80,60 @@ def side(size: int) -> int:
     return min(LARGEST_SIDE, 1 << (size.bit_length() - 1))
 
 
-@cache
 def faster_library(dtype: torch.dtype, m: int, k: int, n: int, *, transposed: bool) -> Library:
+    """The library for a class of shapes: that of the training so far, or else the faster one."""
+    name = f"{str(dtype).removeprefix('torch.')} {m}x{k}x{n}{' transposed' * transposed}"
+    if name not in found_out:
+        here = timed_library(dtype, m, k, n, transposed=transposed)
+        found_out[name] = found_before.get(name, here)
+        if found_out[name] != here:
+            warn(
+                f"products of matrices ({name}) go on with {found_out[name]}, as before this "
+                f"training was resumed, for the same bits; here {here} is faster"
+            )
+    return found_out[name]
+
+
+def found_libraries() -> dict[str, Any]:
+    """The libraries found out, for a checkpoint: its ``products``, or nothing."""
+    libraries = {**found_before, **found_out}
+    if not libraries:
+        return {}
+    processor = torch.backends.cpu.get_cpu_capability()
+    return {"products": {"processor": processor, "libraries": libraries}}
+
+
+def go_on_with(saved: object) -> None:
+    """Take the libraries that a training had found out, so that its sums keep their order.
+
+    On another kind of processor they are found out anew, which a message says.
+
+    Args:
+        saved: the ``products`` of a checkpoint.
+
+    Raises:
+        ValueError: not what `found_libraries` returns.
+    """
+    match saved:
+        case {"processor": str(processor), "libraries": dict(libraries)}:
+            if not all(isinstance(name, str) for name in libraries):
+                raise ValueError("classes of shapes without a name")
+            if not all(each in LIBRARIES for each in libraries.values()):
+                raise ValueError("no library of products")
+        case _:
+            raise ValueError("no choices of libraries")
+    here = torch.backends.cpu.get_cpu_capability()
+    if processor == here:
+        found_before.update(libraries)
+        found_out.update((name, libraries[name]) for name in found_out.keys() & libraries.keys())
+    else:
+        warn(
+            f"this training ran on a processor with {processor} so far, and goes on with {here}: "
+            "sums may differ in their last bits from those of one that never stopped"
+        )
+
+
+def timed_library(dtype: torch.dtype, m: int, k: int, n: int, *, transposed: bool) -> Library:
     """Time each library on one thread, in seconds of the processor, which other work leaves alone.
 
     Args:

@@ -31,6 +31,7 @@ from s2s_cli.model.directory import (
     save_tensors,
     tensor_bytes,
 )
+from s2s_cli.model.libraries import found_libraries, go_on_with
 from s2s_cli.model.pipeline import Model
 from s2s_cli.training.optimisers import Optimisers
 from s2s_cli.training.progress import Identity, Progress
@@ -106,6 +107,7 @@ class Checkpoints:
                 "progress": progress.as_saved(),
                 "settings": self.identity.settings,
                 "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
+                **found_libraries(),
             },
             previous=self.directory / PREVIOUS,
         )
@@ -158,6 +160,8 @@ class Checkpoints:
                 content["optimisers"],
                 self.optimisers.check_state,
             )
+            if "products" in content:
+                go_on_with(content["products"])
             torch.set_rng_state(content["random"]["cpu"])
             if self.device.type == "cuda" and content["random"]["cuda"]:
                 torch.cuda.set_rng_state(content["random"]["cuda"][0], self.device)

@@ -66,13 +66,14 @@ def test_a_product_is_added_part_by_part(
 
 def times(monkeypatch: pytest.MonkeyPatch, **seconds: float) -> None:
     """Have the libraries take so long from here on; nothing is known of them."""
-    libraries.faster_library.cache_clear()
+    libraries.found_out.clear()
     monkeypatch.setattr(libraries, "thread_seconds", lambda library, *_: seconds[library])
 
 
 @pytest.fixture(autouse=True)
-def _forget() -> None:
-    libraries.faster_library.cache_clear()
+def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libraries, "found_out", {})
+    monkeypatch.setattr(libraries, "found_before", {})
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,6 @@ def test_onednn_is_taken_where_it_is_much_faster(
     one, other = torch.ones(300, 200).T, torch.ones(300, 100)
     assert libraries.library_for(one, other) == chosen
     assert torch.get_num_threads() == threads
-    libraries.faster_library.cache_clear()
 
 
 def test_a_class_of_shapes_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,6 +103,43 @@ def test_a_class_of_shapes_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> Non
     assert timed == {"torch": 2, "onednn": 2}
     libraries.library_for(torch.ones(20, 100).T, torch.ones(20, 100))  # not worth it
     assert timed == {"torch": 2, "onednn": 2}
+
+
+def test_what_a_training_has_found_out_holds_when_it_is_resumed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(libraries, "packs", lambda *_: True)
+    one, other = torch.ones(300, 200).T, torch.ones(300, 100)
+    assert libraries.found_libraries() == {}
+    times(monkeypatch, torch=1.0, onednn=0.5)
+    assert libraries.library_for(one, other) == "onednn"
+    (saved,) = libraries.found_libraries().values()
+    times(monkeypatch, torch=1.0, onednn=0.5)
+    libraries.go_on_with(saved)
+    assert libraries.library_for(one, other) == "onednn"
+    assert not capsys.readouterr().err
+    times(monkeypatch, torch=0.5, onednn=1.0)
+    for _ in range(2):
+        assert libraries.library_for(one, other) == "onednn"
+    assert capsys.readouterr().err.count("here torch is faster") == 1
+    assert libraries.found_libraries() == {"products": saved}
+
+
+def test_what_the_process_found_out_gives_way_to_what_the_training_had(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(libraries, "packs", lambda *_: True)
+    one, other = torch.ones(300, 200).T, torch.ones(300, 100)
+    times(monkeypatch, torch=0.5, onednn=1.0)
+    assert libraries.library_for(one, other) == "torch"
+    (saved,) = libraries.found_libraries().values()
+    (name,) = saved["libraries"]
+    saved["libraries"] = {name: "onednn"}
+    libraries.go_on_with({**saved, "processor": "AVX1"})
+    assert "a processor with AVX1 so far" in capsys.readouterr().err
+    assert libraries.library_for(one, other) == "torch"
+    libraries.go_on_with(saved)
+    assert libraries.library_for(one, other) == "onednn"
 
 
 def update(

@@ -114,6 +114,13 @@ HOSTILE: dict[str, Callable[[Content], object]] = {
     "no optimisers": lambda content: content.update(optimisers=None),
     "updates below 0": lambda content: content["progress"].update(updates=-1),
     "updates endless": lambda content: content["progress"].update(updates=10**400),
+    "products a list": lambda content: content.update(products=[]),
+    "products by another library": lambda content: content.update(
+        products={"processor": "AVX2", "libraries": {"float32 1x1x1": "abacus"}}
+    ),
+    "products of no name": lambda content: content.update(
+        products={"processor": "AVX2", "libraries": {1: "torch"}}
+    ),
     "perplexity NaN": lambda content: content["progress"].update(best_perplexity=float("nan")),
 }
 
