@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from s2s_cli.model.libraries import matrix_product
+from s2s_cli.model.libraries import linear, matrix_product
 from s2s_cli.model.packed import (
     rounded_up,
     sigmoid_backward,
@@ -176,7 +176,7 @@ class CellLayer(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         kept, rows = accumulation_dtype(dtype), sum(sizes)
         read = rounded_up(inputs.to(dtype))
-        of_inputs = PrepackedLinear(from_input.to(dtype), input_bias)(read)
+        of_inputs = linear(from_input.to(dtype), input_bias)(read)
         steps = (torch.arange(rows) if index is None else index).split(sizes)
         product = PrepackedLinear(from_hidden.to(dtype), hidden_bias)
         # The hidden state before each step, in the type of products.

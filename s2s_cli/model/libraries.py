@@ -1,19 +1,21 @@
-"""Products of two matrices that are both new in every update, by the library that is faster here.
+"""Products of matrices that are new in every update, by the library that is faster here.
 
 Torch carries two libraries: its own choice (MKL on x86-64), and oneDNN. MKL does not use AVX-512 on
 processors of AMD, where oneDNN then takes less than half of its time; with AVX2 MKL is the faster.
 So the library is found out: each is timed once in a process for a type and a class of shapes.
-`products` has those whose weights stay the same for many products.
+`products` has those whose weights stay the same for many products. Between the two are the weights
+that an update uses for a few large products (`linear`).
 """
 
 import time
+from functools import cache
 from typing import Any, Literal, assert_never, get_args
 
 import torch
 from torch import Tensor
 
 from s2s_cli.console import warn
-from s2s_cli.model.products import packs, widens
+from s2s_cli.model.products import PrepackedLinear, packs, widens
 
 Library = Literal["torch", "onednn"]
 LIBRARIES: tuple[Library, ...] = get_args(Library)
@@ -26,6 +28,8 @@ LARGEST_SIDE = 512
 RUNS = 4
 # Rows of a sum that are added at a time, in elements: what was just computed is still in a cache.
 PART_ELEMENTS = 1 << 20
+# Weights with fewer elements are laid out in no time, and both libraries take as long.
+SMALL_WEIGHT = 1 << 17
 # What this process has found out; and what its training had, before it was resumed.
 found_out: dict[str, Library] = {}
 found_before: dict[str, Library] = {}
@@ -46,6 +50,24 @@ def multiply_by(library: Library, one: Tensor, other: Tensor) -> Tensor:
             return product
         case _:
             assert_never(library)
+
+
+def linear(weight: Tensor, bias: Tensor | None = None) -> PrepackedLinear:
+    """``rows · weightᵀ + bias`` for a few products of many rows each.
+
+    oneDNN needs ``weight`` [n, k] laid out first, which takes as long as a product of 100 rows; MKL
+    does not. What is taken follows from the processor alone, so every run takes the same.
+    """
+    if weight.device.type == "cpu" and mkl_suits(weight.dtype) and weight.numel() >= SMALL_WEIGHT:
+        return PrepackedLinear(weight, bias, plain=True)
+    return PrepackedLinear(weight, bias)
+
+
+@cache
+def mkl_suits(dtype: torch.dtype) -> bool:
+    """Return whether MKL is as fast as oneDNN: its vectors are as wide as the processor's."""
+    avx2 = torch.backends.cpu.get_cpu_capability() == "AVX2"
+    return avx2 and dtype == torch.float32 and torch.backends.mkl.is_available()
 
 
 def add_product(total: Tensor, one: Tensor, other: Tensor, *, first: bool) -> None:

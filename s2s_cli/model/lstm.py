@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from s2s_cli.model.libraries import matrix_product
+from s2s_cli.model.libraries import linear, matrix_product
 from s2s_cli.model.packed import (
     ROWS_MULTIPLE,
     LayerInput,
@@ -71,7 +71,7 @@ class _Layer(torch.autograd.Function):
             weight, size = from_hidden.to(dtype, copy=True), 0
             product = PrepackedLinear(candidate_times(2, weight))
             words = rounded_up(inputs.to(dtype))
-            from_words = PrepackedLinear(candidate_times(2, from_input.to(dtype, copy=True)), bias)
+            from_words = linear(candidate_times(2, from_input.to(dtype, copy=True)), bias)
             of_words, step_words = from_words(words), index.split(sizes)
         # What each step reads: x (unless by index), and the hidden state before.
         all_reads = inputs.new_empty(rows + -rows % ROWS_MULTIPLE, size + cells, dtype=dtype)

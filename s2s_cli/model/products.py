@@ -51,13 +51,19 @@ class PrepackedLinear:
         multiply_add: the same, of ``rows`` and ``other`` [rows, n], which is added to it.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
-        """Lay out ``weight`` [n, k]; the products are for as long as it does not change."""
+    def __init__(self, weight: Tensor, bias: Tensor | None = None, *, plain: bool = False) -> None:
+        """Lay out ``weight`` [n, k]; the products are for as long as it does not change.
+
+        Args:
+            weight: of any strides.
+            bias: [n].
+            plain: do not; take torch's own product (`libraries.linear`).
+        """
         self.size, self.bias = len(weight), bias
         # The products are bound once: a recurrent layer takes one in every step.
         self.multiply: Callable[[Tensor], Tensor]
         self.multiply_add: Callable[[Tensor, Tensor], Tensor]
-        if packs(weight.dtype, weight.device.type):
+        if packs(weight.dtype, weight.device.type) and not plain:
             linear = torch.ops.mkldnn._linear_pointwise
             self.layout = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), ROWS)
             to = {"W": self.layout, "B": bias}
@@ -66,9 +72,9 @@ class PrepackedLinear:
         else:
             self.weight = weight
             own = None if bias is None else bias.to(weight.dtype)
-            plain = partial(F.linear, weight=weight, bias=own)
-            self.multiply = plain
-            self.multiply_add = lambda rows, other: plain(rows).add_(other)
+            own_product = partial(F.linear, weight=weight, bias=own)
+            self.multiply = own_product
+            self.multiply_add = lambda rows, other: own_product(rows).add_(other)
 
     def __call__(self, rows: Tensor) -> Tensor:
         """``rows`` [rows, k] · weightᵀ + bias: [rows, n]."""

@@ -6,10 +6,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from s2s_cli.model.libraries import matrix_product
+from s2s_cli.model.libraries import linear, matrix_product
 from s2s_cli.model.packed import rounded_up
 from s2s_cli.model.precision import accumulation_dtype
-from s2s_cli.model.products import PrepackedLinear
 
 
 def project(
@@ -31,7 +30,7 @@ class _Projection(torch.autograd.Function):
         read = rounded_up(rows.to(dtype))
         ctx.save_for_backward(read, weight)
         ctx.rows, ctx.dtype, ctx.biased = len(rows), dtype, bias is not None
-        product = PrepackedLinear(weight.to(dtype), bias)(read)
+        product = linear(weight.to(dtype), bias)(read)
         return product[: len(rows)].to(accumulation_dtype(dtype))
 
     @staticmethod

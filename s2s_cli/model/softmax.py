@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from s2s_cli.model.libraries import add_product
+from s2s_cli.model.libraries import add_product, linear
 from s2s_cli.model.precision import accumulation_dtype, autocast_dtype
 from s2s_cli.model.products import PrepackedLinear
 
@@ -55,10 +55,10 @@ class _BlockwiseLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, words: Tensor) -> Tensor:
         rounded_weight = weight.to(hidden.dtype)
-        logits_of = PrepackedLinear(rounded_weight, bias)
+        logits_of = linear(rounded_weight, bias)
         wanted = any(ctx.needs_input_grad[:3])
         if wanted:
-            back = PrepackedLinear(rounded_weight.T)
+            back = linear(rounded_weight.T)
             gradients = torch.empty_like(hidden), torch.empty_like(weight), torch.zeros_like(bias)
         total = torch.zeros((), dtype=accumulation_dtype(hidden.dtype), device=hidden.device)
         rows = block_rows(weight.shape[0], weight.device.type)

@@ -13,10 +13,9 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import Parameter
 
-from s2s_cli.model.libraries import add_product
+from s2s_cli.model.libraries import add_product, linear
 from s2s_cli.model.placement import Placement
 from s2s_cli.model.precision import accumulation_dtype, autocast_dtype
-from s2s_cli.model.products import PrepackedLinear
 from s2s_cli.model.softmax import block_rows
 
 
@@ -105,11 +104,11 @@ class VocabShard:
         )
         self.device, self.accumulation_dtype = weight.device, accumulation_dtype(compute_dtype)
         rounded_weight = weight.to(compute_dtype)
-        self.product = PrepackedLinear(rounded_weight, bias)
+        self.product = linear(rounded_weight, bias)
         self.kept: list[tuple[Tensor, Tensor]] = []
         self.scale: Tensor | None = None
         if wanted:
-            self.back = PrepackedLinear(rounded_weight.T)
+            self.back = linear(rounded_weight.T)
             self.of_weight, self.of_bias = torch.zeros_like(weight), torch.zeros_like(bias)
 
     def read(self, hidden: Tensor, words: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -169,8 +169,10 @@ def test_products_of_a_fed_update_are_as_few_as_they_can_be(
         counts["gradients"] += 1
         return one @ other
 
-    for module in (attention_steps, layer_steps, projection):
+    for module in (attention_steps, layer_steps):
         monkeypatch.setattr(module, "PrepackedLinear", Counted)
+    monkeypatch.setattr(projection, "linear", Counted)
+    for module in (attention_steps, layer_steps, projection):
         monkeypatch.setattr(module, "matrix_product", counted)
     found = []
     for repeats in (1, 4):

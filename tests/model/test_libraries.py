@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pack_sequence
 from s2s_cli.model import libraries
 from s2s_cli.model.libraries import LIBRARIES, Library
 from s2s_cli.model.lstm import Lstm
-from s2s_cli.model.products import packs
+from s2s_cli.model.products import PrepackedLinear, packs
 from s2s_cli.model.softmax import negative_log_likelihood
 
 TYPES = [(torch.float32, 1e-5), (torch.bfloat16, 0.02)]
@@ -140,6 +140,45 @@ def test_what_the_process_found_out_gives_way_to_what_the_training_had(
     assert libraries.library_for(one, other) == "torch"
     libraries.go_on_with(saved)
     assert libraries.library_for(one, other) == "onednn"
+
+
+@pytest.mark.parametrize(
+    ("capability", "dtype", "mkl"),
+    [
+        ("AVX2", torch.float32, True),
+        ("AVX512", torch.float32, False),
+        ("AVX2", torch.bfloat16, False),
+        ("DEFAULT", torch.float32, False),
+    ],
+)
+def test_weights_are_laid_out_for_a_few_products_only_where_mkl_is_slower(
+    capability: str, dtype: torch.dtype, mkl: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
+    laid_out = []
+
+    class Counted(PrepackedLinear):
+        def __init__(
+            self, weight: Tensor, bias: Tensor | None = None, *, plain: bool = False
+        ) -> None:
+            if not plain:
+                laid_out.append(weight)
+            super().__init__(weight, bias, plain=plain)
+
+    monkeypatch.setattr(libraries, "PrepackedLinear", Counted)
+    libraries.mkl_suits.cache_clear()
+    try:
+        for size in (400, 40):
+            rows, weight = factors(130, size, size, dtype, transposed=False)
+            bias = torch.linspace(-1, 1, size)
+            found = libraries.linear(weight.T, bias.to(dtype))(rows)
+            exact = rows.double() @ weight.double() + bias
+            near = (0.02 if dtype == torch.bfloat16 else 1e-5) * float(exact.abs().max())
+            assert float((found.double() - exact).abs().max()) < near
+    finally:
+        libraries.mkl_suits.cache_clear()
+    assert [len(each) for each in laid_out] == ([40] if mkl else [400, 40])
 
 
 def update(

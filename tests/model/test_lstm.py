@@ -118,7 +118,8 @@ def test_each_distinct_word_meets_the_input_weights_once(monkeypatch: pytest.Mon
 
             self.multiply = count
 
-    monkeypatch.setattr("s2s_cli.model.lstm.PrepackedLinear", Counting)
+    for module in ("lstm", "libraries"):
+        monkeypatch.setattr(f"s2s_cli.model.{module}.PrepackedLinear", Counting)
     own = Lstm(64, 32, 2)
     words = pack_sequence(list(torch.arange(6).repeat(27)[:160].view(8, 20)))
     own.read_words(words, nn.Embedding(6, 64))
