@@ -143,7 +143,8 @@ def test_a_line_is_decoded_and_a_training_begun_without_slow_libraries(
     tiny_experiment: Path, tmp_path: Path
 ) -> None:
     """Each took a good part of the time in which torch itself is imported."""
-    slow = ["sacremoses.tokenize", "langcodes", "torch._dynamo", "torch._inductor", "matplotlib"]
+    slow = ["sacremoses.tokenize", "langcodes", "sacrebleu", "matplotlib"]
+    slow += ["torch._dynamo", "torch._inductor"]
     modules = MODULES.replace('name.startswith("s2s_cli.")', f"name in {slow}")
     training = ["train", "--model", str(tmp_path / "model"), "--epochs", "0.1"]
     for arguments in (["decode", "--device", "cpu"], training):
