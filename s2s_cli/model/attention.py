@@ -4,7 +4,7 @@ from typing import NamedTuple, assert_never
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence
 
 from s2s_cli.model.config import AttentionScore, Shape
 from s2s_cli.model.precision import autocast_dtype, full_precision
@@ -31,6 +31,10 @@ class SourceWords(NamedTuple):
         same = self.keys is self.encoder_outputs
         keys = outputs if same else self.keys.index_select(0, order)
         return SourceWords(outputs, keys, self.source_mask[order])
+
+    def first(self, count: int) -> "SourceWords":
+        """The words of the first ``count`` sentences."""
+        return self if count == len(self.keys) else SourceWords(*(each[:count] for each in self))
 
 
 class Attention(nn.Module):
@@ -67,13 +71,14 @@ class Attention(nn.Module):
         """The batch's encoder outputs, and all that is computed once a source."""
         dtype = autocast_dtype(outputs.data)
         with full_precision(outputs.data):
-            padded, lengths = pad_packed_sequence(outputs, batch_first=True)
-            places = torch.arange(padded.shape[1], device=padded.device)
-            mask = places >= lengths[:, None].to(padded.device)
-            keys = padded
+            place = padded_places(outputs)
+            steps, batch = len(outputs.batch_sizes), int(outputs.batch_sizes[0])
+            ended = torch.ones(batch * steps, dtype=torch.bool, device=place.device)
+            mask = ended.index_fill_(0, place, False).view(batch, steps)
+            padded = keys = side_by_sentence(outputs.data, place, mask)
             if self.key is not None:
                 of_outputs = project(outputs.data, self.key.weight, self.key.bias, dtype=dtype)
-                keys, _ = pad_packed_sequence(outputs._replace(data=of_outputs), batch_first=True)
+                keys = side_by_sentence(of_outputs, place, mask)
             return SourceWords(padded, keys, mask)
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
@@ -103,12 +108,32 @@ class Attention(nn.Module):
         with full_precision(rows):
             queries = project(rows, self.query.weight, dtype=dtype) if self.query else rows
             batch, steps = len(words.keys), len(hidden.batch_sizes)
-            place = batch_index(hidden) * steps + time_index(hidden)
+            place = padded_places(hidden)
             padded = queries.new_zeros(batch * steps, queries.shape[1])
             padded = padded.index_copy(0, place, queries).view(batch, steps, -1)
             context = self.contexts(padded, words).flatten(0, 1).index_select(0, place)
             read = torch.cat([context, rows], 1)
             return project(read, self.combine.weight, dtype=dtype).tanh()
+
+    def step(self, hidden: Tensor, words: SourceWords, dtype: torch.dtype) -> Tensor:
+        """The attentional hidden states [rows, cells] of one step of these sentences' targets."""
+        query = hidden if self.query is None else project(hidden, self.query.weight, dtype=dtype)
+        context = self.contexts(query[:, None], words).squeeze(1)
+        return project(torch.cat([context, hidden], 1), self.combine.weight, dtype=dtype).tanh()
+
+
+def padded_places(words: PackedSequence) -> Tensor:
+    """The place of each row of ``words.data`` among sentences padded to the longest one."""
+    return batch_index(words) * len(words.batch_sizes) + time_index(words)
+
+
+def side_by_sentence(rows: Tensor, place: Tensor, mask: Tensor) -> Tensor:
+    """Packed ``rows`` at their ``place``: [batch, length, n], zeros where ``mask`` is true.
+
+    Torch's own `pad_packed_sequence` makes the host wait for a GPU.
+    """
+    padded = rows.new_zeros(mask.numel(), rows.shape[1])
+    return padded.index_copy(0, place, rows).view(*mask.shape, -1)
 
 
 def make_attention(shape: Shape) -> Attention | None:

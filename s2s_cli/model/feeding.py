@@ -5,8 +5,12 @@ What can be computed for all steps at once, is: the first layer's products of th
 each distinct one) and of the sentence vectors (once a sentence), and on the way back the gradients
 of all weights and of the encoder's outputs. A step has products with weights that were laid out
 once, and the gradient is written by hand.
+
+That is thousands of small operations, between which a GPU would wait for the host. There cuDNN has
+all layers of a step in one operation, and torch the gradient.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -14,17 +18,18 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import PackedSequence
 
-from s2s_cli.model.attention import Attention
+from s2s_cli.model.attention import Attention, SourceWords
 from s2s_cli.model.attention_steps import AttentionSteps
 from s2s_cli.model.cell_layer import Kernel
 from s2s_cli.model.cells import peepholes_of
 from s2s_cli.model.config import AttentionScore, Cell
 from s2s_cli.model.encoder import Encoded
 from s2s_cli.model.layer_steps import LayerSteps
+from s2s_cli.model.packed import PackedLayers, words_and_index
 from s2s_cli.model.precision import autocast_dtype, full_precision
 from s2s_cli.model.projection import project
 from s2s_cli.model.recurrent import cell_kernel
-from s2s_cli.model.sequences import batch_index
+from s2s_cli.model.sequences import States, batch_index
 
 
 class Plan(NamedTuple):
@@ -47,9 +52,14 @@ class Plan(NamedTuple):
     layers: int
 
 
+def steps_in_cudnn(layers: PackedLayers, device_type: str) -> bool:
+    """Return whether cuDNN has the steps of ``layers`` on a device of this type."""
+    return layers.in_cudnn and device_type != "cpu"
+
+
 def decode_feeding(
     cell: Cell,
-    layers: nn.RNNBase,
+    layers: PackedLayers,
     attention: Attention,
     table: nn.Embedding,
     dropout: nn.Dropout,
@@ -71,9 +81,16 @@ def decode_feeding(
     assert order is not None and encoded.words is not None
     dtype = autocast_dtype(table.weight)
     with full_precision(table.weight):
-        sums = known_sums(layers, table, dropout, words, encoded.vector, dtype)
         source = encoded.words.sorted(order)
         states = [each.index_select(1, order) for each in encoded.states]
+        if steps_in_cudnn(layers, words.data.device.type):
+            rows = dropout(table(words.data))
+            if encoded.vector is not None:
+                beside = encoded.vector.index_select(0, batch_index(words))
+                rows = torch.cat([rows, beside], 1)
+            steps = rows.split(words.batch_sizes.tolist())
+            return feed_steps(layers, attention, steps, source, tuple(states), dtype)
+        sums = known_sums(layers, table, dropout, words, encoded.vector, dtype)
         between = layers.dropout if layers.training else 0.0
         sizes = words.batch_sizes.tolist()
         plan = Plan(*(cell_kernel(cell), attention.score, sizes, dtype, between, layers.num_layers))
@@ -86,6 +103,34 @@ def decode_feeding(
             *(layer for each in states for layer in each.unbind()),
         )
     return attentional
+
+
+def feed_steps(
+    layers: PackedLayers,
+    attention: Attention,
+    steps: Sequence[Tensor],
+    source: SourceWords,
+    states: States,
+    dtype: torch.dtype,
+) -> Tensor:
+    """Attentional hidden states at all steps, by torch's own layers: [rows, cells].
+
+    Args:
+        layers: of the decoder.
+        attention: to the words of the source.
+        steps: [sentences that go on, size] each: what is read at a step beside what is fed.
+        source: words of the sentences, in the order of the rows.
+        states: [layers, sentences, cells] each, before the first step.
+        dtype: of products with weights outside the layers.
+    """
+    fed = steps[0].new_zeros(len(steps[0]), layers.hidden_size)
+    found = []
+    for known in steps:
+        size = len(known)
+        hidden, states = layers.read_step(torch.cat([known, fed[:size]], 1), states)
+        fed = attention.step(hidden, source.first(size), dtype)
+        found.append(fed)
+    return torch.cat(found)
 
 
 def known_sums(
@@ -103,8 +148,9 @@ def known_sums(
     if dropout.training and dropout.p > 0:
         sums = project(dropout(table(words.data)), of_word, bias, dtype=dtype)
     else:
-        distinct, index = words.data.unique(return_inverse=True)
-        sums = project(table(distinct), of_word, bias, dtype=dtype).index_select(0, index)
+        distinct, index = words_and_index(words.data)
+        sums = project(table(distinct), of_word, bias, dtype=dtype)
+        sums = sums if index is None else sums.index_select(0, index)
     if vectors is not None:
         by_vector = project(vectors, of_vector, dtype=dtype)
         sums = sums + by_vector.index_select(0, batch_index(words))

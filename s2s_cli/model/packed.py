@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from s2s_cli.model.precision import accumulation_dtype, autocast_dtype
+from s2s_cli.model.precision import accumulation_dtype, autocast_dtype, full_precision
 from s2s_cli.model.sequences import States
 
 # Rows of a product over a whole batch, or over its distinct words, are filled up to a multiple of
@@ -77,8 +77,24 @@ class PackedLayers(nn.RNNBase):
         """Read the vectors that ``words``, packed ids, have in ``table``, as `forward` would."""
         if self._runs_in_cudnn(words):
             return self._cudnn(words._replace(data=table(words.data)), states)
-        distinct, index = words.data.unique(return_inverse=True)
+        distinct, index = words_and_index(words.data)
         return self._read(words, table(distinct), index, states)
+
+    def read_step(self, rows: Tensor, before: States) -> tuple[Tensor, States]:
+        """Read a step's ``rows`` [rows, size] by torch's own layers, that is cuDNN on a GPU.
+
+        Args:
+            rows: of the first sentences of those that ``before`` has.
+            before: states [layers, sentences, cells].
+
+        Returns:
+            The top layer's hidden states [rows, cells]; the states after, of these sentences.
+        """
+        step = PackedSequence(rows, torch.tensor([len(rows)]))
+        output, after = self._cudnn(
+            step, tuple(each[:, : len(rows)].contiguous() for each in before)
+        )
+        return output.data, after
 
     def _runs_in_cudnn(self, inputs: PackedSequence) -> bool:
         return self.in_cudnn and inputs.data.device.type != "cpu"
@@ -90,7 +106,7 @@ class PackedLayers(nn.RNNBase):
         if self.dropout > 0:
             return self._cudnn_dropout(inputs, states)
         first: Any = states if states is None or self.kinds > 1 else states[0]
-        with torch.autocast("cuda", enabled=False):
+        with full_precision(inputs.data):
             output, last = super().forward(inputs, first)
         return output, last if self.kinds > 1 else (last,)
 
@@ -164,6 +180,17 @@ class PackedLayers(nn.RNNBase):
             Hidden states [rows, cells]; the states after the last step, [batch, cells] each.
         """
         raise NotImplementedError
+
+
+def words_and_index(words: Tensor) -> tuple[Tensor, Tensor | None]:
+    """The distinct ids among ``words``, and which of them each is; on a GPU all, and None.
+
+    There the host would have to wait for their number, and products are the smaller share.
+    """
+    if words.device.type != "cpu":
+        return words, None
+    distinct, index = words.unique(return_inverse=True)
+    return distinct, index
 
 
 def layer_alone(layers: Recurrent, index: int) -> Recurrent:

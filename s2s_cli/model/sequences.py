@@ -68,13 +68,13 @@ class EndedStates:
 
 def batch_index(words: PackedSequence) -> Tensor:
     """The sentence of the batch that each row of ``words.data`` belongs to."""
-    within = _sorted_index(words).to(words.data.device)
+    within = _sorted_index(words).to(words.data.device, non_blocking=True)
     return within if words.sorted_indices is None else words.sorted_indices[within]
 
 
 def time_index(words: PackedSequence) -> Tensor:
     """The time step that each row of ``words.data`` belongs to."""
-    return _steps(words).to(words.data.device)
+    return _steps(words).to(words.data.device, non_blocking=True)
 
 
 def mirrored(words: PackedSequence) -> PackedSequence:
@@ -83,7 +83,7 @@ def mirrored(words: PackedSequence) -> PackedSequence:
     first = sizes.cumsum(0) - sizes
     lengths = (sizes[:, None] > torch.arange(int(sizes[0]))).sum(0)
     rows = first[lengths[within] - 1 - steps] + within
-    return words._replace(data=words.data[rows.to(words.data.device)])
+    return words._replace(data=words.data[rows.to(words.data.device, non_blocking=True)])
 
 
 def _sorted_index(words: PackedSequence) -> Tensor:

@@ -154,3 +154,44 @@ def test_layers_with_dropout_between_them_are_those_of_a_cpu(
 ) -> None:
     run = either_gpus.s2s("-W", "error::UserWarning", "-c", LAYERS_WITH_DROPOUT, cwd=tmp_path)
     assert run.returncode == 0, run.stderr.decode()
+
+
+# Operations of an update of 4 layers over sentences of 30 and 30 words, and waits for the GPU
+# beyond the two that random words bring: their gradients are not known to be of distinct words.
+OPERATIONS_OF_VARIANTS = """
+import torch
+from s2s_cli.model.config import Shape
+from s2s_cli.model.seq2seq import Seq2Seq
+from s2s_cli.planning.costs import idle_update, random_batch
+from s2s_cli.planning.tasks import BatchShape
+from s2s_cli.training.optimisers import Optimisers
+
+fed = {"attention": "general", "input_feeding": True}
+for precision, most, options in [
+    ("fp32", 300, {"attention": "additive", "bidirectional": True, "bridge": "linear"}),
+    ("fp32", 2000, fed),
+    ("bf16", 2500, fed),
+    ("fp32", 2000, {**fed, "cell": "gru", "peeky": True}),
+]:
+    model = Seq2Seq(Shape(300, 200, 4, 8, 8, **options)).to("cuda:0")
+    model.initialise(0.08, torch.Generator("cuda:0").manual_seed(1))
+    optimisers = Optimisers.of("sgd", model)
+    batch = random_batch(model.shape, BatchShape(16, 30, 31)).to(torch.device("cuda:0"))
+    for _ in range(2):
+        torch.ops.mockcuda.stats(True)
+        idle_update(model, optimisers, batch, precision)
+    lines = torch.ops.mockcuda.stats(True).splitlines()
+    found = [(line, int(line.rsplit("|", 1)[1])) for line in lines]
+    waits = [line for line, _ in found if ("SYNC" in line or "(sync) large" in line)]
+    assert all("_coalesce" in line for line in waits), waits
+    total = sum(count for _, count in found)
+    assert total <= most, (precision, options, total)
+"""
+
+
+@pytest.mark.mock_cuda
+def test_attention_and_input_feeding_have_few_operations(
+    pretend_gpus: Gpus, tmp_path: Path
+) -> None:
+    run = pretend_gpus.s2s("-c", OPERATIONS_OF_VARIANTS, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr.decode()

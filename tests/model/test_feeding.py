@@ -1,6 +1,7 @@
 """Input feeding and attention beside autograd through every operation, in float64."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from variants import loss, pack
 
-from s2s_cli.model import attention_steps, layer_steps, projection
+from s2s_cli.model import attention_steps, feeding, layer_steps, projection
 from s2s_cli.model.attention import Attention
 from s2s_cli.model.cells import cell_step, step_weights
 from s2s_cli.model.config import AttentionScore, Cell, Shape
@@ -21,14 +22,23 @@ ONE = [[3, 5, 4]], [[2, 8]]
 
 
 def drawn(
-    cell: Cell, score: AttentionScore, *, feeding: bool, both: bool, layers: int, dropout: float
+    cell: Cell,
+    score: AttentionScore,
+    *,
+    feeding: bool,
+    both: bool,
+    layers: int,
+    dropout: float,
+    peeky: bool = False,
 ) -> Seq2Seq:
-    beyond = {"bidirectional": True, "bridge": "linear"} if both else {}
+    beyond: dict[str, Any] = {"bidirectional": True, "bridge": "linear"} if both else {}
+    if peeky:
+        beyond["peeky"] = True
     if both and score == "dot":
         beyond["decoder_hidden_size"] = 12
     shape = Shape(
         *(11, 9, layers, 6, 5),
-        **{"cell": cell, "attention": score, "input_feeding": feeding, **beyond},  # type: ignore[arg-type]
+        **{"cell": cell, "attention": score, "input_feeding": feeding, **beyond},
     )
     model = Seq2Seq(shape, dropout=dropout).double()
     model.initialise(0.8, torch.Generator().manual_seed(1))
@@ -110,6 +120,24 @@ def test_fed_gradients_are_those_of_autograd(cell: Cell, score: AttentionScore, 
         torch.testing.assert_close(
             gradients(model, total), gradients(model, expected), rtol=1e-9, atol=1e-10
         )
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("score", ["general", "additive"])
+def test_fed_gradients_are_the_same_where_torch_s_own_layers_make_the_steps(
+    cell: Cell, score: AttentionScore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU; dropout draws the same numbers."""
+    for dropout, peeky in [(0.0, True), (0.4, False)]:
+        model = drawn(cell, score, feeding=True, both=True, layers=2, dropout=dropout, peeky=peeky)
+        found = []
+        for in_cudnn in (True, False):
+            with monkeypatch.context() as patch:
+                patch.setattr(feeding, "steps_in_cudnn", lambda layers, _, own=in_cudnn: own)
+                torch.manual_seed(5)
+                total = loss(model, *RAGGED)
+            found.append([total.detach(), *gradients(model, total)])
+        torch.testing.assert_close(*found, rtol=1e-9, atol=1e-10)
 
 
 @pytest.mark.parametrize("score", ["dot", "general", "additive"])
