@@ -35,6 +35,8 @@ class Gpus:
         """Run ``s2s ARGUMENTS``, or ``python ARGUMENTS`` with ``-c``, with GPUs."""
         words = [str(each) for each in arguments]
         module = [] if "-c" in words else ["-m", "s2s_cli"]
+        if not module:  # leaves at once: autograd's threads of GPUs may abort an exit that waits
+            words[-1] += "\nimport os\nos._exit(0)\n"
         environment = {**os.environ, **self.environment, **variables}
         environment["CUDA_VISIBLE_DEVICES"] = environment[VISIBLE]
         if environment[VISIBLE] == ALL:

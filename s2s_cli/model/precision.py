@@ -81,4 +81,4 @@ def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
 
 def full_precision(rows: Tensor) -> torch.autocast:
     """Switch autocast off on the device of ``rows``, while it lasts."""
-    return torch.autocast(rows.device.type, enabled=False)
+    return torch.autocast("cpu" if rows.device.type == "cpu" else "cuda", enabled=False)
